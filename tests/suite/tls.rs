@@ -46,7 +46,7 @@ fn tls_errors_of_rabbitmq_are_named_at_the_start() {
     let password = log("amqp_conn_ca_file: {dir}/ca.pem\namqp_passwd: wrong");
     assert!(password.contains("amqp_passwd[s]: ") && !password.contains("wrong"), "{password}");
     let plain = log(&format!("amqp_conn_ca_file: {{dir}}/ca.pem\namqp_port: {}", server.address().port));
-    assert!(plain.contains("amqp_port[s]: no TLS is spoken there"), "{plain}");
+    assert!(plain.contains("amqp_port[s]: the broker does not speak TLS"), "{plain}");
     let counters = counter_collector(&format!(
         "sfacctd_counter_amqp_host: {}
          sfacctd_counter_amqp_port: {}

@@ -1,4 +1,4 @@
-//! One plugin's share of a worker: rows are projected to keys and added to the worker's own table.
+//! The aggregator of one plugin in one worker: projects rows to keys and adds them to its own table.
 
 use crate::table::Table;
 use crate::time_bin::Bins;
@@ -8,80 +8,80 @@ use flow::strings::Strings;
 use foldhash::fast::RandomState;
 use std::sync::Arc;
 
-/// Microseconds of a second.
+/// Microseconds per second.
 const SECOND: u64 = 1_000_000;
 
-/// Rows that are projected together: they stay in the nearest cache.
+/// Rows that are projected together: few enough to stay in the first-level cache.
 const BLOCK: usize = 128;
 
 /// How a flow is spread over the bins that it spans (`nfacctd_pro_rating`).
 ///
-/// A record says itself how long its flow was. So one that spans more than `max_bins`, or does not start around the time by
-/// which history bins it, stays whole: else one record could make any number of aggregates, in any bins.
+/// The exporter chooses the start and the end of a flow. So a flow that spans more than `max_bins`, or does not start near its
+/// bin time, is not spread: otherwise one record could create any number of aggregates, in any bins.
 #[derive(Clone, Copy, Debug)]
 pub struct Span {
     /// Offset of the start time.
     pub start: usize,
     /// Offset of the end time.
     pub end: usize,
-    /// Most bins of one flow.
+    /// The maximum number of bins of one flow.
     pub max_bins: usize,
-    /// How far before the time that decides about its bin it may start: microseconds.
+    /// How far before its bin time a flow may start, in microseconds.
     pub back: u64,
-    /// How far behind it.
+    /// How far after its bin time a flow may start, in microseconds.
     pub ahead: u64,
 }
 
-/// Projects rows and adds them to a table of its own.
+/// Projects rows to keys and adds them to its own table.
 pub struct Aggregator {
     schema: Arc<Schema>,
     table: Table,
     hash: RandomState,
     bins: Option<Bins>,
     span: Option<Span>,
-    /// Rows that were to be spread and stayed whole.
-    whole_rows: u64,
-    /// Per projection: the key is a run of whole words of the row, the last of them masked.
-    whole: Vec<Option<(usize, u64)>>,
+    /// Rows that should have been spread over bins and were not.
+    unspread_rows: u64,
+    /// For each projection whose key is one run of whole words of the row: the first word, and the mask of the last.
+    word_runs: Vec<Option<(usize, u64)>>,
     keys: Vec<u64>,
     values: Vec<u64>,
-    /// By the id of a rows' string: the id of the same string in the table plus one; 0: not there yet.
+    /// Indexed by the id of a string in the rows: the id of the same string in the table plus one, or 0 if it has none yet.
     translated: Vec<u32>,
 }
 
 impl Aggregator {
     /// An aggregator with an empty table.
     pub fn new(schema: Arc<Schema>, bins: Option<Bins>, span: Option<Span>, hash: RandomState) -> Self {
-        let whole = schema.projections.iter().map(|runs| whole_words(runs, schema.key_words)).collect();
+        let word_runs = schema.projections.iter().map(|runs| whole_words(runs, schema.key_words)).collect();
         let table = Table::new(Arc::clone(&schema), hash.clone(), 0);
         let (keys, values, translated) = (Vec::new(), Vec::new(), Vec::new());
-        Self { schema, table, hash, bins, span, whole_rows: 0, whole, keys, values, translated }
+        Self { schema, table, hash, bins, span, unspread_rows: 0, word_runs, keys, values, translated }
     }
 
-    /// The table as it stands.
+    /// The current table.
     pub fn table(&self) -> &Table {
         &self.table
     }
 
-    /// Goes on with rows of another layout, of which `schema` makes the same keys. The table stays.
+    /// Switches to rows of another layout, for which `schema` makes the same keys. Keeps the table.
     pub fn change_schema(&mut self, schema: Arc<Schema>, span: Option<Span>) {
         debug_assert_eq!(
             (schema.key_words, schema.values.len()),
             (self.schema.key_words, self.schema.values.len())
         );
-        self.whole = schema.projections.iter().map(|runs| whole_words(runs, schema.key_words)).collect();
+        self.word_runs = schema.projections.iter().map(|runs| whole_words(runs, schema.key_words)).collect();
         self.schema = schema;
         self.span = span;
     }
 
-    /// Hands the table out and goes on with an empty one.
+    /// Returns the table and continues with an empty one.
     pub fn take(&mut self) -> Table {
         let expected = self.table.len();
         self.translated.clear();
         std::mem::replace(&mut self.table, Table::new(Arc::clone(&self.schema), self.hash.clone(), expected))
     }
 
-    /// Takes a table back that nobody could take; what came since is added to it.
+    /// Takes back a table that the plugin could not accept, and adds what has been aggregated since to it.
     pub fn give_back(&mut self, table: Table) {
         let newer = std::mem::replace(&mut self.table, table);
         self.translated.clear();
@@ -90,12 +90,12 @@ impl Aggregator {
         }
     }
 
-    /// The rows' strings were cleared: known ids mean nothing any more.
+    /// Forgets the translated ids, after the strings of the rows were cleared.
     pub fn forget_strings(&mut self) {
         self.translated.clear();
     }
 
-    /// Adds rows; `strings` are those whose ids the rows hold. Returns how many aggregates are new.
+    /// Adds rows, whose string ids refer to `strings`. Returns the number of new aggregates.
     pub fn add(&mut self, rows: &Rows, strings: &Strings) -> usize {
         let mut new = 0;
         for number in 0..self.schema.projections.len() {
@@ -110,12 +110,12 @@ impl Aggregator {
         new
     }
 
-    /// Rows that were to be spread over bins and stayed whole, since the last call.
-    pub fn take_whole_rows(&mut self) -> u64 {
-        std::mem::take(&mut self.whole_rows)
+    /// The number of rows since the last call that should have been spread over bins and were not ([`Span`]).
+    pub fn take_unspread_rows(&mut self) -> u64 {
+        std::mem::take(&mut self.unspread_rows)
     }
 
-    /// Makes the keys of rows, of each octets that are somewhere in its row: run by run, for many rows each.
+    /// Builds the keys of rows by copying runs of bytes, each run for a block of rows at a time.
     fn project(&mut self, number: usize, rows: &Rows) {
         let schema = &*self.schema;
         let (words, size) = rows.words_from(0);
@@ -123,7 +123,7 @@ impl Aggregator {
         self.keys.resize(rows.len() * schema.key_words, 0);
         let blocks = words.chunks(BLOCK * size).zip(self.keys.chunks_mut(BLOCK * schema.key_words));
         for (rows, keys) in blocks {
-            if let Some(Some((first, mask))) = self.whole.get(number) {
+            if let Some(Some((first, mask))) = self.word_runs.get(number) {
                 for (row, key) in rows.chunks_exact(size).zip(keys.chunks_exact_mut(schema.key_words)) {
                     let words = row.get(*first..).unwrap_or_default();
                     key.iter_mut().zip(words).for_each(|(to, from)| *to = *from);
@@ -140,7 +140,7 @@ impl Aggregator {
         }
     }
 
-    /// Changes what is not in keys as it is in rows.
+    /// Converts the fields whose form in keys differs from that in rows.
     fn finish(&mut self, rows: &Rows, strings: &Strings) {
         let schema = &*self.schema;
         if schema.finishes.is_empty() && schema.bin.is_none() {
@@ -179,7 +179,7 @@ impl Aggregator {
             match value.source {
                 Source::Head(word) => pairs.for_each(|(value, row)| *value = row.head(word)),
                 Source::Octet(at) => pairs.for_each(|(value, row)| {
-                    *value = row.octets().get(at).map_or(0, |octet| u64::from(*octet));
+                    *value = row.octets().get(at).map_or(0, |byte| u64::from(*byte));
                 }),
                 Source::Time(at) => pairs.for_each(|(value, row)| *value = number_at(row.octets(), at)),
                 Source::TimeOr(at, or) => pairs.for_each(|(value, row)| {
@@ -193,7 +193,7 @@ impl Aggregator {
     }
 
     /// Splits the rows just projected over the bins between their start and end, in proportion to the time
-    /// that they spend in each. Rounding is down; the last bin takes what is left, so nothing is lost.
+    /// that they spend in each. Values are rounded down; the last bin gets the remainder, so the sums are exact.
     fn spread(&mut self, rows: &Rows) {
         let (Some(span), Some(bins), Some(bin)) = (self.span, &mut self.bins, self.schema.bin) else { return };
         let (key_words, value_words) = (self.schema.key_words, self.schema.values.len());
@@ -208,7 +208,7 @@ impl Aggregator {
                 true => parts(bins, start, end, span.max_bins),
                 false => None,
             };
-            self.whole_rows += u64::from(parts.is_none());
+            self.unspread_rows += u64::from(parts.is_none());
             let parts = parts.unwrap_or_default();
             if parts.len() < 2 {
                 keys.extend_from_slice(key);
@@ -224,15 +224,15 @@ impl Aggregator {
                 put(bytemuck::cast_slice_mut(&mut keys[at..]), bin, *from);
                 for (which, left) in left.iter_mut().enumerate() {
                     let sum = self.schema.values[which].combine == flow::schema::Combine::Sum;
-                    let share = match sum {
+                    let part = match sum {
                         true if last => *left,
                         true => (u128::from(*left) * u128::from(*time) / u128::from(remaining.max(1))) as u64,
                         false => *left,
                     };
                     if sum {
-                        *left -= share;
+                        *left -= part;
                     }
-                    values.push(share);
+                    values.push(part);
                 }
                 remaining -= time;
             }
@@ -241,7 +241,8 @@ impl Aggregator {
     }
 }
 
-/// Bins between two times: start in seconds, and the microseconds spent in each. `None` when there are more than `max`.
+/// The bins between two times: the start in seconds of each, and the microseconds spent in it. `None` when there are more than
+/// `max`.
 fn parts(bins: &mut Bins, start: u64, end: u64, max: usize) -> Option<Vec<(u64, u64)>> {
     let mut parts = Vec::new();
     let mut at = start;
@@ -257,8 +258,8 @@ fn parts(bins: &mut Bins, start: u64, end: u64, max: usize) -> Option<Vec<(u64, 
     Some(parts)
 }
 
-/// When a key is one run of octets that starts at a word of the row: that word, and the mask for what the
-/// last word holds beyond the run.
+/// For a key that is one run of bytes and starts at a word of the row: that word, and the mask that clears the bytes of the
+/// last word after the run.
 fn whole_words(runs: &[Run], key_words: usize) -> Option<(usize, u64)> {
     let [run] = runs else { return None };
     if run.from % 8 != 0 || run.to != 0 || run.len.div_ceil(8) != key_words {
@@ -266,11 +267,11 @@ fn whole_words(runs: &[Run], key_words: usize) -> Option<(usize, u64)> {
     }
     let mut mask = [0xff_u8; 8];
     let used = run.len - (key_words - 1) * 8;
-    mask.iter_mut().skip(used).for_each(|octet| *octet = 0);
+    mask.iter_mut().skip(used).for_each(|byte| *byte = 0);
     Some((run.from / 8, u64::from_ne_bytes(mask)))
 }
 
-/// Copies octets of rows of one size to their keys.
+/// Copies a run of bytes from each row to its key.
 fn copy(rows: &[u8], row_size: usize, keys: &mut [u8], key_size: usize, run: Run) {
     let pairs = rows.chunks_exact(row_size).zip(keys.chunks_exact_mut(key_size));
     let Run { from, to, len } = run;
@@ -292,33 +293,33 @@ fn copy(rows: &[u8], row_size: usize, keys: &mut [u8], key_size: usize, run: Run
 
 #[inline(always)]
 fn fixed<const N: usize>(row: &[u8], from: usize, key: &mut [u8], to: usize) {
-    let from = row.get(from..).and_then(|octets| octets.first_chunk::<N>());
-    let to = key.get_mut(to..).and_then(|octets| octets.first_chunk_mut::<N>());
+    let from = row.get(from..).and_then(|bytes| bytes.first_chunk::<N>());
+    let to = key.get_mut(to..).and_then(|bytes| bytes.first_chunk_mut::<N>());
     if let (Some(from), Some(to)) = (from, to) {
         *to = *from;
     }
 }
 
-fn number_at(octets: &[u8], at: usize) -> u64 {
-    octets.get(at..).and_then(|octets| octets.first_chunk()).map_or(0, |octets| u64::from_be_bytes(*octets))
+fn number_at(bytes: &[u8], at: usize) -> u64 {
+    bytes.get(at..).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
-fn put(octets: &mut [u8], at: usize, number: u64) {
-    if let Some(octets) = octets.get_mut(at..).and_then(|octets| octets.first_chunk_mut()) {
-        *octets = number.to_be_bytes();
+fn put(bytes: &mut [u8], at: usize, number: u64) {
+    if let Some(bytes) = bytes.get_mut(at..).and_then(|bytes| bytes.first_chunk_mut()) {
+        *bytes = number.to_be_bytes();
     }
 }
 
 #[inline]
 fn translate(translated: &mut Vec<u32>, key: &mut [u8], at: usize, strings: &Strings, table: &mut Table) {
-    let Some(octets) = key.get_mut(at..).and_then(|octets| octets.first_chunk_mut::<4>()) else { return };
-    let id = u32::from_be_bytes(*octets);
+    let Some(bytes) = key.get_mut(at..).and_then(|bytes| bytes.first_chunk_mut::<4>()) else { return };
+    let id = u32::from_be_bytes(*bytes);
     if id == 0 {
         return;
     }
-    let known = translated.get(id as usize).copied().unwrap_or(0);
-    let own = if known > 0 {
-        known - 1
+    let cached = translated.get(id as usize).copied().unwrap_or(0);
+    let own = if cached > 0 {
+        cached - 1
     } else {
         let own = table.strings_mut().intern(strings.get(id));
         if translated.len() <= id as usize {
@@ -327,5 +328,5 @@ fn translate(translated: &mut Vec<u32>, key: &mut [u8], at: usize, strings: &Str
         translated[id as usize] = own + 1;
         own
     };
-    *octets = own.to_be_bytes();
+    *bytes = own.to_be_bytes();
 }

@@ -1,8 +1,8 @@
 //! Aggregation: rows in, tables of aggregates out.
 //!
-//! Each worker has one [`Aggregator`] per plugin, and it alone touches it. A table ([`table`]) is
-//! self-contained: it knows its schema and holds its own strings, so a whole table can change threads.
-//! Aggregates are told apart by their whole key, never by a hash alone.
+//! Each worker has one [`Aggregator`] per plugin, which no other thread uses. A table ([`table`]) is
+//! self-contained: it has its schema and its own strings, so a whole table can move to another thread.
+//! Aggregates are distinguished by their full key, never by a hash alone.
 #![forbid(unsafe_code)]
 
 pub mod aggregator;

@@ -1,10 +1,10 @@
 //! The table of aggregates.
 //!
-//! Entries (key words, then value words) lie one after the other in the order in which they came; an index
-//! with open addressing finds them. A slot of the index holds the upper 32 bits of the key's hash and the
-//! entry's number, so that growing the index reads the index alone, and a probe reads an entry only when 32
-//! bits of its hash agree. Rows are added in batches: all slots of a batch are read before the first entry
-//! is, so that the waits for memory overlap.
+//! Entries (key words, then value words) are stored contiguously in insertion order; an index with open
+//! addressing finds them. A slot of the index holds the upper 32 bits of the key's hash and the number of
+//! the entry, so growing the index does not read entries, and a probe reads an entry only when 32 bits of
+//! its hash agree. Rows are added in batches: all slots of a batch are read before the first entry, so that
+//! cache misses overlap.
 
 use flow::schema::{Combine, Finish, Schema};
 use flow::strings::Strings;
@@ -16,34 +16,34 @@ use std::sync::Arc;
 const BATCH: usize = 32;
 /// Slots of the smallest index.
 const MIN_SLOTS: usize = 1 << 10;
-/// An entry's number takes 32 bits of a slot, and 0 means a free slot.
+/// The number of an entry takes 32 bits of a slot, and 0 means a free slot.
 const MAX_ENTRIES: usize = u32::MAX as usize - BATCH;
 
-/// One aggregate: the octets of its key and its values, in the order of the schema.
+/// One aggregate: the bytes of its key, and its values in the order of the schema.
 #[derive(Clone, Copy, Debug)]
 pub struct Aggregate<'a> {
-    /// Key: fields in network byte order, by the offsets of the schema's columns.
+    /// The key: fields in network byte order, at the offsets of the schema's columns.
     pub key: &'a [u8],
     /// Values, in the schema's order.
     pub values: &'a [u64],
 }
 
-/// Aggregates of one plugin, made by one worker or merged from several.
+/// Aggregates of one plugin, from one worker or merged from several.
 #[derive(Clone)]
 pub struct Table {
     schema: Arc<Schema>,
     entries: Vec<u64>,
-    /// `hash << 32 | entry + 1`; 0 is free. A power of two long, at most seven eighths full.
+    /// `hash << 32 | entry + 1`; 0 is free. The length is a power of two; at most seven eighths of it are in use.
     index: Vec<u64>,
     strings: Strings,
     hash: RandomState,
-    /// All values are sums, as is usual.
+    /// All values are sums, which is the common case.
     sums: bool,
 }
 
 impl Table {
-    /// An empty table. `expected` aggregates (a guess) fit before the index grows; memory is touched only as
-    /// it fills.
+    /// An empty table. `expected` aggregates (an estimate) fit before the index grows; memory is touched only
+    /// as it fills.
     pub fn new(schema: Arc<Schema>, hash: RandomState, expected: usize) -> Self {
         let slots = (expected.min(MAX_ENTRIES) * 8 / 7 + 1).next_power_of_two().max(MIN_SLOTS);
         let sums = schema.values.iter().all(|value| value.combine == Combine::Sum);
@@ -55,17 +55,17 @@ impl Table {
         Self::new(Arc::clone(&self.schema), self.hash.clone(), 0)
     }
 
-    /// What the table holds.
+    /// The schema: the columns of the table.
     pub fn schema(&self) -> &Arc<Schema> {
         &self.schema
     }
 
-    /// The hash of its keys, which tables that are to be merged share.
+    /// The hash of its keys. Tables that are merged must share it.
     pub fn hash(&self) -> &RandomState {
         &self.hash
     }
 
-    /// The strings whose ids its keys hold.
+    /// The strings to which ids in its keys refer.
     pub fn strings(&self) -> &Strings {
         &self.strings
     }
@@ -80,17 +80,17 @@ impl Table {
         self.entries.len() / self.schema.stride()
     }
 
-    /// True without aggregates.
+    /// True when there are no aggregates.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Bytes of memory in use, texts included, roughly.
+    /// Approximate memory use in bytes, including strings.
     pub fn size(&self) -> usize {
         (self.entries.len() + self.index.len()) * 8 + self.strings.size()
     }
 
-    /// The aggregates, in the order in which they came.
+    /// The aggregates, in insertion order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Aggregate<'_>> {
         let key_words = self.schema.key_words;
         self.entries.chunks_exact(self.schema.stride()).map(move |entry| {
@@ -99,7 +99,7 @@ impl Table {
         })
     }
 
-    /// The aggregate of that number, counted in the order in which they came.
+    /// The aggregate with that number, in insertion order.
     pub fn get(&self, number: usize) -> Option<Aggregate<'_>> {
         let stride = self.schema.stride();
         let entry = self.entries.get(number.checked_mul(stride)?..)?.get(..stride)?;
@@ -112,8 +112,8 @@ impl Table {
         self.iter().fold(0, |sum, a| sum.saturating_add(a.values.get(value).copied().unwrap_or(0)))
     }
 
-    /// Adds rows: `keys` holds their keys and `values` their values, one after the other. Returns how many
-    /// aggregates are new. What does not fit (4 billion aggregates) is not added; owners flush long before.
+    /// Adds rows: `keys` holds their keys and `values` their values, one after the other. Returns the number
+    /// of new aggregates. Rows beyond 4 billion aggregates are not added; owners flush long before.
     pub fn add(&mut self, keys: &[u64], values: &[u64]) -> usize {
         let before = self.len();
         // The constants let the compiler unroll comparison and hash for the usual key sizes.
@@ -162,7 +162,7 @@ impl Table {
     fn add_one(&mut self, key: &[u64], values: &[u64], hash: u32, slot: u64, key_words: usize) {
         let stride = key_words + values.len();
         let mut at = self.home(hash);
-        // The slot may have been filled since it was read by a row of the same batch.
+        // An earlier row of the same batch may have filled the slot since it was read.
         let mut slot = if slot == 0 { self.index[at] } else { slot };
         loop {
             if slot == 0 {
@@ -173,8 +173,8 @@ impl Table {
             }
             if (slot >> 32) as u32 == hash {
                 let start = (slot as u32 as usize - 1) * stride;
-                let (known, sums) = self.entries[start..start + stride].split_at_mut(key_words);
-                if is_same(known, key) {
+                let (entry_key, sums) = self.entries[start..start + stride].split_at_mut(key_words);
+                if is_same(entry_key, key) {
                     if self.sums {
                         for (sum, value) in sums.iter_mut().zip(values) {
                             *sum = sum.saturating_add(*value);
@@ -222,7 +222,7 @@ impl Table {
         }
     }
 
-    /// Adds all aggregates of `other`, a table of the same schema and made with a clone of the same hash.
+    /// Adds all aggregates of `other`, a table with the same schema and a clone of the same hash.
     pub fn absorb(&mut self, other: Table) {
         if self.is_empty() {
             *self = other;
@@ -231,20 +231,20 @@ impl Table {
         let _ = self.absorb_within(other, usize::MAX);
     }
 
-    /// Adds the aggregates of `other` while the table takes less than `max_octets`; beyond that, only those that it
-    /// has already. Gives the values of each aggregate that was left out to `lost`, and returns how many were.
-    pub fn absorb_bounded(&mut self, other: Table, max_octets: usize, mut lost: impl FnMut(&[u64])) -> usize {
-        let left = self.absorb_within(other, max_octets);
-        left.chunks_exact(self.schema.values.len()).map(&mut lost).count()
+    /// Adds the aggregates of `other` while the table is smaller than `max_bytes`; beyond that, only those whose keys
+    /// it already has. Passes the values of each aggregate that was not added to `dropped`, and returns their number.
+    pub fn absorb_bounded(&mut self, other: Table, max_bytes: usize, mut dropped: impl FnMut(&[u64])) -> usize {
+        let values = self.absorb_within(other, max_bytes);
+        values.chunks_exact(self.schema.values.len()).map(&mut dropped).count()
     }
 
-    /// The values of the aggregates that were left out, one after the other.
-    fn absorb_within(&mut self, other: Table, max_octets: usize) -> Vec<u64> {
+    /// Returns the values of the aggregates that were not added, one after the other.
+    fn absorb_within(&mut self, other: Table, max_bytes: usize) -> Vec<u64> {
         let schema = Arc::clone(&self.schema);
         let (key_words, value_words) = (schema.key_words, schema.values.len());
         let mut keys = Vec::with_capacity(BATCH * key_words);
         let mut values = Vec::with_capacity(BATCH * value_words);
-        let mut left = Vec::new();
+        let mut dropped = Vec::new();
         for batch in other.entries.chunks(BATCH * schema.stride()) {
             keys.clear();
             values.clear();
@@ -252,15 +252,15 @@ impl Table {
                 let (key, value) = entry.split_at(key_words);
                 let start = keys.len();
                 keys.extend_from_slice(key);
-                // Asked for each one: its texts may be long.
-                let is_full = self.size() >= max_octets;
+                // Checked for each aggregate: its strings may be long.
+                let is_full = self.size() >= max_bytes;
                 let key = &mut keys[start..];
-                // At the bound, texts must not be kept before it is clear that the aggregate is.
+                // At the bound, the strings of an aggregate are interned only if the aggregate itself is kept.
                 if is_full
-                    && !(self.find_texts(&other.strings, bytemuck::cast_slice_mut(key)) && self.contains(key))
+                    && !(self.find_strings(&other.strings, bytemuck::cast_slice_mut(key)) && self.contains(key))
                 {
                     keys.truncate(start);
-                    left.extend_from_slice(value);
+                    dropped.extend_from_slice(value);
                     continue;
                 }
                 if !is_full {
@@ -270,12 +270,12 @@ impl Table {
             }
             self.add(&keys, &values);
         }
-        left
+        dropped
     }
 
-    /// Turns the ids of another table's strings in a key into those of this one, as [`translate`] does, if this table has all of
-    /// them; adds nothing.
-    fn find_texts(&self, strings: &Strings, key: &mut [u8]) -> bool {
+    /// Translates the string ids in a key from another table to this one, as [`translate`] does, but adds no strings. False
+    /// when this table lacks one of them.
+    fn find_strings(&self, strings: &Strings, key: &mut [u8]) -> bool {
         ids(&self.schema, key, |id| self.strings.find(strings.get(id)))
     }
 
@@ -296,14 +296,15 @@ impl Table {
         }
     }
 
-    /// Forgets all aggregates and strings, and gives their memory back.
+    /// Removes all aggregates and strings, and frees their memory.
     pub fn clear(&mut self) {
         self.entries = Vec::new();
         self.strings = Strings::default();
         self.index = vec![0; MIN_SLOTS];
     }
 
-    /// Keeps the aggregates for which `keep` is true; it may change their values. Texts that only the others had are released.
+    /// Keeps the aggregates for which `keep` returns true; `keep` may change their values. Strings that no aggregate uses any
+    /// more are freed.
     pub fn retain(&mut self, mut keep: impl FnMut(&[u8], &mut [u64], &Strings) -> bool) {
         let (stride, key_words) = (self.schema.stride(), self.schema.key_words);
         let mut kept = 0;
@@ -322,16 +323,16 @@ impl Table {
         }
     }
 
-    /// Moves the aggregates for which `is_moved` is true to a table of their own.
+    /// Moves the aggregates for which `is_moved` returns true to a new table.
     pub fn split_off(&mut self, mut is_moved: impl FnMut(&[u8], &[u64], &Strings) -> bool) -> Self {
         let mut moved = self.empty();
         let mut words = vec![0; self.schema.key_words];
         self.retain(|key, values, strings| {
             let is_kept = !is_moved(key, values, strings);
             if !is_kept {
-                let octets: &mut [u8] = bytemuck::cast_slice_mut(&mut words);
-                octets.copy_from_slice(key);
-                translate(&moved.schema, strings, &mut moved.strings, octets);
+                let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut words);
+                bytes.copy_from_slice(key);
+                translate(&moved.schema, strings, &mut moved.strings, bytes);
                 moved.add(&words, values);
             }
             is_kept
@@ -339,7 +340,7 @@ impl Table {
         moved
     }
 
-    /// Forgets the strings that no key has any more.
+    /// Frees the strings that no key uses any more.
     fn release_strings(&mut self) {
         if self.strings.is_empty() {
             return;
@@ -362,38 +363,38 @@ impl Table {
     }
 }
 
-/// Turns the ids of strings in a key into those of the same strings in `to`, which are added to it.
+/// Translates the string ids in a key from `from` to `to`, to which new strings are added.
 fn translate(schema: &Schema, from: &Strings, to: &mut Strings, key: &mut [u8]) {
     ids(schema, key, |id| Some(to.intern(from.get(id))));
 }
 
-/// Changes the ids of strings in a key; false when `change` has nothing for one of them.
+/// Replaces the string ids in a key; false when `change` returns `None` for one of them.
 fn ids(schema: &Schema, key: &mut [u8], mut change: impl FnMut(u32) -> Option<u32>) -> bool {
     for finish in &schema.finishes {
         if let Finish::Intern(at) = finish
-            && let Some(octets) = key.get_mut(*at..at + 4)
+            && let Some(bytes) = key.get_mut(*at..at + 4)
         {
-            let id = octets.first_chunk().map_or(0, |id| u32::from_be_bytes(*id));
+            let id = bytes.first_chunk().map_or(0, |id| u32::from_be_bytes(*id));
             let Some(id) = change(id) else { return false };
-            octets.copy_from_slice(&id.to_be_bytes());
+            bytes.copy_from_slice(&id.to_be_bytes());
         }
     }
     true
 }
 
-/// Whether two keys are the same. Their words are compared in place; a slice's own comparison would call for it.
+/// Whether two keys are equal. Compares inline: the comparison of slices would be a function call.
 #[inline(always)]
 fn is_same(a: &[u64], b: &[u64]) -> bool {
     a.iter().zip(b).fold(0, |differing, (a, b)| differing | (a ^ b)) == 0
 }
 
-/// Brings the values of a row into those of its aggregate.
+/// Combines the values of a row with those of its aggregate.
 fn combine(schema: &Schema, sums: &mut [u64], values: &[u64]) {
     for ((spec, sum), value) in schema.values.iter().zip(sums).zip(values) {
         *sum = match spec.combine {
             Combine::Sum => sum.saturating_add(*value),
             Combine::Or => *sum | *value,
-            // An unset time is 0 and says nothing.
+            // A time of 0 is unset.
             Combine::Min if *sum == 0 || *value == 0 => *sum | *value,
             Combine::Min => (*sum).min(*value),
             Combine::Max => (*sum).max(*value),
@@ -428,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_index_grows_and_finds_everything() {
+    fn a_growing_index_still_finds_everything() {
         let schema = schema("tag");
         let mut table = Table::new(schema.clone(), RandomState::default(), 0);
         for round in 1..=2 {
@@ -455,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn merged_strings_keep_their_text() {
+    fn merged_aggregates_keep_their_strings() {
         let schema = schema("vrf_name");
         let flow::schema::At::Key(at) = schema.columns[0].at else { panic!("a key") };
         let state = RandomState::default();
@@ -463,23 +464,23 @@ mod tests {
         for (table, names) in [(&mut a, ["red", "blue"]), (&mut b, ["blue", "green"])] {
             for name in names {
                 let id = table.strings_mut().intern(name.as_bytes());
-                let mut octets = [0u8; 8];
-                octets[at..at + 4].copy_from_slice(&id.to_be_bytes());
-                table.add(&[u64::from_ne_bytes(octets)], &[1, 10]);
+                let mut bytes = [0u8; 8];
+                bytes[at..at + 4].copy_from_slice(&id.to_be_bytes());
+                table.add(&[u64::from_ne_bytes(bytes)], &[1, 10]);
             }
         }
         a.absorb(b);
-        let mut seen: Vec<_> = (a.iter())
+        let mut sums: Vec<_> = (a.iter())
             .map(|x| {
                 (a.strings().get(u32::from_be_bytes(x.key[at..at + 4].try_into().unwrap())).to_vec(), x.values[0])
             })
             .collect();
-        seen.sort();
-        assert_eq!(seen, [(b"blue".to_vec(), 2), (b"green".to_vec(), 1), (b"red".to_vec(), 1)]);
+        sums.sort();
+        assert_eq!(sums, [(b"blue".to_vec(), 2), (b"green".to_vec(), 1), (b"red".to_vec(), 1)]);
     }
 
     #[test]
-    fn what_is_split_off_has_its_texts_and_comes_back() {
+    fn aggregates_that_are_split_off_keep_their_strings_and_can_be_merged_again() {
         let (schema, state) = (schema("vrf_name"), RandomState::default());
         let flow::schema::At::Key(at) = schema.columns[0].at else { panic!("a key") };
         let mut table = texts(&schema, &state, (0..10).map(long));
@@ -501,9 +502,9 @@ mod tests {
         let mut table = Table::new(schema.clone(), state.clone(), 0);
         for text in texts {
             let id = table.strings_mut().intern(text.as_bytes());
-            let mut octets = [0u8; 8];
-            octets[at..at + 4].copy_from_slice(&id.to_be_bytes());
-            table.add(&[u64::from_ne_bytes(octets)], &[1, 10]);
+            let mut bytes = [0u8; 8];
+            bytes[at..at + 4].copy_from_slice(&id.to_be_bytes());
+            table.add(&[u64::from_ne_bytes(bytes)], &[1, 10]);
         }
         table
     }
@@ -513,24 +514,24 @@ mod tests {
     }
 
     #[test]
-    fn at_its_bound_a_table_keeps_no_texts_of_what_it_refuses() {
+    fn at_its_bound_a_table_keeps_no_strings_of_dropped_aggregates() {
         let (schema, state) = (schema("vrf_name"), RandomState::default());
         const BOUND: usize = 1 << 20;
         let mut bounded = texts(&schema, &state, std::iter::empty());
-        let mut refused = 0;
+        let mut dropped = 0;
         for round in 0..20 {
-            // The first text is known already; it goes on being counted.
+            // The first string is in the table already; its aggregate is still counted.
             let more = texts(&schema, &state, [0].into_iter().chain(round * 100..(round + 1) * 100).map(long));
-            refused += bounded.absorb_bounded(more, BOUND, |_| ());
+            dropped += bounded.absorb_bounded(more, BOUND, |_| ());
         }
-        // One aggregate may cross the bound, with its text and what its place in the tables takes.
+        // One aggregate may cross the bound, with its string and its slots in the indexes.
         assert!(bounded.size() < BOUND + (64 << 10), "{}", bounded.size());
-        assert_eq!((bounded.len() + refused, bounded.strings().len()), (2000, bounded.len() + 1));
-        assert!(refused > 1000 && bounded.iter().next().unwrap().values[0] >= 20);
+        assert_eq!((bounded.len() + dropped, bounded.strings().len()), (2000, bounded.len() + 1));
+        assert!(dropped > 1000 && bounded.iter().next().unwrap().values[0] >= 20);
     }
 
     #[test]
-    fn texts_of_removed_aggregates_are_released() {
+    fn strings_of_removed_aggregates_are_freed() {
         let (schema, state) = (schema("vrf_name"), RandomState::default());
         let mut table = texts(&schema, &state, (0..1000).map(long));
         let full = table.size();
@@ -541,14 +542,14 @@ mod tests {
         });
         assert!(table.size() < full / 20, "{} of {full}", table.size());
         assert_eq!(table.strings().len(), 11);
-        // What is left has its texts and is found by them.
+        // The remaining aggregates keep their strings and are found by them.
         let more = texts(&schema, &state, (0..10).map(|n| long(n * 100 + 99)));
         table.absorb(more);
         assert_eq!((table.len(), table.total(0)), (10, 20));
     }
 
     #[test]
-    fn at_its_bound_a_table_counts_what_it_knows() {
+    fn at_its_bound_a_table_still_counts_its_own_aggregates() {
         let (schema, state) = (schema("tag"), RandomState::default());
         let table = |keys: &[u64]| {
             let mut table = Table::new(schema.clone(), state.clone(), 0);
@@ -570,8 +571,8 @@ mod tests {
             for (a, b, bytes) in rows {
                 keys.extend([a, b, 0]);
                 values.extend([1, bytes]);
-                let octets = bytemuck::cast_slice(&[a, b, 0]).to_vec();
-                let sum: &mut Vec<u64> = map.entry(octets).or_insert(vec![0, 0]);
+                let key = bytemuck::cast_slice(&[a, b, 0]).to_vec();
+                let sum: &mut Vec<u64> = map.entry(key).or_insert(vec![0, 0]);
                 sum[0] += 1;
                 sum[1] += bytes;
             }

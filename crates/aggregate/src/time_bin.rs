@@ -1,9 +1,9 @@
 //! Time bins: the periods of `*_history`, aligned by `*_history_roundoff` and shifted by
 //! `*_history_offset`.
 //!
-//! Bins of seconds to weeks have a fixed length and start at multiples of it from an origin: the time at which
-//! the daemon started, rounded down as the letters of the round-off say in local time; without letters, to the full
-//! minute. Months are calendar months.
+//! Bins of seconds to weeks have a fixed length and are aligned to an origin: the time at which the daemon started,
+//! rounded down in local time as the letters of the round-off say, or to the full minute without letters. Months are
+//! calendar months.
 
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
@@ -12,16 +12,16 @@ use jiff::{Timestamp, ToSpan, Zoned};
 /// Length of a bin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Width {
-    /// So many seconds, at least one.
+    /// A number of seconds, at least one.
     Seconds(u32),
-    /// So many calendar months, at least one.
+    /// A number of calendar months, at least one.
     Months(u32),
 }
 
-/// Letters of a round-off, each of which drops smaller units from the origin of the bins.
+/// The letters of a round-off. Each rounds the origin of the bins down to a unit of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Roundoff {
-    /// Down to a full minute, or with a width of several minutes to a multiple of it in the hour.
+    /// Down to a full minute; with a width of several minutes, to a multiple of it within the hour.
     pub minute: bool,
     /// Down to a full hour.
     pub hour: bool,
@@ -34,8 +34,8 @@ pub struct Roundoff {
 }
 
 impl Roundoff {
-    /// What of the letters has no effect, if anything does not: letters that mean nothing, and a week beside a day or a
-    /// month, of which one alone can be rounded to.
+    /// A warning about letters without effect, if there are any: unknown letters, and a week combined with a day or a month,
+    /// since the origin can be rounded to only one of them.
     pub fn warning(letters: &str) -> Option<String> {
         let unknown: String = letters.chars().filter(|letter| !"mhdwM".contains(*letter)).collect();
         let read = Self::parse(letters);
@@ -47,7 +47,7 @@ impl Roundoff {
         }
     }
 
-    /// Reads the letters m, h, d, w, M; others mean nothing.
+    /// Reads the letters m, h, d, w, M; ignores others.
     pub fn parse(letters: &str) -> Self {
         Self {
             minute: letters.contains('m'),
@@ -66,9 +66,9 @@ pub struct Bins {
     zone: TimeZone,
     /// Start of some bin, seconds since 1970.
     origin: i64,
-    /// Seconds by which starts are shown earlier.
+    /// Seconds by which the starts of bins are moved back.
     offset: i64,
-    /// The bin that was asked for last: its bounds.
+    /// The bounds of the bin that was looked up last.
     last: (i64, i64),
 }
 
@@ -79,7 +79,7 @@ impl Bins {
         Self { width, zone, origin, offset: i64::from(offset), last: (0, 0) }
     }
 
-    /// Start and end (exclusive) of the bin that holds a time, seconds since 1970, not shifted.
+    /// Start and end (exclusive) of the bin that contains a time, in seconds since 1970.
     pub fn bounds(&mut self, seconds: i64) -> (i64, i64) {
         let seconds = seconds.saturating_add(self.offset);
         if !(self.last.0..self.last.1).contains(&seconds) {
@@ -95,14 +95,14 @@ impl Bins {
         (self.last.0 - self.offset, self.last.1 - self.offset)
     }
 
-    /// Start of the bin to which a record of that time is counted, seconds since 1970; 0 for times before.
+    /// The bin time of a record with that time, in seconds since 1970; 0 for times before 1970.
     ///
-    /// A time on the border counts to the bin that it ends: users' tables have been filled that way for long.
+    /// A time on a boundary belongs to the bin that ends there, as in pmacct: existing tables of users depend on it.
     pub fn start(&mut self, seconds: i64) -> u64 {
         u64::try_from(self.bounds(seconds.saturating_sub(1)).0).unwrap_or(0)
     }
 
-    /// Whole months since January of year 0 are counted, so that no loop walks from the origin.
+    /// Bins of months, by arithmetic on the number of months since January of year 0 instead of a loop from the origin.
     fn months(&self, seconds: i64, months: u32) -> (i64, i64) {
         let number = |at: &Zoned| i64::from(at.year()) * 12 + i64::from(at.month()) - 1;
         let (at, origin) = (zoned(seconds, &self.zone), zoned(self.origin, &self.zone));
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn letters_without_effect_are_named() {
+    fn letters_without_effect_give_a_warning() {
         for good in ["", "m", "mh", "mhd", "dM", "mhM", "w", "mhw"] {
             assert_eq!(Roundoff::warning(good), None, "{good}");
         }

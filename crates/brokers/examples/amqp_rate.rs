@@ -4,7 +4,7 @@
 //! cargo run --release -p brokers --no-default-features --features amqp --example amqp_rate -- \
 //!     amqp://guest:guest@127.0.0.1:5672/ [MESSAGES [BATCH]]
 //! ```
-#![expect(clippy::unwrap_used, reason = "a measurement that cannot be made has failed")]
+#![expect(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 use brokers::amqp::Amqp;
 use brokers::settings;
@@ -16,9 +16,9 @@ use lapin::types::FieldTable;
 use lapin::{Connection, ConnectionProperties, ExchangeKind};
 use std::time::{Duration, Instant};
 
-/// The exchange and the queue of the measurement; the queue is deleted with its connection.
+/// The exchange and the queue; the queue is deleted with its connection.
 const NAME: &str = "amqp_rate";
-/// Bytes of a message: about what a JSON object of ten fields takes.
+/// Bytes of a message: about the size of a JSON object with ten fields.
 const PAYLOAD: usize = 300;
 
 fn main() {
@@ -57,7 +57,7 @@ fn rate(amqp: &mut Amqp, round: u32, total: u32, batch: u32) -> f64 {
     f64::from(total) / began.elapsed().as_secs_f64()
 }
 
-/// A queue that takes the messages, as long as the connection lives.
+/// Declares a queue for the messages, which exists as long as the connection.
 async fn queue(url: &str) -> Connection {
     let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();

@@ -1,4 +1,4 @@
-//! From tables of aggregates to messages.
+//! Encodes tables of aggregates as messages.
 
 use crate::settings::{Messages, Output};
 use aggregate::{Aggregate, Table};
@@ -15,12 +15,12 @@ use flow::schema::{At, Schema, VALUE_OCTETS, VALUE_PACKETS};
 use flow::strings::Strings;
 use foldhash::HashMap;
 
-/// Octets at which a batch is closed.
-const PARCEL: usize = 1 << 20;
-/// Topics that are remembered at a time; with more, the batch is closed and they are forgotten.
-const TOPICS: usize = 4096;
+/// The size in bytes at which a batch is closed.
+const BATCH_BYTES: usize = 1 << 20;
+/// The maximum number of topics of a batch; with more, the batch is closed.
+const MAX_TOPICS: usize = 4096;
 
-/// Writes one aggregate.
+/// Encodes one aggregate.
 #[derive(Debug)]
 enum Writer {
     Json(Box<Json>),
@@ -28,7 +28,7 @@ enum Writer {
     AvroJson(Box<AvroJson>),
 }
 
-/// A writer of messages, compiled for one plugin.
+/// An encoder of messages, compiled for one plugin.
 #[derive(Debug)]
 pub struct Encoder {
     settings: Messages,
@@ -37,30 +37,31 @@ pub struct Encoder {
     key: Option<Key>,
     writer_id: String,
     builder: Builder,
-    /// Messages that wait for more aggregates, by topic.
-    open: Vec<Open>,
+    /// Messages that can hold more aggregates, by topic.
+    open: Vec<OpenMessage>,
     topics: Topics,
 }
 
-/// A message that may take more.
+/// A message to which aggregates are added.
 #[derive(Clone, Debug, Default)]
-struct Open {
+struct OpenMessage {
     payload: Vec<u8>,
     sum: Sum,
 }
 
-/// Topics of the batch at hand.
+/// Topics of the current batch.
 #[derive(Clone, Debug, Default)]
 struct Topics {
-    /// Their numbers, by the octets of records that decide.
+    /// Their numbers, by the fields of records on which the topic depends.
     numbers: HashMap<Vec<u8>, Vec<u16>>,
-    /// Whose turn it is.
+    /// The next topic in turn, for round robin.
     turn: u32,
-    octets: Vec<u8>,
+    /// Buffer for keys of `numbers`.
+    key: Vec<u8>,
 }
 
 impl Encoder {
-    /// Compiles a writer. `pid` and `build` are what `writer_id_string` may show.
+    /// Compiles an encoder. `pid` and `build` are for variables of `writer_id_string`.
     pub fn new(settings: &Messages, schema: &Schema, pid: u32, build: &str) -> Self {
         let writer_id = markers::writer_id(&settings.writer_id, &settings.name, pid, build);
         let writer = match settings.output {
@@ -107,12 +108,12 @@ impl Encoder {
         }
     }
 
-    /// The topic of all messages, unless they have several.
+    /// The topic of all messages, if there is only one.
     pub fn only_topic(&self) -> Option<String> {
         (!self.topic.depends_on_record() && self.settings.round_robin == 0).then(|| self.topic.fill(0, None))
     }
 
-    /// Cuts a table into bodies of batches. `now` is the time of the purge, seconds since 1970.
+    /// Encodes a table as bodies of batches. `now` is the time of the purge, in seconds since 1970.
     pub fn encode(&mut self, table: &Table, now: u64, emit: &mut dyn FnMut(Vec<u8>, u32, Sum)) {
         let mut payload = Vec::new();
         for row in table.iter() {
@@ -128,7 +129,7 @@ impl Encoder {
             payload.clear();
             self.writer.row(&mut payload, &row, table.strings(), now);
             match (self.capacity(), &mut self.key) {
-                // A key belongs to one aggregate, so that each has a message of its own.
+                // A key belongs to one aggregate, so each aggregate has its own message.
                 (0, None) => self.builder.push(Message { topic, key: None, payload: &payload, sum }),
                 (_, Some(key)) => {
                     let key = key.fill(&row, table.strings());
@@ -136,25 +137,25 @@ impl Encoder {
                 }
                 (capacity, None) => self.gather(topic, &payload, sum, capacity),
             }
-            if self.builder.size() >= PARCEL {
+            if self.builder.size() >= BATCH_BYTES {
                 self.flush(emit);
             }
         }
         self.flush(emit);
     }
 
-    /// Octets up to which aggregates share a message; 0 for a message each.
+    /// The maximum size in bytes of a message with several aggregates; 0 for one aggregate per message.
     fn capacity(&self) -> usize {
         match (&self.writer, self.settings.multi_values) {
             (Writer::Avro(_), 1..) => self.settings.avro_buffer,
-            (_, octets) => octets,
+            (_, size) => size,
         }
     }
 
     fn gather(&mut self, topic: u16, payload: &[u8], sum: Sum, capacity: usize) {
         let number = usize::from(topic);
         if self.open.len() <= number {
-            self.open.resize_with(number + 1, Open::default);
+            self.open.resize_with(number + 1, OpenMessage::default);
         }
         let Some(open) = self.open.get_mut(number) else { return };
         let newline = usize::from(!matches!(self.writer, Writer::Avro(_)));
@@ -173,12 +174,12 @@ impl Encoder {
     /// The number of the record's topic; `None` when the batch has too many.
     fn topic(&mut self, row: &Aggregate<'_>) -> Option<u16> {
         let Self { topic, topics, builder, settings, .. } = self;
-        let Topics { numbers, turn, octets } = topics;
-        octets.clear();
-        topic.key(octets, row);
+        let Topics { numbers, turn, key } = topics;
+        key.clear();
+        topic.key(key, row);
         let count = settings.round_robin.max(1);
-        if !numbers.contains_key(octets) {
-            if (numbers.len() + 1) * count as usize > TOPICS.max(count as usize) {
+        if !numbers.contains_key(key) {
+            if (numbers.len() + 1) * count as usize > MAX_TOPICS.max(count as usize) {
                 return None;
             }
             let name = topic.fill(0, Some(row));
@@ -186,9 +187,9 @@ impl Encoder {
                 0 => builder.topic(&name).map(|number| vec![number]),
                 count => (0..count).map(|number| builder.topic(&format!("{name}_{number}"))).collect(),
             };
-            numbers.insert(octets.clone(), added?);
+            numbers.insert(key.clone(), added?);
         }
-        let numbers = numbers.get(octets)?;
+        let numbers = numbers.get(key)?;
         let number = numbers.get((*turn % count) as usize).copied();
         *turn = turn.wrapping_add(1) % count;
         number
@@ -209,7 +210,7 @@ impl Encoder {
         }
     }
 
-    /// The schema by itself, in a batch of its own.
+    /// Sends the schema itself as a message, in a batch of its own.
     pub fn announce(&self, emit: &mut dyn FnMut(Vec<u8>, u32, Sum)) {
         let (Some(key), Some(schema)) = (&self.settings.schema_key, self.schema()) else { return };
         let mut builder = Builder::new("application/json", None);
@@ -219,11 +220,11 @@ impl Encoder {
         }
     }
 
-    /// The message before those of a purge.
+    /// Sends the marker before the messages of a purge.
     pub fn begin(&mut self, emit: &mut dyn FnMut(Vec<u8>, u32, Sum)) {
         let mut payload = Vec::new();
         let schema = match &self.writer {
-            // In Avro's JSON form a marker looks as in plain JSON.
+            // In Avro's JSON form a marker is the same as in plain JSON.
             Writer::Json(_) | Writer::AvroJson(_) => {
                 markers::json_start(&mut payload, &self.writer_id);
                 None
@@ -236,7 +237,7 @@ impl Encoder {
         self.marker(&payload, schema, emit);
     }
 
-    /// The message behind those of a purge.
+    /// Sends the marker after the messages of a purge.
     pub fn end(&mut self, purge: markers::Purge, emit: &mut dyn FnMut(Vec<u8>, u32, Sum)) {
         let mut payload = Vec::new();
         let schema = match &self.writer {
@@ -252,7 +253,7 @@ impl Encoder {
         self.marker(&payload, schema, emit);
     }
 
-    /// Markers go to the topic of records that know nothing of its variables, in a batch of their own.
+    /// Sends a marker in a batch of its own, to the topic in which no variable has a value.
     fn marker(&self, payload: &[u8], schema: Option<&str>, emit: &mut dyn FnMut(Vec<u8>, u32, Sum)) {
         if !self.settings.markers {
             return;
@@ -279,8 +280,8 @@ impl Writer {
     }
 }
 
-/// The variables of `kafka_partition_key`, and the columns that hold their values; a longer one stands before those that it starts
-/// with.
+/// The variables of `kafka_partition_key`, and the columns that hold their values. A longer variable comes before those that are
+/// its prefix.
 const VARIABLES: [(&str, Id); 11] = [
     ("post_tag2", Id::Tag2),
     ("post_tag", Id::Tag),
@@ -295,7 +296,7 @@ const VARIABLES: [(&str, Id); 11] = [
     ("tag", Id::Tag),
 ];
 
-/// How values look in keys: numbers, whatever names the rows show, so that partitions stay what they were.
+/// The kind of a value in keys: protocols are numbers even if rows show names, so that partitions do not change.
 fn plain(kind: Kind) -> Kind {
     match kind {
         Kind::Proto => Kind::U8,
@@ -303,18 +304,19 @@ fn plain(kind: Kind) -> Kind {
     }
 }
 
-/// Variables of `kafka_partition_key`, with the columns that fill them; for [`encode::names::variables`].
-pub fn of_keys(text: &str) -> Option<(&'static str, Option<Id>)> {
+/// The variable of `kafka_partition_key` with which the text begins, and the column that fills it; for
+/// [`encode::names::variables`].
+pub fn key_variable(text: &str) -> Option<(&'static str, Option<Id>)> {
     VARIABLES.iter().find(|(name, _)| text.starts_with(name)).map(|(name, column)| (*name, Some(*column)))
 }
 
-/// The words that variables of `kafka_partition_key` may be.
-pub fn key_words() -> impl Iterator<Item = &'static str> {
+/// The names of the variables of `kafka_partition_key`.
+pub fn key_variables() -> impl Iterator<Item = &'static str> {
     VARIABLES.iter().map(|(name, _)| *name)
 }
 
-/// The key of messages. It is in lower case, and dots and colons of values are underscores: so partitions stay what
-/// they were.
+/// The key of messages. It is in lower case, and dots and colons in values become underscores, as in pmacct, so that partitions
+/// do not change.
 #[derive(Clone, Debug)]
 struct Key {
     parts: Vec<Part>,
@@ -335,9 +337,9 @@ impl Key {
         let mut rest = template;
         while let Some((text, after)) = rest.split_once('$') {
             parts.push(Part::Text(text.to_lowercase()));
-            let known = of_keys(after);
+            let variable = key_variable(after);
             rest = after;
-            match known {
+            match variable {
                 None => parts.push(Part::Text("$".to_owned())),
                 Some((name, id)) => {
                     rest = after.get(name.len()..).unwrap_or_default();
@@ -365,9 +367,9 @@ impl Key {
                     if value.is_empty() {
                         text.extend_from_slice(b"null");
                     }
-                    text.extend(value.iter().map(|octet| match octet {
+                    text.extend(value.iter().map(|byte| match byte {
                         b'.' | b':' => b'_',
-                        octet => octet.to_ascii_lowercase(),
+                        byte => byte.to_ascii_lowercase(),
                     }));
                 }
             }
@@ -387,17 +389,17 @@ mod tests {
     use foldhash::fast::RandomState;
     use std::sync::Arc;
 
-    /// The keys of the messages of one aggregate, whose key has these octets at the columns of those JSON names.
-    fn keys(key: &str, style: Style, words: &[&str], octets: &[(&str, &[u8])]) -> Vec<String> {
+    /// The keys of the messages of one aggregate; `fields` are its values by the JSON names of their columns.
+    fn keys(key: &str, style: Style, words: &[&str], fields: &[(&str, &[u8])]) -> Vec<String> {
         let text = format!("plugins: kafka[k]\naggregate[k]: {}\nkafka_partition_key: {key}\n", words.join(","));
         let (config, mut problems) = config::parse_bytes(Daemon::Nfacctd, "c", text.as_bytes());
         let settings = Messages::read(&config.plugins()[0], style, &mut problems);
         let selection = Selection::parse(words.iter().copied(), &[]).unwrap();
-        let mut fields = FieldSet::default();
-        selection.require(&Options::default(), &mut fields);
-        let schema = Schema::new(&selection, &[], &Layout::new(&fields, &[]), &Options::default());
+        let mut set = FieldSet::default();
+        selection.require(&Options::default(), &mut set);
+        let schema = Schema::new(&selection, &[], &Layout::new(&set, &[]), &Options::default());
         let mut key = vec![0u8; schema.key_words * 8];
-        for (json, value) in octets {
+        for (json, value) in fields {
             let column = schema.columns.iter().find(|column| column.json == *json).unwrap();
             let At::Key(at) = column.at else { panic!("{json} is no key") };
             key[at..at + value.len()].copy_from_slice(value);
@@ -415,12 +417,12 @@ mod tests {
     }
 
     #[test]
-    fn protocols_are_numbers_in_keys_whatever_they_are_in_rows() {
+    fn protocols_are_numbers_in_keys_even_if_rows_show_names() {
         for num_protos in [false, true] {
             let key = |protocol: u8| {
                 let style = Style { num_protos, ..Style::default() };
-                let octets: [(&str, &[u8]); 2] = [("ip_proto", &[protocol]), ("port_src", &[1, 2])];
-                keys("P-$proto-$src_port", style, &["proto", "src_port"], &octets)
+                let fields: [(&str, &[u8]); 2] = [("ip_proto", &[protocol]), ("port_src", &[1, 2])];
+                keys("P-$proto-$src_port", style, &["proto", "src_port"], &fields)
             };
             assert_eq!(key(6), ["p-6-258"]);
             assert_eq!(key(58), ["p-58-258"]);
@@ -429,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_aggregated_is_null_in_keys() {
+    fn fields_that_are_not_aggregated_are_null_in_keys() {
         assert_eq!(keys("$proto-$tag-$x", Style::default(), &["src_port"], &[]), ["null-null-$x"]);
     }
 }

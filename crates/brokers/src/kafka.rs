@@ -1,7 +1,7 @@
-//! Kafka, by librdkafka.
+//! Kafka, through librdkafka.
 //!
-//! A message counts when the broker's report confirms it. Each carries a header `pmacct-id`, `RUN-NUMBER-ITEM`: what
-//! comes twice, since a report was lost, has it twice.
+//! A message counts as written when the broker's delivery report confirms it. Each message has a header `pmacct-id`,
+//! `RUN-NUMBER-ITEM`: a message that is sent twice, because a report was lost, has the same id both times.
 
 use crate::registry::Registry;
 use crate::settings;
@@ -17,32 +17,32 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tracing::{debug, warn};
 
-/// How long the broker may take to make a topic that is not there yet.
+/// How long the broker may take to create a topic.
 const NEW_TOPIC: Duration = Duration::from_secs(5);
-/// How long one look for reports takes at most.
+/// The maximum duration of one poll for reports.
 const POLL: Duration = Duration::from_millis(100);
-/// Name of the header that tells messages apart.
+/// The name of the header with the id of a message.
 const ID: &str = "pmacct-id";
 
 /// A Kafka cluster.
 pub struct Kafka {
     settings: settings::Kafka,
-    /// A topic that must be there from the start.
+    /// A topic that must exist at start-up.
     topic: Option<String>,
     producer: Option<BaseProducer<Reports>>,
     registry: Option<Registry>,
-    /// The attempt: reports of earlier ones are late.
+    /// The number of the attempt, which distinguishes late reports of earlier attempts.
     attempt: u32,
     id: String,
 }
 
-/// What the client tells.
+/// Reports of the client library.
 #[derive(Default)]
 struct Reports {
     /// Attempt and item of each message that was confirmed or refused.
     delivered: Mutex<Vec<(usize, Option<RDKafkaErrorCode>)>>,
-    /// What went wrong last.
-    trouble: Mutex<Option<(RDKafkaErrorCode, String)>>,
+    /// The last error of the client library.
+    last_error: Mutex<Option<(RDKafkaErrorCode, String)>>,
 }
 
 impl ClientContext for Reports {
@@ -52,31 +52,31 @@ impl ClientContext for Reports {
 
     fn error(&self, error: KafkaError, reason: &str) {
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        // That all brokers are down, or that connections break, says less than why.
+        let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
+        // A rejected login or certificate is kept: later errors only say that connections break or that all brokers are down.
         if code != RDKafkaErrorCode::AllBrokersDown
-            && (is_refusal(code, reason)
-                || !trouble.as_ref().is_some_and(|(code, before)| is_refusal(*code, before)))
+            && (is_rejection(code, reason)
+                || !last.as_ref().is_some_and(|(code, before)| is_rejection(*code, before)))
         {
-            *trouble = Some((code, reason.to_owned()));
+            *last = Some((code, reason.to_owned()));
         }
     }
 }
 
 impl Reports {
-    /// What went wrong before no longer matters.
-    fn forget(&self) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    /// Clears the last error.
+    fn clear_error(&self) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
-/// Whether the broker, or we, say no: trying again does not help by itself.
-fn is_refusal(code: RDKafkaErrorCode, reason: &str) -> bool {
+/// Whether one side rejects the other's login or certificate: a retry alone does not help.
+fn is_rejection(code: RDKafkaErrorCode, reason: &str) -> bool {
     match code {
         RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed | RDKafkaErrorCode::SSL => {
             true
         }
-        // In TLS 1.3 a broker judges our certificate after the handshake, and librdkafka tells a broken connection.
+        // In TLS 1.3 a broker checks the client certificate after the handshake, and librdkafka reports a broken connection.
         _ => reason.contains("SSL alert") && (reason.contains("certificate") || reason.contains("unknown ca")),
     }
 }
@@ -92,7 +92,7 @@ impl ProducerContext for Reports {
 }
 
 impl Kafka {
-    /// A cluster that nothing is sent to yet. `topic`: one that must be there from the start.
+    /// A cluster, not yet connected. `topic` is one that must exist at start-up.
     pub fn new(settings: settings::Kafka, topic: Option<String>) -> Self {
         let registry = settings.registry.as_deref().map(|url| Registry::new(url, settings.timeout));
         Self { settings, topic, producer: None, registry, attempt: 0, id: String::new() }
@@ -100,28 +100,28 @@ impl Kafka {
 
     fn connect(&self) -> Result<BaseProducer<Reports>, StoreError> {
         let config = client_config(&self.settings)?;
-        config.create_with_context(Reports::default()).map_err(|error| refused(&self.settings, error))
+        config.create_with_context(Reports::default()).map_err(|error| client_error(&self.settings, error))
     }
 
-    /// Looks whether the cluster answers and has the topic.
-    fn look(&self, producer: &BaseProducer<Reports>) -> Result<(), StoreError> {
+    /// Checks that the cluster answers and has the topic.
+    fn check_topic(&self, producer: &BaseProducer<Reports>) -> Result<(), StoreError> {
         let deadline = Instant::now() + NEW_TOPIC;
         loop {
             let metadata =
                 producer.client().fetch_metadata(self.topic.as_deref(), self.settings.timeout.min(NEW_TOPIC));
             let metadata = metadata.map_err(|error| {
-                // Events tell why there is no answer. A look that takes no time takes one event, and there are several.
+                // Events say why there is no answer. There are several, and a poll without a timeout takes only one.
                 producer.poll(POLL);
-                trouble(producer.context(), &error.to_string())
+                with_last_error(producer.context(), &error.to_string())
             })?;
             let Some(topic) = &self.topic else { return Ok(()) };
-            let known = metadata.topics().iter().find(|known| known.name() == topic);
-            let error = match known {
-                Some(known) => known.error().map(RDKafkaErrorCode::from),
+            let found = metadata.topics().iter().find(|found| found.name() == topic);
+            let error = match found {
+                Some(found) => found.error().map(RDKafkaErrorCode::from),
                 None => Some(RDKafkaErrorCode::UnknownTopicOrPartition),
             };
             let Some(error) = error else {
-                let partitions = known.map_or(0, |known| known.partitions().len());
+                let partitions = found.map_or(0, |found| found.partitions().len());
                 return match self.settings.partition {
                     Some(partition) if usize::try_from(partition).is_ok_and(|number| number >= partitions) => {
                         Err(no_partition(partition, topic, &format!("it has {partitions}, counted from 0")))
@@ -129,7 +129,7 @@ impl Kafka {
                     _ => Ok(()),
                 };
             };
-            // A broker that makes topics by itself takes a moment.
+            // A broker that creates topics automatically takes a moment.
             let may_come =
                 matches!(error, RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::LeaderNotAvailable);
             if !may_come || Instant::now() >= deadline {
@@ -146,7 +146,7 @@ impl Backend for Kafka {
             return Ok(());
         }
         let producer = self.connect()?;
-        self.look(&producer)?;
+        self.check_topic(&producer)?;
         self.producer = Some(producer);
         Ok(())
     }
@@ -155,7 +155,7 @@ impl Backend for Kafka {
         let Self { settings, producer, registry, attempt, id, .. } = self;
         let Some(producer) = producer else { return Err(StoreError::Down("not connected".to_owned())) };
         let messages = Messages::read(&batch.body)
-            .ok_or_else(|| StoreError::Batch("it is not one of messages".to_owned()))?;
+            .ok_or_else(|| StoreError::Batch("the batch does not contain messages".to_owned()))?;
         let topics = &messages.head.topics;
         let schema_ids = match (registry, &messages.head.schema) {
             (Some(registry), Some(schema)) => {
@@ -167,7 +167,7 @@ impl Backend for Kafka {
         let attempt = *attempt;
         let deadline = Instant::now() + settings.timeout + POLL;
         let mut sums: Vec<(u32, Sum)> = Vec::new();
-        let mut state = Progress { attempt, partition: settings.partition, on_the_way: 0, fault: None };
+        let mut state = Progress { attempt, partition: settings.partition, in_flight: 0, error: None };
         let mut framed = Vec::new();
         for (item, message) in (0u32..).zip(messages.iter()) {
             if receipt.has(item) {
@@ -199,7 +199,7 @@ impl Backend for Kafka {
             loop {
                 match producer.send(record) {
                     Ok(()) => {
-                        state.on_the_way += 1;
+                        state.in_flight += 1;
                         break;
                     }
                     Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back))
@@ -217,24 +217,24 @@ impl Backend for Kafka {
                 }
             }
         }
-        while state.on_the_way > 0 && Instant::now() < deadline {
+        while state.in_flight > 0 && Instant::now() < deadline {
             producer.poll(POLL);
             state.take(producer.context(), receipt, &sums, topics);
         }
-        if state.on_the_way > 0 {
+        if state.in_flight > 0 {
             producer.purge(PurgeConfig::default().queue().inflight());
             producer.poll(POLL);
             state.take(producer.context(), receipt, &sums, topics);
             let what = format!("no confirmation within {} s", settings.timeout.as_secs());
-            return Err(trouble(producer.context(), &what));
+            return Err(with_last_error(producer.context(), &what));
         }
-        match state.fault {
+        match state.error {
             None => {
-                producer.context().forget();
+                producer.context().clear_error();
                 Ok(())
             }
-            Some(StoreError::Down(what)) => Err(trouble(producer.context(), &what)),
-            Some(fault) => Err(fault),
+            Some(StoreError::Down(what)) => Err(with_last_error(producer.context(), &what)),
+            Some(error) => Err(error),
         }
     }
 
@@ -248,7 +248,7 @@ impl Backend for Kafka {
         if let Some(producer) = self.producer.take()
             && let Err(error) = producer.flush(POLL)
         {
-            warn!("the connection to Kafka did not end well: {error}");
+            warn!("the connection to Kafka was not closed cleanly: {error}");
         }
     }
 }
@@ -256,20 +256,20 @@ impl Backend for Kafka {
 /// One attempt to deliver.
 struct Progress {
     attempt: u32,
-    /// The one that all messages go to, if it is fixed.
+    /// The configured partition of all messages, if there is one.
     partition: Option<i32>,
-    on_the_way: usize,
-    fault: Option<StoreError>,
+    in_flight: usize,
+    error: Option<StoreError>,
 }
 
 impl Progress {
-    /// Takes over what the broker reported.
+    /// Records the reports of the broker on the receipt.
     fn take(&mut self, reports: &Reports, receipt: &mut Receipt, sums: &[(u32, Sum)], topics: &[String]) {
         let delivered = std::mem::take(&mut *reports.delivered.lock().unwrap_or_else(PoisonError::into_inner));
         for (number, error) in delivered {
             let (attempt, item) = ((number >> 32) as u32, number as u32);
             match error {
-                // A late confirmation of an earlier attempt is one.
+                // Late confirmations of earlier attempts are ignored.
                 None if attempt != self.attempt => {}
                 None => receipt.confirm(item),
                 Some(error) if attempt == self.attempt => {
@@ -280,7 +280,7 @@ impl Progress {
                 Some(_) => {}
             }
             if attempt == self.attempt {
-                self.on_the_way = self.on_the_way.saturating_sub(1);
+                self.in_flight = self.in_flight.saturating_sub(1);
             }
         }
     }
@@ -292,7 +292,7 @@ impl Progress {
             }
             RDKafkaErrorCode::UnknownPartition => {
                 let partition = self.partition;
-                self.fault.get_or_insert_with(|| match partition {
+                self.error.get_or_insert_with(|| match partition {
                     Some(partition) => no_partition(partition, topic, &error.to_string()),
                     None => no_topic(topic, error),
                 });
@@ -301,16 +301,16 @@ impl Progress {
             | RDKafkaErrorCode::UnknownTopicOrPartition
             | RDKafkaErrorCode::InvalidTopic
             | RDKafkaErrorCode::TopicAuthorizationFailed => {
-                self.fault.get_or_insert_with(|| no_topic(topic, error));
+                self.error.get_or_insert_with(|| no_topic(topic, error));
             }
             error => {
-                self.fault.get_or_insert_with(|| StoreError::Down(error.to_string()));
+                self.error.get_or_insert_with(|| StoreError::Down(error.to_string()));
             }
         }
     }
 }
 
-/// What the client library is to be asked for.
+/// The configuration of the client library.
 fn client_config(settings: &settings::Kafka) -> Result<ClientConfig, StoreError> {
     let mut config = ClientConfig::new();
     let timeout = settings.timeout.as_millis().clamp(1000, 900_000).to_string();
@@ -318,25 +318,25 @@ fn client_config(settings: &settings::Kafka) -> Result<ClientConfig, StoreError>
     config.set("client.id", "pmacct");
     config.set("message.timeout.ms", &timeout);
     config.set("socket.timeout.ms", &timeout);
-    // Parcels are sent as a whole: batches need not wait for more.
+    // The messages of a write batch are sent at once: Kafka's own batches need not wait for more.
     config.set("linger.ms", "5");
     config.set("batch.num.messages", "100000");
     config.set("queue.buffering.max.messages", "1000000");
     if let Some(path) = &settings.config_file {
-        let wrong = |what: String| StoreError::Configuration {
+        let file_error = |what: String| StoreError::Configuration {
             key: "kafka_config_file",
             what: format!("'{}': {what}", path.display()),
         };
-        let text = config::text::read_lossy(path).map_err(|error| wrong(error.to_string()))?;
-        for (key, value) in options(&text).map_err(wrong)? {
+        let text = config::text::read_lossy(path).map_err(|error| file_error(error.to_string()))?;
+        for (key, value) in options(&text).map_err(file_error)? {
             config.set(key, value);
         }
     }
     Ok(config)
 }
 
-/// What the client library says no to.
-fn refused(settings: &settings::Kafka, error: KafkaError) -> StoreError {
+/// The configuration error for an option that the client library rejects.
+fn client_error(settings: &settings::Kafka, error: KafkaError) -> StoreError {
     StoreError::Configuration {
         key: if settings.config_file.is_some() { "kafka_config_file" } else { "kafka_broker_host" },
         what: match error {
@@ -349,41 +349,41 @@ fn refused(settings: &settings::Kafka, error: KafkaError) -> StoreError {
     }
 }
 
-/// Whether an option, or what was meant by it, holds something that no log may show.
+/// Whether the value of an option, even of a misspelt one, must not appear in a log.
 fn is_secret(option: &str) -> bool {
     ["pass", "secret", "key.pem", "jaas", "oauth", "token", "credential"].iter().any(|part| option.contains(part))
 }
 
-/// Whether the options of a cluster are such that the client library takes. Nothing is sent.
+/// Checks that the client library accepts the options, without connecting.
 ///
 /// # Errors
 /// The key, and what is wrong.
 pub fn check(settings: &settings::Kafka) -> Result<(), StoreError> {
     let config = client_config(settings)?;
-    config.create_native_config().map(drop).map_err(|error| refused(settings, error))
+    config.create_native_config().map(drop).map_err(|error| client_error(settings, error))
 }
 
-/// The number that a message's report carries.
+/// The number that librdkafka returns with the report of a message.
 fn opaque(attempt: u32, item: u32) -> usize {
     (attempt as usize) << 32 | item as usize
 }
 
 fn no_topic(topic: &str, error: RDKafkaErrorCode) -> StoreError {
-    let what = format!("'{topic}': {error}. Create it, or let the brokers create topics by themselves.");
+    let what = format!("'{topic}': {error}. Create it, or enable automatic creation of topics in the brokers.");
     StoreError::Configuration { key: "kafka_topic", what }
 }
 
 fn no_partition(partition: i32, topic: &str, what: &str) -> StoreError {
     let what =
-        format!("topic '{topic}' has no partition {partition}: {what}. -1 leaves the choice to the client.");
+        format!("topic '{topic}' has no partition {partition}: {what}. With -1 the client library chooses one.");
     StoreError::Configuration { key: "kafka_partition", what }
 }
 
-/// A fault in the words of what went wrong last, if anything is known.
-fn trouble(reports: &Reports, what: &str) -> StoreError {
-    let trouble = reports.trouble.lock().unwrap_or_else(PoisonError::into_inner).take();
-    match trouble {
-        Some((code, reason)) if is_refusal(code, &reason) => {
+/// An error with the reason that the client library reported last, if there is one.
+fn with_last_error(reports: &Reports, what: &str) -> StoreError {
+    let last = reports.last_error.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match last {
+        Some((code, reason)) if is_rejection(code, &reason) => {
             StoreError::Configuration { key: "kafka_config_file", what: reason }
         }
         Some((_, reason)) => StoreError::Down(format!("{what}: {reason}")),
@@ -401,7 +401,7 @@ fn options(text: &str) -> Result<Vec<(&str, &str)>, String> {
         }
         let mut words = line.splitn(3, ',').map(str::trim);
         match (words.next(), words.next(), words.next()) {
-            // librdkafka takes options of topics as defaults for all topics.
+            // librdkafka treats topic options in the global configuration as defaults for all topics.
             (Some("global" | "topic"), Some(key), Some(value)) if !key.is_empty() => options.push((key, value)),
             _ => return Err(format!("line {number} is not 'global, KEY, VALUE' or 'topic, KEY, VALUE'")),
         }
@@ -414,21 +414,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_are_told_from_connections_that_break() {
+    fn rejections_are_distinguished_from_broken_connections() {
         use RDKafkaErrorCode::{Authentication, BrokerTransportFailure, SSL};
         let alert = "error:0A00045C:SSL routines::tlsv13 alert certificate required: SSL alert number 116";
-        assert!(is_refusal(BrokerTransportFailure, alert));
-        assert!(is_refusal(BrokerTransportFailure, "tlsv1 alert unknown ca: SSL alert number 48"));
-        assert!(is_refusal(SSL, "") && is_refusal(Authentication, ""));
-        assert!(!is_refusal(BrokerTransportFailure, "Connect to ipv4#127.0.0.1:9092 failed: Connection refused"));
+        assert!(is_rejection(BrokerTransportFailure, alert));
+        assert!(is_rejection(BrokerTransportFailure, "tlsv1 alert unknown ca: SSL alert number 48"));
+        assert!(is_rejection(SSL, "") && is_rejection(Authentication, ""));
+        assert!(!is_rejection(
+            BrokerTransportFailure,
+            "Connect to ipv4#127.0.0.1:9092 failed: Connection refused"
+        ));
         let reports = Reports::default();
         for (code, reason) in [(SSL, "untrusted"), (BrokerTransportFailure, "refused")] {
             reports.error(KafkaError::Global(code), reason);
         }
-        let fault = trouble(&reports, "no answer");
+        let error = with_last_error(&reports, "no answer");
         let what = "untrusted".to_owned();
-        assert_eq!(fault, StoreError::Configuration { key: "kafka_config_file", what });
-        assert_eq!(trouble(&reports, "no answer"), StoreError::Down("no answer".to_owned()));
+        assert_eq!(error, StoreError::Configuration { key: "kafka_config_file", what });
+        assert_eq!(with_last_error(&reports, "no answer"), StoreError::Down("no answer".to_owned()));
     }
 
     #[test]
@@ -457,7 +460,7 @@ mod tests {
                     assert!(!part.is_empty() && what.contains(part), "{text}: {what}");
                     assert!(!what.contains("geheim"), "{what}");
                 }
-                Err(fault) => panic!("{fault:?}"),
+                Err(error) => panic!("{error:?}"),
             }
         }
         std::fs::remove_file(&path).unwrap();
@@ -485,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broker_that_goes_away_is_down_and_gets_the_rest_when_it_is_back() {
+    fn delivery_continues_after_an_outage_of_the_broker() {
         let cluster = rdkafka::mocking::MockCluster::new(1).unwrap();
         cluster.create_topic("flows", 1, 1).unwrap();
         let settings = settings::Kafka {
@@ -504,13 +507,13 @@ mod tests {
 
         cluster.broker_down(1).unwrap();
         let mut receipt = Receipt::new(1000);
-        let fault = kafka.deliver(&second, &mut receipt).unwrap_err();
-        assert!(matches!(fault, StoreError::Down(_)), "{fault:?}");
+        let error = kafka.deliver(&second, &mut receipt).unwrap_err();
+        assert!(matches!(error, StoreError::Down(_)), "{error:?}");
         assert!(!receipt.has(0));
         cluster.broker_up(1).unwrap();
         let deadline = Instant::now() + Duration::from_secs(30);
-        while let Err(fault) = kafka.open().and_then(|()| kafka.deliver(&second, &mut receipt)) {
-            assert!(matches!(fault, StoreError::Down(_)) && Instant::now() < deadline, "{fault:?}");
+        while let Err(error) = kafka.open().and_then(|()| kafka.deliver(&second, &mut receipt)) {
+            assert!(matches!(error, StoreError::Down(_)) && Instant::now() < deadline, "{error:?}");
         }
         assert!((0..1000).all(|item| receipt.has(item)));
         assert_eq!(receipt.refused(), None);

@@ -2,8 +2,8 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`settings`] | what the configuration says |
-//! | [`encoder`] | from aggregates to messages |
+//! | [`settings`] | the configuration of a plugin |
+//! | [`encoder`] | encodes aggregates as messages |
 //! | [`kafka`] | Kafka |
 //! | [`amqp`] | AMQP 0.9.1 |
 #![forbid(unsafe_code)]

@@ -1,7 +1,7 @@
-//! Confluent's schema registry: names of schemas for numbers.
+//! Confluent's schema registry, which maps schemas to ids.
 //!
-//! A schema is registered under the subject `TOPIC-value` (the registry's usual naming) and its number kept; messages
-//! carry the number before the datum.
+//! A schema is registered under the subject `TOPIC-value` (the registry's default naming) and its id is cached. Messages
+//! carry the id before the datum.
 
 use delivery::StoreError;
 use serde_json::{Value, json};
@@ -13,11 +13,11 @@ use ureq::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 /// Media type of the registry's API.
 const MEDIA: &str = "application/vnd.schemaregistry.v1+json";
 
-/// A registry, and the numbers that it gave.
+/// A registry, and the ids that it assigned.
 pub(crate) struct Registry {
     agent: Agent,
     url: String,
-    /// For `user:password@` in the URL.
+    /// The header for `user:password@` in the URL.
     authorization: Option<String>,
     ids: HashMap<(String, String), u32>,
 }
@@ -29,7 +29,7 @@ impl Registry {
         Self { agent: config.build().into(), url, authorization, ids: HashMap::new() }
     }
 
-    /// The number of a schema for messages of that topic.
+    /// The id of a schema for messages of that topic.
     pub(crate) fn id(&mut self, topic: &str, schema: &str) -> Result<u32, StoreError> {
         let key = (topic.to_owned(), schema.to_owned());
         if let Some(id) = self.ids.get(&key) {
@@ -48,7 +48,7 @@ impl Registry {
         }
         let down = |what: String| StoreError::Down(format!("schema registry {}: {what}", self.url));
         let body = json!({ "schema": schema }).to_string();
-        let failed = |error: ureq::Error| tls_refused(&error).unwrap_or_else(|| down(error.to_string()));
+        let failed = |error: ureq::Error| tls_error(&error).unwrap_or_else(|| down(error.to_string()));
         let mut response = request.send(body.as_bytes()).map_err(failed)?;
         let status = response.status();
         let text = response.body_mut().read_to_string().map_err(|error| down(error.to_string()))?;
@@ -68,17 +68,17 @@ impl Registry {
     }
 }
 
-/// An error of TLS that the configuration is to blame for.
-fn tls_refused(error: &ureq::Error) -> Option<StoreError> {
+/// The configuration error behind a TLS error, if there is one.
+fn tls_error(error: &ureq::Error) -> Option<StoreError> {
     let error: &(dyn std::error::Error + 'static) = match error {
         ureq::Error::Io(error) => error,
         ureq::Error::Rustls(error) => error,
         _ => return None,
     };
-    delivery::tls::refused("kafka_avro_schema_registry", error)
+    delivery::tls::configuration_error("kafka_avro_schema_registry", error)
 }
 
-/// The URL without `user:password@`, and the header that stands for it.
+/// The URL without `user:password@`, and the header with these credentials.
 fn split_credentials(url: &str) -> (String, Option<String>) {
     let Some((scheme, rest)) = url.split_once("://") else { return (format!("http://{url}"), None) };
     match rest.rsplit_once('@') {
@@ -90,9 +90,9 @@ fn split_credentials(url: &str) -> (String, Option<String>) {
     }
 }
 
-fn base64(octets: &[u8]) -> String {
+fn base64(bytes: &[u8]) -> String {
     use base64::Engine;
-    base64::engine::general_purpose::STANDARD.encode(octets)
+    base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
 #[cfg(test)]
@@ -102,7 +102,7 @@ mod tests {
     use std::net::TcpListener;
     use std::sync::mpsc::{Receiver, channel};
 
-    /// A registry that gives these answers, one after the other, and what it was asked: request lines, credentials, bodies.
+    /// A registry that gives these answers in turn. Returns its URL and the requests: request line, credentials, body.
     fn registry(answers: Vec<(u16, &'static str)>) -> (String, Receiver<(String, String, String)>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://user:word@{}/", listener.local_addr().unwrap());
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_that_refuses_is_told_from_one_that_is_down() {
+    fn a_rejected_schema_is_a_configuration_error_and_a_server_error_is_not() {
         let refusal = r#"{"error_code": 409, "message": "Schema being registered is incompatible"}"#;
         let (url, _questions) = registry(vec![(409, refusal), (503, "later"), (200, "{}")]);
         let mut registry = Registry::new(&url, Duration::from_secs(10));
@@ -168,12 +168,12 @@ mod tests {
         }
         assert!(matches!(registry.id("flows", "{}"), Err(StoreError::Down(what)) if what.contains("503")));
         assert!(matches!(registry.id("flows", "{}"), Err(StoreError::Configuration { .. })));
-        // Nobody listens any more.
+        // The server has stopped.
         assert!(matches!(registry.id("flows", "{}"), Err(StoreError::Down(_))));
     }
 
     #[test]
-    fn credentials_leave_the_url() {
+    fn credentials_are_removed_from_the_url() {
         assert_eq!(
             split_credentials("https://a:b@host:1/x"),
             ("https://host:1/x".into(), Some("Basic YTpi".into()))

@@ -1,4 +1,4 @@
-//! What the configuration says about one plugin with a message broker.
+//! The settings of one plugin with a message broker.
 
 use config::keys::amqp::{
     AMQP_AVRO_SCHEMA_ROUTING_KEY, AMQP_CONN_CA_FILE, AMQP_CONN_CERT_FILE, AMQP_CONN_KEY_FILE, AMQP_EXCHANGE,
@@ -21,10 +21,10 @@ use encode::names::Template;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The form of messages.
+/// The encoding of messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Output {
-    /// One JSON object, or several with a newline behind each.
+    /// One JSON object, or several with a newline after each.
     #[default]
     Json,
     /// Avro's binary form, without a container.
@@ -33,7 +33,7 @@ pub enum Output {
     AvroJson,
 }
 
-/// How aggregates become messages.
+/// How aggregates are encoded as messages.
 #[derive(Clone, Debug)]
 pub struct Messages {
     /// The plugin's name.
@@ -44,45 +44,45 @@ pub struct Messages {
     pub output: Output,
     /// Topic or routing key.
     pub topic: Template,
-    /// So many topics take turns; 0 for one.
+    /// The number of topics that are used in turn; 0 for a single topic.
     pub round_robin: u32,
     /// Key of messages, Kafka only.
     pub key: Option<String>,
-    /// Octets up to which aggregates share a message; 0 for a message each.
+    /// The maximum size in bytes of a message with several aggregates; 0 for one aggregate per message.
     pub multi_values: usize,
     /// `avro_buffer_size`.
     pub avro_buffer: usize,
-    /// Messages before and behind those of a purge.
+    /// Send a marker message before and after those of a purge.
     pub markers: bool,
-    /// `amqp_avro_schema_routing_key`: where the schema goes by itself.
+    /// `amqp_avro_schema_routing_key`: the routing key under which the schema itself is sent.
     pub schema_key: Option<String>,
-    /// The look of values.
+    /// The format of values.
     pub style: Style,
 }
 
 /// A Kafka cluster.
 #[derive(Clone, Debug)]
 pub struct Kafka {
-    /// Brokers to begin with, as librdkafka reads them.
+    /// Bootstrap brokers, in librdkafka's syntax.
     pub brokers: String,
-    /// `kafka_partition`; none leaves the choice to the client library.
+    /// `kafka_partition`; `None` leaves the choice to the client library.
     pub partition: Option<i32>,
     /// `kafka_config_file`.
     pub config_file: Option<PathBuf>,
     /// `kafka_avro_schema_registry`.
     pub registry: Option<String>,
-    /// How long anything may take.
+    /// The timeout of each operation.
     pub timeout: Duration,
 }
 
 /// An AMQP broker.
 #[derive(Clone, Debug)]
 pub struct Amqp {
-    /// `amqp_host`, without what stands before it.
+    /// `amqp_host`, without the scheme.
     pub host: String,
     /// `amqp_port`.
     pub port: u16,
-    /// TLS, when it is asked for.
+    /// TLS, if it is enabled.
     pub tls: Option<Tls>,
     /// `amqp_user`.
     pub user: String,
@@ -100,14 +100,14 @@ pub struct Amqp {
     pub frame_max: u32,
     /// `amqp_heartbeat_interval`, seconds; 0 for none.
     pub heartbeat: u16,
-    /// How long anything may take.
+    /// The timeout of each operation.
     pub timeout: Duration,
 }
 
-/// Who is trusted, and by what the broker knows the client.
+/// The certificate authorities to trust, and the client certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
-    /// `amqp_conn_ca_file`; without, the authorities of the system.
+    /// `amqp_conn_ca_file`; `None` for the authorities of the system.
     pub ca_file: Option<PathBuf>,
     /// `amqp_conn_cert_file`.
     pub cert_file: Option<PathBuf>,
@@ -115,18 +115,18 @@ pub struct Tls {
     pub key_file: Option<PathBuf>,
 }
 
-/// Octets of the longest routing key (AMQP 0.9.1, section 4.2.5.3).
-const ROUTING_KEY: usize = 255;
+/// The maximum length of a routing key in octets (AMQP 0.9.1, section 4.2.5.3).
+const MAX_ROUTING_KEY: usize = 255;
 /// The port of AMQP over TLS (IANA).
 const AMQPS: u16 = 5671;
 
 impl Tls {
-    /// The host and the port to connect to, and whether over TLS: with `amqps://` before the host, or a file. `port` is
-    /// that of the configuration, if it has one.
-    fn place(self, host: &str, port: Option<u16>, plain: u16) -> (String, u16, Option<Self>) {
+    /// The host and the port to connect to, and TLS if it is enabled by `amqps://` before the host or by a file. `port` is the
+    /// configured port, if there is one; `plain` is the default without TLS.
+    fn endpoint(self, host: &str, port: Option<u16>, plain: u16) -> (String, u16, Option<Self>) {
         let (scheme, host) = host.split_once("://").unwrap_or(("", host));
         let tls = (scheme == "amqps" || self != Self::default()).then_some(self);
-        // An IPv6 address may stand in brackets.
+        // An IPv6 address may be in brackets.
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = port.unwrap_or(if tls.is_some() { AMQPS } else { plain });
         (host, port, tls)
@@ -134,7 +134,7 @@ impl Tls {
 }
 
 impl Messages {
-    /// The settings of a plugin, with its look of values. What keeps it from starting is a fatal problem.
+    /// The settings of a plugin, with its format of values. What prevents it from starting is a fatal problem.
     pub fn read(plugin: &Plugin, style: Style, problems: &mut Diagnostics) -> Self {
         let is_kafka = plugin.kind == PluginKind::Kafka;
         let output = match plugin.get(&AMQP_OUTPUT) {
@@ -142,7 +142,7 @@ impl Messages {
             MessageOutput::Avro => Output::Avro,
             MessageOutput::AvroJson => Output::AvroJson,
             MessageOutput::Custom => {
-                let what = format!("custom output cannot be written[{}].", plugin.name);
+                let what = format!("custom output is not supported[{}].", plugin.name);
                 let hint = Some("Use json, avro or avro_json.".to_owned());
                 problems.fatal(plugin.blame(&AMQP_OUTPUT), what, hint);
                 Output::Json
@@ -154,19 +154,20 @@ impl Messages {
         };
         let topic = Template::parse_records_only(&topic);
         if is_kafka
-            && let Some(wrong) = topic
+            && let Some(position) = topic
                 .text()
                 .find(|letter: char| !(letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-' | '$')))
         {
-            let letter = topic.text().get(wrong..).and_then(|rest| rest.chars().next()).unwrap_or_default();
+            let letter = topic.text().get(position..).and_then(|rest| rest.chars().next()).unwrap_or_default();
             let what = format!("kafka_topic[{}]: Kafka allows no '{letter}' in names of topics.", plugin.name);
-            problems.fatal(origin, what, Some("Letters, digits, '.', '_' and '-' are.".to_owned()));
+            problems.fatal(origin, what, Some("Use letters, digits, '.', '_' and '-'.".to_owned()));
         }
-        if !is_kafka && topic.text().len() > ROUTING_KEY {
-            let what = format!("amqp_routing_key[{}]: it has {} octets.", plugin.name, topic.text().len());
-            problems.fatal(origin, what, Some(format!("AMQP takes {ROUTING_KEY}.")));
+        if !is_kafka && topic.text().len() > MAX_ROUTING_KEY {
+            let length = topic.text().len();
+            let what = format!("amqp_routing_key[{}]: the value is too long: {length} octets.", plugin.name);
+            problems.fatal(origin, what, Some(format!("AMQP allows {MAX_ROUTING_KEY} octets.")));
         }
-        let octets = |octets: u64| usize::try_from(octets).unwrap_or(usize::MAX);
+        let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
         Self {
             name: plugin.name.clone(),
             writer_id: plugin.get(&WRITER_ID_STRING),
@@ -177,8 +178,8 @@ impl Messages {
                 false => plugin.get(&AMQP_ROUTING_KEY_RR),
             },
             key: plugin.get(&KAFKA_PARTITION_KEY).filter(|_| is_kafka),
-            multi_values: octets(plugin.get(&SQL_MULTI_VALUES)),
-            avro_buffer: octets(plugin.get(&AVRO_BUFFER_SIZE)),
+            multi_values: size(plugin.get(&SQL_MULTI_VALUES)),
+            avro_buffer: size(plugin.get(&AVRO_BUFFER_SIZE)),
             markers: plugin.get(&PRINT_MARKERS),
             schema_key: schema_key(plugin, output, problems),
             style,
@@ -204,7 +205,8 @@ impl Kafka {
         let registry = plugin.get(&KAFKA_AVRO_SCHEMA_REGISTRY);
         let output = plugin.get(&AMQP_OUTPUT);
         if registry.is_some() && output != MessageOutput::Avro {
-            let what = format!("kafka_avro_schema_registry[{}]: only avro has schemas. Ignored.", plugin.name);
+            let what =
+                format!("kafka_avro_schema_registry[{}]: only avro messages have schemas. Ignored.", plugin.name);
             let hint = Some("Set kafka_output: avro.".to_owned());
             problems.warn(plugin.blame(&KAFKA_AVRO_SCHEMA_REGISTRY), what, hint);
         }
@@ -218,7 +220,7 @@ impl Kafka {
         }
     }
 
-    /// The settings of what a daemon sends by itself: those of a key prefix.
+    /// The settings of an event log: those of a key prefix.
     pub fn read_at(config: &Config, prefix: Place) -> Self {
         let partition = config.core_at(&KAFKA_PARTITION, prefix);
         let has_registry = KAFKA_AVRO_SCHEMA_REGISTRY.row().places.contains(&prefix);
@@ -245,7 +247,7 @@ impl Amqp {
         };
         let port = plugin.get(&AMQP_PORT);
         let set = plugin.origin_of(&AMQP_PORT).map(|_| port);
-        let (host, port, tls) = files.place(&plugin.get(&AMQP_HOST), set, port);
+        let (host, port, tls) = files.endpoint(&plugin.get(&AMQP_HOST), set, port);
         Self {
             host,
             port,
@@ -262,7 +264,7 @@ impl Amqp {
         }
     }
 
-    /// The settings of what a daemon sends by itself: those of a key prefix.
+    /// The settings of an event log: those of a key prefix.
     pub fn read_at(config: &Config, prefix: Place) -> Self {
         let files = Tls {
             ca_file: config.core_at(&AMQP_CONN_CA_FILE, prefix),
@@ -271,7 +273,7 @@ impl Amqp {
         };
         let port = config.core_at(&AMQP_PORT, prefix);
         let set = config.core_origin_at(&AMQP_PORT, prefix).map(|_| port);
-        let (host, port, tls) = files.place(&config.core_at(&AMQP_HOST, prefix), set, port);
+        let (host, port, tls) = files.endpoint(&config.core_at(&AMQP_HOST, prefix), set, port);
         Self {
             host,
             port,
@@ -290,7 +292,7 @@ impl Amqp {
     }
 }
 
-/// The list of brokers, each with a port.
+/// The list of brokers, with the default port added where one is missing.
 fn brokers(hosts: &str, port: u16) -> String {
     let with_port = |host: &str| {
         let (_, address) = host.rsplit_once("://").unwrap_or(("", host));
@@ -310,18 +312,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tls_is_asked_for_by_the_host_or_by_a_file() {
+    fn tls_is_enabled_by_the_host_or_by_a_file() {
         let none = Tls::default();
         let some = Tls { ca_file: Some("ca.pem".into()), ..Tls::default() };
-        assert_eq!(none.clone().place("a", None, 5672), ("a".into(), 5672, None));
-        assert_eq!(none.clone().place("amqp://[::1]", None, 5672), ("::1".into(), 5672, None));
-        assert_eq!(none.clone().place("amqps://a", None, 5672), ("a".into(), 5671, Some(none.clone())));
-        assert_eq!(none.clone().place("amqps://a", Some(5672), 5672), ("a".into(), 5672, Some(none)));
-        assert_eq!(some.clone().place("a", None, 5672), ("a".into(), 5671, Some(some)));
+        assert_eq!(none.clone().endpoint("a", None, 5672), ("a".into(), 5672, None));
+        assert_eq!(none.clone().endpoint("amqp://[::1]", None, 5672), ("::1".into(), 5672, None));
+        assert_eq!(none.clone().endpoint("amqps://a", None, 5672), ("a".into(), 5671, Some(none.clone())));
+        assert_eq!(none.clone().endpoint("amqps://a", Some(5672), 5672), ("a".into(), 5672, Some(none)));
+        assert_eq!(some.clone().endpoint("a", None, 5672), ("a".into(), 5671, Some(some)));
     }
 
     #[test]
-    fn brokers_have_ports() {
+    fn the_default_port_is_added_to_brokers_without_one() {
         assert_eq!(brokers("a", 9092), "a:9092");
         assert_eq!(brokers("a:1, [::1], [::1]:5,ssl://b:3,ssl://c", 9), "a:1,[::1]:9,[::1]:5,ssl://b:3,ssl://c:9");
     }

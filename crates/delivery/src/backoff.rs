@@ -7,7 +7,7 @@ const FIRST: Duration = Duration::from_secs(1);
 /// Longest wait.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Waits that double with each failure, less random jitter, so that many daemons do not reconnect at once.
+/// Exponential back-off with random jitter, so that many daemons do not reconnect at once.
 #[derive(Clone, Debug)]
 pub(crate) struct Backoff {
     next: Duration,

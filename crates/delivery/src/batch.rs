@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Aggregates with what they have counted.
+/// A number of aggregates, and the traffic that they count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sum {
     /// Aggregates.
@@ -10,7 +10,7 @@ pub struct Sum {
     /// Their packets.
     pub packets: u64,
     /// Their bytes.
-    pub octets: u64,
+    pub bytes: u64,
 }
 
 impl std::ops::Add for Sum {
@@ -23,27 +23,27 @@ impl std::ops::Add for Sum {
 
 impl Sum {
     /// One aggregate.
-    pub fn one(packets: u64, octets: u64) -> Self {
-        Self { aggregates: 1, packets, octets }
+    pub fn one(packets: u64, bytes: u64) -> Self {
+        Self { aggregates: 1, packets, bytes }
     }
 
-    /// Both together.
+    /// The sum of both.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self {
             aggregates: self.aggregates.saturating_add(other.aggregates),
             packets: self.packets.saturating_add(other.packets),
-            octets: self.octets.saturating_add(other.octets),
+            bytes: self.bytes.saturating_add(other.bytes),
         }
     }
 }
 
-/// Identifies a batch for ever: a batch that was delivered twice, because its confirmation was lost, has the same id both times.
+/// The unique id of a batch. A batch that is delivered twice, because its confirmation was lost, has the same id both times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BatchId {
-    /// The run of the plugin that created it: the start of the run in microseconds since 1970.
+    /// The run of the plugin that created the batch: the start of the run in microseconds since 1970.
     pub run: u64,
-    /// Its number in that run, from 1.
+    /// The number of the batch in that run, from 1.
     pub number: u64,
 }
 
@@ -57,13 +57,13 @@ impl fmt::Display for BatchId {
 /// A unit of delivery: rows for a database, or messages for a broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriteBatch {
-    /// Identifies it.
+    /// The id of the batch.
     pub id: BatchId,
-    /// The purge that it belongs to, counted from 1 in its run.
+    /// The purge that the batch belongs to, counted from 1 in its run.
     pub purge: u64,
-    /// Items (rows, messages) in it.
+    /// The number of items (rows, messages).
     pub items: u32,
-    /// The sum of what they hold. Markers hold nothing.
+    /// The sum over all items. Markers count as nothing.
     pub sum: Sum,
     /// The items, in the backend's format.
     pub body: Vec<u8>,

@@ -1,18 +1,18 @@
-//! What leaves for a server, kept until the server has confirmed it.
+//! Delivery of write batches to databases and message brokers. A batch is kept until its store has confirmed it.
 //!
-//! A sink cuts what it writes into [`WriteBatch`]es. A batch describes itself, so it can wait in memory or on disk, outlive the
-//! daemon, and be delivered again. A [`Backend`] takes one batch at a time to its store and records in a [`Receipt`] what the
-//! store confirmed.
+//! A sink encodes aggregates into [`WriteBatch`]es. A batch describes itself, so it can be queued in memory or on disk, outlive
+//! the daemon, and be delivered again. A [`Backend`] sends one batch at a time to its store and records in a [`Receipt`] which
+//! items the store confirmed.
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`batch`] | batches, and the sums of what they hold |
-//! | [`backend`] | the contract of a store: open, deliver, faults, receipts |
-//! | [`queue`] | waiting batches, bounded in bytes |
+//! | [`backend`] | the contract of a store: open, deliver, errors, receipts |
+//! | [`queue`] | queued batches, bounded in bytes |
 //! | [`spool`] | batches on disk |
 //! | [`worker`] | the thread that delivers batches, and retries |
 //! | [`messages`] | the format of batches for message brokers |
-//! | `tls` | the certificate authorities that encrypted connections trust |
+//! | `tls` | the certificate authorities that TLS connections trust |
 #![forbid(unsafe_code)]
 
 pub mod backend;

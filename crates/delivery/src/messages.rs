@@ -3,23 +3,22 @@
 //! ```text
 //! head    u32 length, then JSON: { "topics": [...], "content_type": "...", "schema": "..." or absent }
 //! item    u16 topic, u32 key length (2^32 - 1: no key), u32 payload length,
-//!         u64 aggregates, u64 packets, u64 octets, key, payload
+//!         u64 aggregates, u64 packets, u64 bytes, key, payload
 //! ```
 //!
-//! Numbers are little-endian: batches are read by the program that wrote them, or by its next version on the same
-//! machine.
+//! Numbers are little-endian: a batch is read by the program that wrote it, or by a later version on the same machine.
 
 use crate::batch::Sum;
 use serde::{Deserialize, Serialize};
 
-/// What all messages of a batch have in common.
+/// The header of a batch: what all its messages have in common.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
-    /// Topics, or routing keys; messages refer to theirs by its index in this list.
+    /// Topics, or routing keys. A message holds an index into this list.
     pub topics: Vec<String>,
     /// Media type of the payloads.
     pub content_type: String,
-    /// Avro schema of the payloads, if that is what they are.
+    /// Avro schema of the payloads, if they are in Avro's binary form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<String>,
 }
@@ -33,7 +32,7 @@ pub struct Message<'a> {
     pub key: Option<&'a [u8]>,
     /// Its payload.
     pub payload: &'a [u8],
-    /// What it holds; nothing, for a marker.
+    /// What it counts; zero for a marker.
     pub sum: Sum,
 }
 
@@ -51,14 +50,14 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// A body with messages of that media type.
+    /// An empty body for messages of that media type.
     pub fn new(content_type: &str, schema: Option<&str>) -> Self {
         let head =
             Head { topics: Vec::new(), content_type: content_type.to_owned(), schema: schema.map(str::to_owned) };
         Self { head, ..Self::default() }
     }
 
-    /// The number of a topic; `None` when there are 65,535 others already.
+    /// The index of a topic, which is added if it is new; `None` when there are 65,535 others already.
     pub fn topic(&mut self, name: &str) -> Option<u16> {
         let topics = &mut self.head.topics;
         let at = topics.iter().rposition(|topic| topic == name).unwrap_or_else(|| {
@@ -68,13 +67,13 @@ impl Builder {
         u16::try_from(at).ok().filter(|at| *at < u16::MAX)
     }
 
-    /// Adds a message. Lengths beyond 32 bits do not occur: messages are bounded by their makers.
+    /// Adds a message. Lengths beyond 32 bits do not occur: callers bound their messages.
     pub fn push(&mut self, message: Message<'_>) {
-        let length = |octets: &[u8]| u32::try_from(octets.len()).unwrap_or(NO_KEY - 1);
+        let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(NO_KEY - 1);
         self.items.extend_from_slice(&message.topic.to_le_bytes());
         self.items.extend_from_slice(&message.key.map_or(NO_KEY, length).to_le_bytes());
         self.items.extend_from_slice(&length(message.payload).to_le_bytes());
-        for number in [message.sum.aggregates, message.sum.packets, message.sum.octets] {
+        for number in [message.sum.aggregates, message.sum.packets, message.sum.bytes] {
             self.items.extend_from_slice(&number.to_le_bytes());
         }
         self.items.extend_from_slice(message.key.unwrap_or_default());
@@ -93,12 +92,12 @@ impl Builder {
         self.count
     }
 
-    /// What they hold.
+    /// The sum over all messages so far.
     pub fn sum(&self) -> Sum {
         self.sum
     }
 
-    /// The body; the builder is empty afterwards.
+    /// Returns the body, and leaves the builder empty.
     pub fn take(&mut self) -> Vec<u8> {
         let head = serde_json::to_vec(&self.head).unwrap_or_default();
         let mut body = Vec::with_capacity(4 + head.len() + self.items.len());
@@ -115,20 +114,20 @@ impl Builder {
 /// The messages of a body.
 #[derive(Clone, Debug)]
 pub struct Messages<'a> {
-    /// What they have in common.
+    /// The header.
     pub head: Head,
     items: &'a [u8],
 }
 
 impl<'a> Messages<'a> {
-    /// Reads a body; `None` when it is none.
+    /// Reads a body; `None` when its header cannot be read.
     pub fn read(body: &'a [u8]) -> Option<Self> {
         let (length, rest) = body.split_first_chunk()?;
         let (head, items) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
         Some(Self { head: serde_json::from_slice(head).ok()?, items })
     }
 
-    /// The messages; they end early where the body is not whole.
+    /// The messages. A truncated body ends at its last complete message.
     pub fn iter(&self) -> impl Iterator<Item = Message<'a>> + use<'a> {
         let mut items = self.items;
         std::iter::from_fn(move || {
@@ -139,16 +138,16 @@ impl<'a> Messages<'a> {
     }
 }
 
-fn read(octets: &[u8]) -> Option<(Message<'_>, &[u8])> {
-    let (fixed, rest) = octets.split_first_chunk::<FIXED>()?;
+fn read(bytes: &[u8]) -> Option<(Message<'_>, &[u8])> {
+    let (fixed, rest) = bytes.split_first_chunk::<FIXED>()?;
     let u32_at = |at: usize| Some(u32::from_le_bytes(*fixed.get(at..)?.first_chunk()?));
     let u64_at = |at: usize| Some(u64::from_le_bytes(*fixed.get(at..)?.first_chunk()?));
     let topic = u16::from_le_bytes(*fixed.first_chunk()?);
     let key = Some(u32_at(2)?).filter(|length| *length != NO_KEY);
-    let sum = Sum { aggregates: u64_at(10)?, packets: u64_at(18)?, octets: u64_at(26)? };
-    let (key_octets, rest) = rest.split_at_checked(key.unwrap_or(0) as usize)?;
+    let sum = Sum { aggregates: u64_at(10)?, packets: u64_at(18)?, bytes: u64_at(26)? };
+    let (key_bytes, rest) = rest.split_at_checked(key.unwrap_or(0) as usize)?;
     let (payload, rest) = rest.split_at_checked(u32_at(6)? as usize)?;
-    Some((Message { topic, key: key.map(|_| key_octets), payload, sum }, rest))
+    Some((Message { topic, key: key.map(|_| key_bytes), payload, sum }, rest))
 }
 
 #[cfg(test)]
@@ -156,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_come_back() {
+    fn messages_written_are_read_back() {
         let mut builder = Builder::new("application/json", None);
         let first = builder.topic("a").unwrap();
         let second = builder.topic("b").unwrap();
@@ -174,7 +173,7 @@ mod tests {
         assert_eq!(read.iter().collect::<Vec<_>>(), messages);
         assert_eq!(builder.count(), 0);
         for cut in 0..body.len() {
-            // What is cut short gives fewer messages and no panic.
+            // A truncated body gives fewer messages and no panic.
             assert!(Messages::read(&body[..cut]).is_none_or(|read| read.iter().count() < 3));
         }
     }

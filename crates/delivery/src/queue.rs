@@ -1,7 +1,7 @@
-//! Waiting batches, oldest first: in memory, or on disk with a [`Spool`].
+//! The queue of batches to deliver, oldest first: in memory, or on disk with a [`Spool`].
 //!
 //! The queue is bounded in bytes. At the bound it drops the oldest batches, since recent traffic is worth most to its
-//! readers; the batch that is being delivered stays.
+//! readers; the batch that is being delivered is kept.
 
 use crate::batch::{BatchId, Sum, WriteBatch};
 use crate::spool::{Spool, Stored};
@@ -12,13 +12,13 @@ use std::sync::Arc;
 /// Why a batch was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DropCause {
-    /// More waited than the bound allows.
+    /// The queue exceeded its bound.
     Bound,
     /// Its file on disk could not be read, or failed its checksum.
     Damaged,
     /// The daemon ended before it was delivered.
     End,
-    /// The store will never take it.
+    /// The store will never accept it.
     Refused,
 }
 
@@ -29,23 +29,23 @@ pub struct Dropped {
     pub id: BatchId,
     /// The purge that it belonged to.
     pub purge: u64,
-    /// What it held.
+    /// The sum over its items.
     pub sum: Sum,
-    /// Why.
+    /// Why it was dropped.
     pub why: DropCause,
 }
 
-/// A batch that waits.
+/// A batch in the queue.
 #[derive(Clone, Debug)]
-enum Waiting {
-    Here(Arc<WriteBatch>),
+enum Queued {
+    InMemory(Arc<WriteBatch>),
     OnDisk(Stored),
 }
 
-impl Waiting {
+impl Queued {
     fn size(&self) -> u64 {
         match self {
-            Self::Here(batch) => batch.body.len() as u64,
+            Self::InMemory(batch) => batch.body.len() as u64,
             Self::OnDisk(stored) => stored.size,
         }
     }
@@ -53,20 +53,20 @@ impl Waiting {
     /// Bytes on disk.
     fn spooled(&self) -> u64 {
         match self {
-            Self::Here(_) => 0,
+            Self::InMemory(_) => 0,
             Self::OnDisk(stored) => stored.size,
         }
     }
 
-    fn lost(&self, why: DropCause) -> Dropped {
+    fn dropped(&self, why: DropCause) -> Dropped {
         match self {
-            Self::Here(batch) => Dropped { id: batch.id, purge: batch.purge, sum: batch.sum, why },
+            Self::InMemory(batch) => Dropped { id: batch.id, purge: batch.purge, sum: batch.sum, why },
             Self::OnDisk(stored) => Dropped { id: stored.id, purge: stored.purge, sum: stored.sum, why },
         }
     }
 }
 
-/// How much waits in a queue.
+/// The size of a queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
     /// Write batches.
@@ -85,12 +85,12 @@ impl Backlog {
     }
 }
 
-/// Batches in the order of making.
+/// Batches in the order in which they were created.
 #[derive(Debug)]
 pub struct Queue {
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<Queued>,
     bytes: u64,
-    /// Of those, on disk.
+    /// How many of `bytes` are on disk.
     spooled: u64,
     max_bytes: u64,
     spool: Option<Arc<Spool>>,
@@ -103,8 +103,8 @@ pub struct Queue {
 pub struct Put {
     /// Batches that were dropped to make room; or the batch itself, when it is larger than the bound.
     pub lost: Vec<Dropped>,
-    /// Why it is not in the spool; it waits in memory.
-    pub disk: Option<io::Error>,
+    /// Why the batch is not in the spool; it is kept in memory.
+    pub spool_error: Option<io::Error>,
 }
 
 impl Queue {
@@ -113,34 +113,34 @@ impl Queue {
         Self { waiting: VecDeque::new(), bytes: 0, spooled: 0, max_bytes, spool: None, taken: false }
     }
 
-    /// A queue on disk, with the batches that an earlier run left.
+    /// A queue on disk, which starts with the batches that an earlier run left.
     pub fn on_disk(spool: Spool, found: Vec<Stored>, max_bytes: u64) -> Self {
         let bytes = found.iter().map(|stored| stored.size).sum();
-        let waiting = found.into_iter().map(Waiting::OnDisk).collect();
+        let waiting = found.into_iter().map(Queued::OnDisk).collect();
         Self { waiting, bytes, spooled: bytes, max_bytes, spool: Some(Arc::new(spool)), taken: false }
     }
 
-    /// Number of waiting batches.
+    /// Number of queued batches.
     pub fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// True when no batch waits.
+    /// True when no batch is queued.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// How much waits.
+    /// The size of the queue.
     pub fn backlog(&self) -> Backlog {
         Backlog { batches: self.waiting.len(), memory_bytes: self.bytes - self.spooled, spool_bytes: self.spooled }
     }
 
-    fn charge(&mut self, waiting: &Waiting) {
+    fn charge(&mut self, waiting: &Queued) {
         self.bytes += waiting.size();
         self.spooled += waiting.spooled();
     }
 
-    fn release(&mut self, waiting: &Waiting) {
+    fn release(&mut self, waiting: &Queued) {
         self.bytes -= waiting.size();
         self.spooled -= waiting.spooled();
     }
@@ -148,34 +148,34 @@ impl Queue {
     /// Adds a batch at the end.
     pub fn put(&mut self, batch: WriteBatch) -> Put {
         let mut put = Put::default();
-        let spooled = self.spool.as_ref().map(|spool| spool.put(&batch));
-        let waiting = match spooled {
-            Some(Ok(stored)) => Waiting::OnDisk(stored),
+        let stored = self.spool.as_ref().map(|spool| spool.put(&batch));
+        let waiting = match stored {
+            Some(Ok(stored)) => Queued::OnDisk(stored),
             Some(Err(error)) => {
-                put.disk = Some(error);
-                Waiting::Here(Arc::new(batch))
+                put.spool_error = Some(error);
+                Queued::InMemory(Arc::new(batch))
             }
-            None => Waiting::Here(Arc::new(batch)),
+            None => Queued::InMemory(Arc::new(batch)),
         };
         self.charge(&waiting);
         self.waiting.push_back(waiting);
         while self.bytes > self.max_bytes {
-            // The first one may be in delivery.
+            // The first one may be being delivered.
             let Some(oldest) = self.waiting.remove(usize::from(self.taken)) else { break };
             self.release(&oldest);
-            put.lost.push(oldest.lost(DropCause::Bound));
-            self.forget(&oldest);
+            put.lost.push(oldest.dropped(DropCause::Bound));
+            self.remove_file(&oldest);
         }
         put
     }
 
-    /// The first batch, to be delivered; it stays in the queue until [`Self::done`]. A batch that cannot be read is removed
+    /// Returns the first batch for delivery. It stays in the queue until [`Self::done`]. A batch that cannot be read is removed
     /// and returned as dropped.
     pub fn take(&mut self) -> Option<Result<Arc<WriteBatch>, Dropped>> {
         let first = self.waiting.front()?.clone();
         let batch = match &first {
-            Waiting::Here(batch) => Some(Arc::clone(batch)),
-            Waiting::OnDisk(stored) => self.read(stored.id).map(Arc::new),
+            Queued::InMemory(batch) => Some(Arc::clone(batch)),
+            Queued::OnDisk(stored) => self.read(stored.id).map(Arc::new),
         };
         match batch {
             Some(batch) => {
@@ -185,50 +185,53 @@ impl Queue {
             None => {
                 self.waiting.pop_front();
                 self.release(&first);
-                Some(Err(first.lost(DropCause::Damaged)))
+                Some(Err(first.dropped(DropCause::Damaged)))
             }
         }
     }
 
-    /// Removes the first batch: it is delivered, or dropped.
+    /// Removes the first batch, after it was delivered or dropped.
     pub fn done(&mut self) {
         self.taken = false;
         if let Some(first) = self.waiting.pop_front() {
             self.release(&first);
-            self.forget(&first);
+            self.remove_file(&first);
         }
     }
 
     /// Ends the queue: batches in memory are dropped, those on disk stay there. Returns both.
     pub fn end(&mut self) -> (Vec<Dropped>, Sum) {
         let mut lost = Vec::new();
-        let mut stays = Sum::default();
+        let mut spooled = Sum::default();
         for waiting in self.waiting.drain(..) {
             match waiting {
-                Waiting::Here(_) => lost.push(waiting.lost(DropCause::End)),
-                Waiting::OnDisk(stored) => stays = stays.plus(stored.sum),
+                Queued::InMemory(_) => lost.push(waiting.dropped(DropCause::End)),
+                Queued::OnDisk(stored) => spooled = spooled.plus(stored.sum),
             }
         }
-        (lost, stays)
+        (lost, spooled)
     }
 
     fn read(&self, id: BatchId) -> Option<WriteBatch> {
         let batch = self.spool.as_ref()?.get(id);
         batch
             .inspect_err(|error| {
-                // Its file stays: the next start delivers it if it can be read then.
+                // Its file is kept: the next run delivers it if it can be read then.
                 tracing::error!(batch = %id, "cannot read a batch from the spool: {error}");
             })
             .ok()
             .flatten()
     }
 
-    fn forget(&self, waiting: &Waiting) {
-        if let (Waiting::OnDisk(stored), Some(spool)) = (waiting, &self.spool)
+    fn remove_file(&self, waiting: &Queued) {
+        if let (Queued::OnDisk(stored), Some(spool)) = (waiting, &self.spool)
             && let Err(error) = spool.remove(stored.id)
         {
-            // The next start delivers it again, under the same id.
-            tracing::warn!(batch = %stored.id, "cannot remove a delivered batch from the spool: {error}");
+            // The next run delivers it again, under the same id.
+            tracing::warn!(
+                batch = %stored.id,
+                "cannot remove a batch from the spool, the next start will deliver it again: {error}"
+            );
         }
     }
 }
@@ -249,14 +252,14 @@ mod tests {
     }
 
     #[test]
-    fn batchs_leave_in_order() {
+    fn batches_leave_in_order() {
         let mut queue = Queue::in_memory(1000);
         for number in 1..=3 {
             assert!(queue.put(batch(number, 100)).lost.is_empty());
         }
         for number in 1..=3 {
             assert_eq!(queue.take().unwrap().unwrap().id.number, number);
-            assert_eq!(queue.take().unwrap().unwrap().id.number, number, "it stays until it is done");
+            assert_eq!(queue.take().unwrap().unwrap().id.number, number, "it stays in the queue until it is done");
             queue.done();
         }
         assert!(queue.is_empty() && queue.backlog() == Backlog::default() && queue.take().is_none());
@@ -270,42 +273,43 @@ mod tests {
         assert_eq!(numbers(&queue.put(batch(3, 100)).lost), [1]);
         queue.take().unwrap().unwrap();
         assert_eq!(numbers(&queue.put(batch(4, 100)).lost), [3]);
-        // One that is larger than the bound takes everything with it, but for what is on its way.
+        // One that is larger than the bound displaces everything except the batch in delivery.
         assert_eq!(numbers(&queue.put(batch(5, 1000)).lost), [4, 5]);
         queue.done();
         assert!(queue.is_empty());
     }
 
     #[test]
-    fn what_is_on_disk_stays_for_the_next_run() {
+    fn batches_on_disk_are_kept_for_the_next_run() {
         let folder = tempfile::tempdir().unwrap();
         let (spool, found) = Spool::open(folder.path()).unwrap();
         let mut queue = Queue::on_disk(spool, found.batches, 1000);
         for number in 1..=3 {
-            assert!(queue.put(batch(number, 100)).disk.is_none());
+            assert!(queue.put(batch(number, 100)).spool_error.is_none());
         }
         queue.take().unwrap().unwrap();
         queue.done();
-        let (lost, stays) = queue.end();
-        assert_eq!((lost.len(), stays.packets), (0, 5));
+        let (lost, spooled) = queue.end();
+        assert_eq!((lost.len(), spooled.packets), (0, 5));
         drop(queue);
 
         let (spool, found) = Spool::open(folder.path()).unwrap();
         let mut queue = Queue::on_disk(spool, found.batches, 400);
         assert_eq!(queue.len(), 2);
         assert_eq!(numbers(&queue.put(batch(4, 100)).lost), [2]);
-        // A file that is gone or damaged costs its batch alone.
+        // A missing or damaged file loses only its own batch.
         std::fs::write(folder.path().join(format!("{:020}-{:010}.batch", 1, 3)), b"x").unwrap();
         assert_eq!(queue.take().unwrap().unwrap_err().why, DropCause::Damaged);
         assert_eq!(queue.take().unwrap().unwrap().id.number, 4);
     }
+
     #[derive(Clone, Debug)]
     enum Step {
         Put(usize),
         Take,
         Done,
         /// The daemon ends, and starts again.
-        Retry,
+        Restart,
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -313,7 +317,7 @@ mod tests {
             4 => (0_usize..300).prop_map(Step::Put),
             2 => Just(Step::Take),
             2 => Just(Step::Done),
-            1 => Just(Step::Retry),
+            1 => Just(Step::Restart),
         ];
         proptest::collection::vec(step, 0..40)
     }
@@ -325,7 +329,7 @@ mod tests {
         Queue::on_disk(spool, found.batches, BOUND)
     }
 
-    /// Takes the steps with a queue and with a list of numbers and sizes, and compares what both say.
+    /// Runs the steps on a queue and on a model (numbers and sizes of batches), and compares the two.
     fn compare(steps: &[Step], folder: Option<&Path>) {
         let open = || folder.map_or_else(|| Queue::in_memory(BOUND), on_disk);
         let mut queue = open();
@@ -336,7 +340,7 @@ mod tests {
                 Step::Put(size) => {
                     number += 1;
                     let put = queue.put(batch(number, *size));
-                    assert!(put.disk.is_none());
+                    assert!(put.spool_error.is_none());
                     model.push_back((number, (*size + if folder.is_some() { 76 } else { 0 }) as u64));
                     let mut lost = Vec::new();
                     while model.iter().map(|(_, size)| size).sum::<u64>() > BOUND {
@@ -355,13 +359,13 @@ mod tests {
                     taken = false;
                 }
                 Step::Done => {}
-                Step::Retry => {
-                    let (lost, stays) = queue.end();
+                Step::Restart => {
+                    let (lost, spooled) = queue.end();
                     let waiting: Vec<u64> = model.iter().map(|(number, _)| *number).collect();
                     let packets = waiting.iter().sum::<u64>();
                     match folder {
-                        Some(_) => assert_eq!((lost.len(), stays.packets), (0, packets)),
-                        None => assert_eq!((numbers(&lost), stays.packets), (waiting, 0)),
+                        Some(_) => assert_eq!((lost.len(), spooled.packets), (0, packets)),
+                        None => assert_eq!((numbers(&lost), spooled.packets), (waiting, 0)),
                     }
                     if folder.is_none() {
                         model.clear();
@@ -371,12 +375,12 @@ mod tests {
                     taken = false;
                 }
             }
-            let octets = model.iter().map(|(_, size)| size).sum();
-            assert_eq!(queue.backlog().total(), (model.len(), octets));
-            assert!(octets <= BOUND);
+            let bytes = model.iter().map(|(_, size)| size).sum();
+            assert_eq!(queue.backlog().total(), (model.len(), bytes));
+            assert!(bytes <= BOUND);
             if let Some(folder) = folder {
                 let files = std::fs::read_dir(folder).unwrap();
-                // Beside the batches there is the lock.
+                // One file per batch, and the lock file.
                 assert_eq!(files.count() - 1, model.len());
             }
         }
@@ -390,10 +394,10 @@ mod tests {
     }
 
     proptest! {
-        // Each batch is synchronised to the disk.
+        // Few cases: each batch is synchronised to disk.
         #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
-        fn a_queue_on_disk_is_one_that_outlives_the_daemon(steps in steps()) {
+        fn a_queue_on_disk_survives_restarts(steps in steps()) {
             compare(&steps, Some(tempfile::tempdir().unwrap().path()));
         }
     }

@@ -1,9 +1,9 @@
 //! The delivery worker: the thread that delivers batches to their store.
 //!
-//! A queue lies between the plugin, which creates batches, and the store, which may be slow or down. The plugin never waits
-//! for the store; the delivery worker waits for nothing else. It reports to the plugin by [`Note`]s. Their channel is
-//! unbounded: there are a few for each batch, and one for each failed attempt, which a back-off keeps rare; the plugin reads
-//! them whenever it wakes.
+//! A queue separates the plugin, which creates batches, from the store, which may be slow or down. Only the delivery worker
+//! waits for the store, the plugin never does. The worker reports to the plugin by [`Note`]s. Their channel is unbounded:
+//! there are a few for each batch, and one for each failed attempt, which the back-off keeps rare; the plugin reads them
+//! whenever it wakes.
 
 use crate::backend::{Backend, Receipt, StoreError};
 use crate::backoff::Backoff;
@@ -16,42 +16,42 @@ use std::time::{Duration, Instant};
 
 /// How often [`Backend::idle`] is called.
 const IDLE: Duration = Duration::from_secs(1);
-/// Longest wait between two attempts while the daemon ends.
+/// Longest wait between two attempts during shutdown.
 const AT_END: Duration = Duration::from_secs(1);
-/// How long the delivery worker may take to notice that its time is up, unless its store blocks it.
+/// How long the delivery worker may take to notice its deadline, unless its store blocks it.
 const GRACE: Duration = Duration::from_millis(250);
 
 /// What the delivery worker reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// The store has taken a batch, except for what it refused.
+    /// The store has accepted a batch, except for the items that it refused.
     Delivered {
         /// The batch.
         id: BatchId,
         /// Its purge.
         purge: u64,
-        /// The sum of what it held.
+        /// The sum over its items.
         sum: Sum,
-        /// What the store refused of it, and the reason of the first refusal.
+        /// The sum of the refused items, and the reason for the first refusal.
         refused: Option<(Sum, String)>,
     },
     /// A batch was dropped.
     Dropped {
         /// The batch.
         lost: Dropped,
-        /// Details of the reason; empty at the end.
+        /// Details of the reason; empty for batches dropped at shutdown.
         what: String,
     },
     /// An attempt failed.
     Failed(StoreError, Retry),
-    /// The store was opened at the start.
+    /// The store was opened at start-up.
     Opened,
-    /// The store works again, after so long.
+    /// The store works again, after an outage of that length.
     Recovered(Duration),
     /// The delivery worker has ended.
     Ended {
-        /// What stays on disk for the next start.
-        stays: Sum,
+        /// What is left in the spool for the next start.
+        spooled: Sum,
     },
 }
 
@@ -60,15 +60,15 @@ pub enum Note {
 pub struct Retry {
     /// The time until then; `None` when no time is left.
     pub after: Option<Duration>,
-    /// The same failure was reported before, and the daemon ends: attempts follow each other too closely to log each.
+    /// The same failure was reported before, and the daemon is shutting down: attempts are too frequent to log each of them.
     pub is_repeated: bool,
 }
 
 impl fmt::Display for Retry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.after {
-            Some(after) => write!(f, "trying again in {} s", after.as_secs_f64().ceil()),
-            None => f.write_str("no time is left to try again"),
+            Some(after) => write!(f, "retrying in {} s", after.as_secs_f64().ceil()),
+            None => f.write_str("no time is left to retry"),
         }
     }
 }
@@ -81,32 +81,32 @@ struct Shared {
 
 struct State {
     queue: Queue,
-    /// Until when to go on, once the daemon ends.
+    /// The deadline, once the daemon is shutting down.
     end: Option<End>,
-    /// What was left in the queue is accounted for: later answers of the store do not count.
+    /// The rest of the queue is accounted for: later answers of the store no longer count.
     closed: bool,
 }
 
-/// How long the end may take.
+/// How long shutdown may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// In all; `None`: as long as the store takes one batch after the other.
+    /// In total; `None`: as long as the store accepts one batch after the other.
     pub total: Option<Duration>,
-    /// Without progress, that is, a batch that the store has taken.
+    /// Without progress, that is, without a batch that the store accepts.
     pub stalled: Duration,
 }
 
-/// How long a store that takes nothing may delay the end, when the waiting batches are on disk.
+/// How long a store that accepts nothing may delay shutdown when the queued batches are on disk.
 const ON_DISK: Duration = Duration::from_secs(2);
 
 impl Limits {
-    /// `total` for a store whose batches wait in memory; a moment where they stay on disk.
+    /// `total` for a store whose batches are queued in memory; at most two seconds without progress where they stay on disk.
     #[must_use]
     pub fn new(total: Duration, on_disk: bool) -> Self {
         Self { total: Some(total), stalled: if on_disk { total.min(ON_DISK) } else { total } }
     }
 
-    /// No limit in all, as long as the store takes one batch after the other.
+    /// No total limit, as long as the store accepts one batch after the other.
     #[must_use]
     pub fn patient(self) -> Self {
         Self { total: None, ..self }
@@ -123,7 +123,7 @@ impl Limits {
 struct End {
     deadline: Option<Instant>,
     stalled: Duration,
-    /// When the store took the last batch.
+    /// When the store accepted the last batch.
     progress: Instant,
 }
 
@@ -134,7 +134,7 @@ impl End {
         Self { deadline, stalled: limits.stalled, progress: now }
     }
 
-    /// Until when to try.
+    /// When to stop trying.
     fn due(&self) -> Instant {
         let stalled = self.progress + self.stalled;
         self.deadline.map_or(stalled, |deadline| deadline.min(stalled))
@@ -143,23 +143,23 @@ impl End {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // The queue is consistent wherever the other thread may panic.
+        // The queue is consistent wherever the other thread might panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Accounts for what is left in the queue. The first of the two threads that calls it does so.
+    /// Accounts for the rest of the queue. Only the first of the two threads that call this does so.
     fn close(&self) -> Option<Vec<Note>> {
         let mut state = self.lock();
         if std::mem::replace(&mut state.closed, true) {
             return None;
         }
-        let (lost, stays) = state.queue.end();
+        let (lost, spooled) = state.queue.end();
         let lost = lost.into_iter().map(|lost| Note::Dropped { lost, what: String::new() });
-        Some(lost.chain([Note::Ended { stays }]).collect())
+        Some(lost.chain([Note::Ended { spooled }]).collect())
     }
 }
 
-/// The plugin's end: adds batches, and ends the delivery.
+/// The plugin's side: adds batches, and ends the delivery.
 #[derive(Clone)]
 pub struct Outbox {
     shared: Arc<Shared>,
@@ -173,19 +173,19 @@ impl Outbox {
         put
     }
 
-    /// How much waits in the queue.
+    /// The size of the queue.
     pub fn backlog(&self) -> Backlog {
         self.shared.lock().queue.backlog()
     }
 
-    /// Ends the delivery: the delivery worker delivers what is queued, within the limits, and ends.
+    /// Starts shutdown: the delivery worker delivers the queued batches, within the limits, and ends.
     pub fn end(&self, limits: Limits) {
         self.shared.lock().end = Some(End::new(limits));
         self.shared.changed.notify_all();
     }
 
-    /// As [`Self::end`], and passes on all notes up to [`Note::Ended`]. A delivery worker that its store still blocks when the time
-    /// is up is abandoned: the batch in delivery and all that wait after it are dropped, or stay on disk.
+    /// As [`Self::end`], and passes on all notes up to [`Note::Ended`]. A delivery worker that is still blocked by its store at
+    /// the deadline is abandoned: the batch in delivery and all batches after it are dropped, or stay on disk.
     pub fn finish(&self, notes: &Receiver<Note>, limits: Limits, mut each: impl FnMut(Note)) {
         self.end(limits);
         loop {
@@ -211,15 +211,15 @@ impl Outbox {
 
     fn abandon(&self, notes: &Receiver<Note>, mut each: impl FnMut(Note)) {
         match self.shared.close() {
-            // Its earlier notes are in the channel: it sends them under the lock.
+            // The worker sends its notes under the lock, so all earlier ones are in the channel.
             Some(left) => notes.try_iter().chain(left).for_each(each),
-            // It has ended just now.
+            // The worker has ended in the meantime.
             None => notes.iter().for_each(&mut each),
         }
     }
 }
 
-/// The delivery worker's end.
+/// The delivery worker's side.
 pub struct Worker {
     shared: Arc<Shared>,
     backend: Box<dyn Backend>,
@@ -232,7 +232,7 @@ pub struct Worker {
     failure: Option<StoreError>,
 }
 
-/// Creates a delivery worker over a queue: the plugin's end, the worker, and its notes.
+/// Creates a delivery worker for a queue. Returns the plugin's side, the worker, and its notes.
 pub fn new(backend: Box<dyn Backend>, queue: Queue) -> (Outbox, Worker, Receiver<Note>) {
     let shared =
         Arc::new(Shared { state: Mutex::new(State { queue, end: None, closed: false }), changed: Condvar::new() });
@@ -257,7 +257,7 @@ enum Next {
 }
 
 impl Worker {
-    /// Opens the store, passes on the result, and then delivers as [`Self::run`]. Nothing is delivered to a store that rejects the
+    /// Opens the store, reports the result, and then delivers as [`Self::run`]. Nothing is delivered to a store that rejects the
     /// configuration: the daemon ends.
     pub fn open_and_run(mut self, report: impl FnOnce(Result<(), StoreError>)) {
         let opened = self.backend.open();
@@ -271,14 +271,14 @@ impl Worker {
             self.note(Note::Opened);
         }
         if is_rejected {
-            self.wait_for_the_end();
+            self.wait_for_shutdown();
             self.close();
         } else {
             self.run();
         }
     }
 
-    /// Delivers until the plugin has ended the delivery and the queue is empty or the time is up.
+    /// Delivers until the plugin has started shutdown and the queue is empty or the deadline has passed.
     pub fn run(mut self) {
         loop {
             match self.next() {
@@ -295,7 +295,7 @@ impl Worker {
         self.shared.close().into_iter().flatten().for_each(|note| self.note(note));
     }
 
-    fn wait_for_the_end(&self) {
+    fn wait_for_shutdown(&self) {
         let mut state = self.shared.lock();
         while state.end.is_none() {
             state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -341,26 +341,26 @@ impl Worker {
         let WriteBatch { id, purge, sum, .. } = **batch;
         match result {
             Ok(()) => {
-                self.works();
+                self.recovered();
                 let refused = receipt.refused().map(|(sum, reason)| (sum, reason.to_owned()));
                 self.done(Note::Delivered { id, purge, sum, refused });
             }
             Err(StoreError::Batch(what)) => {
                 self.done(Note::Dropped { lost: Dropped { id, purge, sum, why: DropCause::Refused }, what });
             }
-            Err(fault) => {
+            Err(error) => {
                 self.receipt = Some((batch.id, receipt));
                 self.failing.get_or_insert_with(Instant::now);
-                let retry = self.retry(&fault);
-                self.failure = Some(fault.clone());
-                self.note(Note::Failed(fault, retry));
+                let retry = self.retry(&error);
+                self.failure = Some(error.clone());
+                self.note(Note::Failed(error, retry));
                 self.wait(retry.after.unwrap_or_default());
             }
         }
     }
 
-    /// Removes the batch from the queue and reports it, in one step: when the plugin closes the queue, a batch is either in it or
-    /// reported.
+    /// Removes the batch from the queue and reports it under one lock: when the plugin closes the queue, each batch is either in
+    /// it or reported.
     fn done(&self, note: Note) {
         let mut state = self.shared.lock();
         if state.closed {
@@ -373,20 +373,20 @@ impl Worker {
         self.note(note);
     }
 
-    /// When to try again after this fault.
-    fn retry(&mut self, fault: &StoreError) -> Retry {
+    /// When to retry after this error.
+    fn retry(&mut self, error: &StoreError) -> Retry {
         let wait = self.backoff.fail();
         match self.shared.lock().end {
             None => Retry { after: Some(wait), is_repeated: false },
             Some(end) => {
                 let left = end.due().saturating_duration_since(Instant::now());
                 let after = Some(wait.min(AT_END)).filter(|after| *after < left);
-                Retry { after, is_repeated: self.failure.as_ref() == Some(fault) }
+                Retry { after, is_repeated: self.failure.as_ref() == Some(error) }
             }
         }
     }
 
-    fn works(&mut self) {
+    fn recovered(&mut self) {
         self.backoff.reset();
         self.failure = None;
         if let Some(since) = self.failing.take() {
@@ -394,12 +394,12 @@ impl Worker {
         }
     }
 
-    /// Waits before the next attempt. New batches do not cut it short; the end does at its deadline.
+    /// Waits before the next attempt. New batches do not cut the wait short, the shutdown deadline does.
     fn wait(&self, wait: Duration) {
         let until = Instant::now() + wait;
         let mut state = self.shared.lock();
         loop {
-            // Waits are short while the daemon ends.
+            // Waits are short during shutdown.
             let until = state.end.map_or(until, |end| until.min(end.due()).min(Instant::now() + AT_END));
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {

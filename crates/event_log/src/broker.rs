@@ -1,4 +1,4 @@
-//! Events on their way to a broker.
+//! Delivery of events to a broker.
 
 use crate::name::Name;
 use crate::settings::{Broker, Encoding, Settings};
@@ -14,28 +14,28 @@ use tracing::{error, info};
 /// Bytes at which a write batch is closed.
 const BATCH: usize = 1 << 20;
 
-/// The other end of a way to a broker, for a thread of its own.
+/// The receiving side of a [`Feed`]: sends the events to the broker, on its own thread.
 pub struct Delivery {
     prefix: Place,
     worker: Worker,
 }
 
 impl Delivery {
-    /// Opens the broker, as far as it can be reached, and delivers until the end. `refuse` gets the message when the broker
-    /// objects to something that the configuration decides.
-    pub fn run(self, refuse: impl FnOnce(String)) {
+    /// Connects to the broker and delivers until the daemon ends. `reject` gets the message if the broker rejects something that
+    /// the configuration sets.
+    pub fn run(self, reject: impl FnOnce(String)) {
         let prefix = self.prefix.0;
         self.worker.open_and_run(|opened| match opened {
-            Err(StoreError::Configuration { key, what }) => refuse(format!("{prefix}{key}: {what}")),
+            Err(StoreError::Configuration { key, what }) => reject(format!("{prefix}{key}: {what}")),
             Err(StoreError::Down(what) | StoreError::Batch(what)) => {
-                tracing::warn!("{prefix}*: the broker cannot be reached yet, and is tried again: {what}");
+                tracing::warn!("{prefix}*: the broker cannot be reached yet, will retry: {what}");
             }
             Ok(()) => {}
         });
     }
 }
 
-/// A way to a broker. What is pushed goes on its way with [`Feed::flush`].
+/// The sending side for one broker. [`Feed::flush`] queues what was pushed.
 pub(crate) struct Feed {
     prefix: Place,
     encoding: Encoding,
@@ -48,25 +48,25 @@ pub(crate) struct Feed {
     /// The schema of the messages in `builder`.
     schema: Option<&'static str>,
     next: BatchId,
-    /// The weight of what no broker has.
+    /// The weight of the dropped events.
     lost: u64,
-    /// Avro's form of an event.
+    /// The event at hand in Avro's binary form.
     record: Vec<u8>,
 }
 
-/// A way to each broker of the settings, and the other ends. `run`: microseconds since 1970.
+/// A feed and a delivery for each broker of the settings. `run` is the current time in microseconds since 1970.
 pub(crate) fn open(settings: &Settings, run: u64) -> (Vec<Feed>, Vec<Delivery>) {
     let mut both = (Vec::new(), Vec::new());
     for broker in &settings.brokers {
         let topic = Name::parse(&broker.topic, settings.variables);
         match backend(broker, topic.constant()) {
             Ok(backend) => {
-                let (feed, delivery) = way(settings, broker, topic, backend, run);
+                let (feed, delivery) = pair(settings, broker, topic, backend, run);
                 both.0.push(feed);
                 both.1.push(delivery);
             }
-            // Settings that were checked have no such brokers.
-            Err(fault) => error!("{}{fault}", settings.prefix.0),
+            // `Settings::check` has rejected such brokers.
+            Err(error) => error!("{}{error}", settings.prefix.0),
         }
     }
     both
@@ -87,7 +87,8 @@ fn backend(broker: &Broker, topic: Option<&str>) -> Result<Box<dyn Backend>, Sto
     }
 }
 
-fn way(
+/// A feed and the delivery that serves its queue.
+fn pair(
     settings: &Settings,
     broker: &Broker,
     topic: Name,
@@ -113,7 +114,7 @@ fn way(
 }
 
 impl Feed {
-    /// Adds an event; `json` is what it reads as a JSON object.
+    /// Adds an event; `json` is its JSON object.
     pub(crate) fn push(&mut self, event: &impl Event, head: &Head<'_>, json: &[u8]) {
         match self.encoding {
             Encoding::Json => self.add(event, json),
@@ -121,7 +122,7 @@ impl Feed {
                 let mut record = std::mem::take(&mut self.record);
                 record.clear();
                 if let Some(schema) = event.avro(head, &mut record) {
-                    // What a write batch holds has one schema.
+                    // All messages of a write batch have one schema.
                     if self.schema != Some(schema) {
                         self.flush();
                         self.builder = Builder::new("avro/binary", Some(schema));
@@ -151,7 +152,7 @@ impl Feed {
         }
     }
 
-    /// Sends what there is, and reports what happened to what was sent before.
+    /// Queues the messages so far, and logs the outcome of earlier ones.
     pub(crate) fn flush(&mut self) {
         if self.builder.count() > 0 {
             let (items, sum) = (self.builder.count(), self.builder.sum());
@@ -163,7 +164,7 @@ impl Feed {
             if lost > 0 {
                 error!(
                     messages = lost,
-                    "{}*: given up: more waits than plugin_queue_memory allows", self.prefix.0
+                    "{}*: dropped: the queue for the broker exceeds plugin_queue_memory", self.prefix.0
                 );
             }
         }
@@ -172,7 +173,8 @@ impl Feed {
         }
     }
 
-    /// Sends what is left, and waits for that, but not longer than the end may take. The weight of all that was lost.
+    /// Sends the remaining messages and waits for their confirmation, within the shutdown timeout. Returns the total weight of
+    /// the dropped events.
     pub(crate) fn end(mut self) -> u64 {
         self.flush();
         let (outbox, notes, exit) = (self.outbox.clone(), self.notes.clone(), self.exit);
@@ -190,14 +192,14 @@ impl Feed {
             Note::Dropped { lost, what } => {
                 self.lost += lost.sum.aggregates;
                 let what = if what.is_empty() { "not written before the end" } else { what };
-                error!(messages = lost.sum.aggregates, "{prefix}*: given up: {what}");
+                error!(messages = lost.sum.aggregates, "{prefix}*: dropped: {what}");
             }
             Note::Opened => {}
-            Note::Failed(_, again) if again.is_repeated => {}
-            Note::Failed(StoreError::Configuration { key, what }, again) => {
-                error!("{prefix}{key}: cannot write, {again}: {what}");
+            Note::Failed(_, retry) if retry.is_repeated => {}
+            Note::Failed(StoreError::Configuration { key, what }, retry) => {
+                error!("{prefix}{key}: cannot write, {retry}: {what}");
             }
-            Note::Failed(fault, again) => error!("{prefix}*: cannot write, {again}: {fault}"),
+            Note::Failed(error, retry) => error!("{prefix}*: cannot write, {retry}: {error}"),
             Note::Recovered(after) => info!("{prefix}*: writes again, after {} s", after.as_secs()),
             Note::Delivered { .. } | Note::Ended { .. } => {}
         }
@@ -207,13 +209,13 @@ impl Feed {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::log::tests::{Note as Said, settings};
+    use crate::log::tests::{TestEvent, settings};
     use delivery::Receipt;
     use delivery::messages::Messages;
     use std::path::Path;
     use std::sync::{Arc, Mutex};
 
-    /// Topic, key and payload of what a broker got.
+    /// Topic, key and payload of the messages that a broker received.
     pub(crate) type Got = Arc<Mutex<Vec<(String, Option<String>, String)>>>;
 
     struct Store(Got);
@@ -239,7 +241,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// A way to a broker that keeps what it gets.
+    /// A feed to a broker that records what it receives.
     pub(crate) fn feed(settings: &Settings, topic: &str) -> (Feed, Delivery, Got) {
         let got = Got::default();
         let broker = Broker {
@@ -254,11 +256,11 @@ pub(crate) mod tests {
             key: Some("k-$peer_src_ip".to_owned()),
         };
         let name = Name::parse(topic, settings.variables);
-        let (feed, delivery) = way(settings, &broker, name, Box::new(Store(Arc::clone(&got))), 1);
+        let (feed, delivery) = pair(settings, &broker, name, Box::new(Store(Arc::clone(&got))), 1);
         (feed, delivery, got)
     }
 
-    fn deliver(encoding: Encoding, events: &[Said]) -> (u64, Vec<(String, Option<String>, String)>) {
+    fn deliver(encoding: Encoding, events: &[TestEvent]) -> (u64, Vec<(String, Option<String>, String)>) {
         let mut settings = settings(Path::new(""));
         settings.encoding = encoding;
         settings.exit = Limits::new(std::time::Duration::from_secs(20), false);
@@ -274,8 +276,8 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn topics_and_keys_have_the_values_of_their_events() {
-        let (lost, got) = deliver(Encoding::Json, &[Said::of("192.0.2.1", "a"), Said::of("::1", "b")]);
+    fn topics_and_keys_are_filled_with_the_values_of_the_event() {
+        let (lost, got) = deliver(Encoding::Json, &[TestEvent::of("192.0.2.1", "a"), TestEvent::of("::1", "b")]);
         let expected = [("t.192_0_2_1", "k-192_0_2_1", "a"), ("t.__1", "k-__1", "b")];
         let expected =
             expected.map(|(topic, key, text)| (topic.to_owned(), Some(key.to_owned()), text.to_owned()));
@@ -283,14 +285,16 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_a_broker_refuses_is_counted_by_its_weight() {
-        let (lost, got) = deliver(Encoding::Json, &[Said::of("", ""), Said::of("", "b"), Said::of("", "")]);
+    fn refused_messages_are_counted_by_their_weight() {
+        let (lost, got) =
+            deliver(Encoding::Json, &[TestEvent::of("", ""), TestEvent::of("", "b"), TestEvent::of("", "")]);
         assert_eq!((lost, got.len()), (2, 1));
     }
 
     #[test]
-    fn avro_is_sent_in_batches_of_one_schema_and_what_has_none_is_not_sent() {
-        let events = [Said::of("", "a"), Said::of("", "B"), Said::of("", "-"), Said::of("", "c")];
+    fn avro_batches_have_one_schema_and_events_without_avro_form_are_not_sent() {
+        let events =
+            [TestEvent::of("", "a"), TestEvent::of("", "B"), TestEvent::of("", "-"), TestEvent::of("", "c")];
         let (lost, got) = deliver(Encoding::Avro, &events);
         let texts: Vec<_> = got.iter().map(|(_, _, text)| text.as_str()).collect();
         assert_eq!((lost, texts), (0, vec!["avro a", "avro B", "avro c"]));

@@ -1,12 +1,13 @@
-//! Dumps: whole tables at once, each between a start and an end marker.
+//! Dumps of whole tables, each between a start and an end marker.
 //!
 //! ```text
-//! dump.begin(seconds)                     a moment, which is in the names of its files
-//!     .table(&start, entries, end)        a table, such as the routes of a peer; again for each
-//!     .end()                              the link to the newest file
+//! dump.begin(seconds)                     starts a dump; the time is part of the names of its files
+//!     .table(&start, entries, end)        writes a table, such as the routes of a peer; repeated for each table
+//!     .end()                              updates the link to the newest file
 //! ```
 //!
-//! A file appears when its table is complete: readers never see a part. Where several tables have one file, it grows by whole tables.
+//! A file appears when its table is complete: readers never see a partial table. Where several tables share a file, it grows by
+//! whole tables.
 
 use crate::broker::{self, Delivery, Feed};
 use crate::log::Numbers;
@@ -21,10 +22,10 @@ use std::path::Path;
 use std::time::Duration;
 use tracing::error;
 
-/// One line in the daemon's log about files that cannot be written in so many seconds.
+/// The interval between log lines about files that cannot be written.
 const RATE: Duration = Duration::from_secs(10);
 
-/// Dumps of tables, from time to time.
+/// Writes dumps of tables.
 pub struct Dump {
     settings: Settings,
     name: Option<Name>,
@@ -34,17 +35,17 @@ pub struct Dump {
     failing: Limited,
 }
 
-/// A dump in the making.
+/// A dump in progress.
 pub struct Running<'a> {
     dump: &'a mut Dump,
     time: Zoned,
-    /// Files that hold tables of this dump already.
+    /// Files that already hold tables of this dump.
     done: HashSet<String>,
     newest: Option<String>,
 }
 
 impl Dump {
-    /// Dumps, and the other ends of their ways to brokers, which need a thread each.
+    /// Opens a dump. Each [`Delivery`] sends its events to one broker and needs its own thread.
     #[must_use]
     pub fn open(settings: &Settings) -> (Self, Vec<Delivery>) {
         let (feeds, deliveries) = broker::open(settings, runtime::clock::now());
@@ -59,20 +60,21 @@ impl Dump {
         (dump, deliveries)
     }
 
-    /// Begins a dump. `seconds`: since 1970, the time in the names of files.
+    /// Begins a dump. `seconds` since 1970 is the time in the names of its files.
     pub fn begin(&mut self, seconds: u64) -> Running<'_> {
         let seconds = i64::try_from(seconds).unwrap_or(i64::MAX).min(Timestamp::MAX.as_second());
         let time = Timestamp::from_second(seconds).unwrap_or_default().to_zoned(self.settings.style.zone.clone());
         Running { dump: self, time, done: HashSet::new(), newest: None }
     }
 
-    /// Waits for what is on its way to brokers, but not longer than the end may take. The weight of all that was not written.
+    /// Waits until the brokers have confirmed all messages, within the shutdown timeout. Returns the total weight of the events
+    /// that were dropped.
     #[must_use]
     pub fn end(self) -> u64 {
         self.lost + self.feeds.into_iter().map(Feed::end).sum::<u64>()
     }
 
-    fn complain(&self, path: &str, what: &io::Error) {
+    fn log_error(&self, path: &str, what: &io::Error) {
         if let Some(pass) = self.failing.pass() {
             error!(held_back = pass.held_back, "{}file: {path}: {what}", self.settings.prefix.0);
         }
@@ -80,7 +82,7 @@ impl Dump {
 }
 
 impl Running<'_> {
-    /// Writes a table. `start` gives its file its name; `end` gets the number of entries.
+    /// Writes a table. The variables of `start` name its file; `end` gets the number of entries.
     pub fn table<E: Event>(
         &mut self,
         start: &E,
@@ -119,7 +121,7 @@ impl Running<'_> {
             }
             Err(error) => {
                 self.dump.lost += weight;
-                self.dump.complain(&path, &error);
+                self.dump.log_error(&path, &error);
             }
         }
     }
@@ -127,40 +129,40 @@ impl Running<'_> {
     fn open(&self, path: &str) -> io::Result<Table> {
         let settings = &self.dump.settings.files;
         Ok(match self.done.contains(path) {
-            true => Table::More(BufWriter::new(files::append(Path::new(path), settings)?)),
-            false => Table::First(Aside::create(Path::new(path), settings)?),
+            true => Table::Append(BufWriter::new(files::append(Path::new(path), settings)?)),
+            false => Table::Create(Aside::create(Path::new(path), settings)?),
         })
     }
 
-    /// Ends the dump: the link leads to its newest file, unless it leads to a newer one.
+    /// Ends the dump and points the link to its newest file, unless the link already points to a newer one.
     pub fn end(self) {
         let Some((link, path)) = self.dump.settings.latest.as_deref().zip(self.newest) else { return };
         if let Err(error) = files::advance_link(link, Path::new(&path), &self.dump.settings.files) {
-            self.dump.complain(&link.display().to_string(), &error);
+            self.dump.log_error(&link.display().to_string(), &error);
         }
     }
 }
 
-/// A table on its way to a file.
+/// The file to which a table is being written.
 enum Table {
-    /// The first of its file.
-    First(Aside),
-    /// One more of a file.
-    More(BufWriter<std::fs::File>),
+    /// A new file, which appears when the table is complete.
+    Create(Aside),
+    /// A file that already holds tables of the same dump.
+    Append(BufWriter<std::fs::File>),
 }
 
 impl Table {
     fn write_all(&mut self, line: &[u8]) -> io::Result<()> {
         match self {
-            Self::First(file) => file.write_all(line),
-            Self::More(file) => file.write_all(line),
+            Self::Create(file) => file.write_all(line),
+            Self::Append(file) => file.write_all(line),
         }
     }
 
     fn commit(self) -> io::Result<()> {
         match self {
-            Self::First(file) => file.commit(),
-            Self::More(mut file) => file.flush(),
+            Self::Create(file) => file.commit(),
+            Self::Append(mut file) => file.flush(),
         }
     }
 }
@@ -168,7 +170,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::tests::{Note, settings};
+    use crate::log::tests::{TestEvent, settings};
     use std::fs;
 
     /// 2023-11-14 22:13:20 UTC.
@@ -181,12 +183,13 @@ mod tests {
     }
 
     fn table(running: &mut Running<'_>, peer: &str, entries: &[&str]) {
-        let entries: Vec<Note> = entries.iter().map(|text| Note::of(peer, text)).collect();
-        running.table(&Note::of(peer, "start"), entries, |count| Note::of(peer, &format!("end {count}")));
+        let entries: Vec<TestEvent> = entries.iter().map(|text| TestEvent::of(peer, text)).collect();
+        running
+            .table(&TestEvent::of(peer, "start"), entries, |count| TestEvent::of(peer, &format!("end {count}")));
     }
 
     #[test]
-    fn a_table_stands_between_its_markers_in_a_file_of_its_peer_and_time() {
+    fn a_table_is_written_between_markers_to_a_file_named_after_peer_and_time() {
         let folder = tempfile::tempdir().unwrap();
         let latest = folder.path().join("latest");
         let file = folder.path().join("%Y%m%d/$peer_src_ip-%H%M");
@@ -218,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_cannot_be_written_is_counted_and_the_next_one_is_written() {
+    fn a_table_that_cannot_be_written_is_counted_as_dropped_and_the_next_one_is_written() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path().join("folder");
         fs::write(&folder, "a file").unwrap();

@@ -1,4 +1,4 @@
-//! Files of a log: a file for each value of a variable in its name.
+//! The files of a log: one for each value of a variable in the name.
 
 use crate::name::Name;
 use crate::{Event, Settings};
@@ -11,26 +11,27 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use tracing::error;
 
-/// Most files that are open at once.
-const MOST_FILES: usize = 256;
-/// Bytes at which the lines of a file are written before the end of their batch.
+/// The maximum number of files that are open at once.
+const MAX_FILES: usize = 256;
+/// Buffered bytes at which the lines of a file are written before the end of their batch.
 const BUFFER: usize = 64 * 1024;
-/// One line in the daemon's log about files that cannot be written in so many seconds.
+/// The interval between log lines about files that cannot be written.
 const RATE: Duration = Duration::from_secs(10);
-/// How long a file that cannot be written is left alone.
+/// The time after which a write that failed is retried.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// The files of a log.
 pub(crate) struct Files {
     name: Name,
-    /// For messages: the key, and the name as the configuration has it.
-    about: String,
+    /// For log lines: the key, and the name as the configuration has it.
+    label: String,
     settings: files::Settings,
     targets: HashMap<String, Target>,
-    /// Bytes that wait in all files, and how many may.
+    /// Bytes that are not yet written, over all files.
     waiting: usize,
+    /// The maximum of `waiting`.
     bound: usize,
-    /// The weight of what was dropped.
+    /// The weight of the dropped events.
     lost: u64,
     failing: Limited,
 }
@@ -40,11 +41,11 @@ pub(crate) struct Files {
 struct Target {
     file: Option<File>,
     out: Vec<u8>,
-    /// The lines in `out`: bytes that are left of each, and its weight.
+    /// The lines in `out`: the bytes of each that are not yet written, and its weight.
     lines: VecDeque<(usize, u64)>,
-    /// The first line has begun in the file already.
+    /// The beginning of the first line is already in the file.
     is_cut: bool,
-    /// After a failure: when the file is tried again.
+    /// After a failure: when to retry.
     retry: Option<Instant>,
 }
 
@@ -54,7 +55,7 @@ impl Files {
         let path = settings.file.as_deref().unwrap_or(Path::new("")).display();
         Some(Self {
             name,
-            about: format!("{}file: {path}", settings.prefix.0),
+            label: format!("{}file: {path}", settings.prefix.0),
             settings: settings.files,
             targets: HashMap::new(),
             waiting: 0,
@@ -74,11 +75,11 @@ impl Files {
         if full || !self.make_room(&path) {
             self.lost += event.weight();
             let what = if full {
-                "more waits than plugin_queue_memory allows"
+                "event dropped: the lines that cannot be written exceed plugin_queue_memory"
             } else {
-                "too many files cannot be written"
+                "event dropped: too many files cannot be written"
             };
-            return self.complain(&what);
+            return self.log_error(&what);
         }
         self.waiting += line.len();
         let target = self.targets.entry(path.clone()).or_default();
@@ -89,7 +90,7 @@ impl Files {
         }
     }
 
-    /// Writes what there is.
+    /// Writes all buffered lines.
     pub(crate) fn flush(&mut self) {
         self.write_all(false);
     }
@@ -114,28 +115,28 @@ impl Files {
         self.waiting = self.waiting.saturating_sub(before.saturating_sub(target.out.len()));
         target.retry = written.is_err().then(|| Instant::now() + RETRY);
         if let Err(error) = written {
-            self.complain(&error);
+            self.log_error(&error);
         }
     }
 
-    /// Closes files for which nothing waits, if that is needed for one more. False when there is no room.
+    /// Closes files without unwritten lines if the limit does not allow one more. False when all of them have such lines.
     fn make_room(&mut self, path: &str) -> bool {
-        if self.targets.len() >= MOST_FILES && !self.targets.contains_key(path) {
+        if self.targets.len() >= MAX_FILES && !self.targets.contains_key(path) {
             self.write_all(false);
             self.targets.retain(|_, target| !target.out.is_empty());
-            return self.targets.len() < MOST_FILES;
+            return self.targets.len() < MAX_FILES;
         }
         true
     }
 
-    /// Opens files again, after a rotation. One that cannot be opened any more is written to as long as it is open.
+    /// Reopens the files after a rotation. If a file cannot be reopened, writing continues to the old one.
     pub(crate) fn reopen(&mut self) {
         let mut failed = Vec::new();
         for (path, target) in self.targets.iter_mut().filter(|(_, target)| target.file.is_some()) {
             match files::append(Path::new(path), &self.settings) {
                 Ok(file) => {
                     target.file = Some(file);
-                    // The rest of a line whose beginning is in another file is of no use.
+                    // The rest of a line is useless when its beginning is in the old file.
                     if target.is_cut
                         && let Some((length, weight)) = target.drop_first()
                     {
@@ -146,19 +147,19 @@ impl Files {
                 Err(error) => failed.push(error),
             }
         }
-        failed.iter().for_each(|error| self.complain(error));
+        failed.iter().for_each(|error| self.log_error(error));
     }
 
-    /// Writes what is left; the weight of all that was not written.
+    /// Writes the remaining lines. Returns the total weight of the dropped events.
     pub(crate) fn end(mut self) -> u64 {
         self.write_all(true);
         let left: u64 = self.targets.values().flat_map(|target| &target.lines).map(|(_, weight)| weight).sum();
         self.lost + left
     }
 
-    fn complain(&self, what: &dyn std::fmt::Display) {
+    fn log_error(&self, what: &dyn std::fmt::Display) {
         if let Some(pass) = self.failing.pass() {
-            error!(held_back = pass.held_back, "{}: {what}", self.about);
+            error!(held_back = pass.held_back, "{}: {what}", self.label);
         }
     }
 }
@@ -195,7 +196,7 @@ impl Target {
         }
     }
 
-    /// Forgets the rest of the first line.
+    /// Removes the rest of the first line. Returns its length and its weight.
     fn drop_first(&mut self) -> Option<(usize, u64)> {
         let (length, weight) = self.lines.pop_front()?;
         self.out.drain(..length.min(self.out.len()));
@@ -207,7 +208,7 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::tests::{Note, settings};
+    use crate::log::tests::{TestEvent, settings};
     use std::fs;
 
     fn files(path: &Path) -> Files {
@@ -215,18 +216,18 @@ mod tests {
     }
 
     fn push(files: &mut Files, peer: &str, line: &str) {
-        files.push(&Note::of(peer, line), format!("{line}\n").as_bytes());
+        files.push(&TestEvent::of(peer, line), format!("{line}\n").as_bytes());
         files.flush();
     }
 
-    /// As if the time had passed.
+    /// Flushes as if the retry time had passed.
     fn retry_now(files: &mut Files) {
         files.targets.values_mut().for_each(|target| target.retry = None);
         files.flush();
     }
 
     #[test]
-    fn each_value_has_its_file_and_folders_are_made() {
+    fn each_value_has_its_own_file_and_folders_are_created() {
         let folder = tempfile::tempdir().unwrap();
         let mut files = files(&folder.path().join("new/$peer_src_ip/log"));
         push(&mut files, "192.0.2.1", "a");
@@ -238,23 +239,23 @@ mod tests {
     }
 
     #[test]
-    fn more_values_than_files_may_be_open_lose_nothing() {
+    fn nothing_is_lost_with_more_values_than_open_files() {
         let folder = tempfile::tempdir().unwrap();
         let mut files = files(&folder.path().join("$peer_src_ip"));
         for round in 0..2 {
-            for peer in 0..MOST_FILES + 10 {
+            for peer in 0..MAX_FILES + 10 {
                 push(&mut files, &peer.to_string(), &round.to_string());
-                assert!(files.targets.len() <= MOST_FILES);
+                assert!(files.targets.len() <= MAX_FILES);
             }
         }
         assert_eq!(files.end(), 0);
-        for peer in 0..MOST_FILES + 10 {
+        for peer in 0..MAX_FILES + 10 {
             assert_eq!(fs::read_to_string(folder.path().join(peer.to_string())).unwrap(), "0\n1\n", "{peer}");
         }
     }
 
     #[test]
-    fn a_file_that_cannot_be_opened_again_is_written_to_as_long_as_it_is_open() {
+    fn a_file_that_cannot_be_reopened_is_still_written_to() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let mut files = files(&path);
@@ -272,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waited_for_a_file_is_written_when_it_can_be() {
+    fn lines_are_kept_until_their_file_can_be_written() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         fs::create_dir(&path).unwrap();
@@ -280,7 +281,7 @@ mod tests {
         push(&mut files, "", "a");
         push(&mut files, "", "b");
         fs::remove_dir(&path).unwrap();
-        // Not before its time.
+        // Not before the retry time.
         files.flush();
         assert!(!path.exists());
         retry_now(&mut files);
@@ -289,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_bounded_and_what_is_never_written_is_counted() {
+    fn unwritten_lines_are_bounded_and_dropped_ones_counted() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         fs::create_dir(&path).unwrap();
@@ -303,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_was_cut_is_not_continued_in_another_file() {
+    fn a_partly_written_line_is_not_continued_in_another_file() {
         let mut target = Target { out: b"ab\ncd\n".to_vec(), lines: [(3, 1), (3, 1)].into(), ..Target::default() };
         target.written(4);
         assert_eq!((target.out.as_slice(), target.is_cut), (b"d\n".as_slice(), true));

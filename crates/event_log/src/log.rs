@@ -1,11 +1,11 @@
-//! Events as they come.
+//! Logs of events as they happen.
 
 use crate::broker::{self, Delivery, Feed};
 use crate::file::Files;
 use crate::{Event, Head, Settings};
 use encode::time::Clock;
 
-/// A log of events. What is added goes on its way with [`Log::flush`].
+/// A log of events. [`Log::flush`] sends what was added.
 pub struct Log {
     files: Option<Files>,
     feeds: Vec<Feed>,
@@ -14,7 +14,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// A log, and the other ends of its ways to brokers, which need a thread each.
+    /// Opens a log. Each [`Delivery`] sends its events to one broker and needs its own thread.
     #[must_use]
     pub fn open(settings: &Settings) -> (Self, Vec<Delivery>) {
         let (feeds, deliveries) = broker::open(settings, runtime::clock::now());
@@ -22,7 +22,7 @@ impl Log {
         (log, deliveries)
     }
 
-    /// Writes an event.
+    /// Adds an event.
     pub fn add(&mut self, event: &impl Event) {
         let Self { files, feeds, numbers, line } = self;
         line.clear();
@@ -35,7 +35,7 @@ impl Log {
         }
     }
 
-    /// Ends a batch of events: they leave for the file and for the brokers.
+    /// Ends a batch of events: writes them to the file and queues them for the brokers.
     pub fn flush(&mut self) {
         self.feeds.iter_mut().for_each(Feed::flush);
         if let Some(files) = &mut self.files {
@@ -43,15 +43,15 @@ impl Log {
         }
     }
 
-    /// Opens files again, after a rotation.
+    /// Reopens the files after a rotation.
     pub fn reopen(&mut self) {
         if let Some(files) = &mut self.files {
             files.reopen();
         }
     }
 
-    /// Writes what is left, and waits for that, but not longer than the end may take. The weight of all events that were not
-    /// written everywhere: once for each file or broker that does not have them.
+    /// Writes the remaining events and waits for the brokers, within the shutdown timeout. Returns the total weight of the
+    /// dropped events, once for each file or broker that lacks them.
     #[must_use]
     pub fn end(self) -> u64 {
         let files = self.files.map_or(0, Files::end);
@@ -59,7 +59,7 @@ impl Log {
     }
 }
 
-/// Numbers and times of events.
+/// Assigns sequence numbers and timestamps to events.
 pub(crate) struct Numbers {
     clock: Clock,
     sequence: u64,
@@ -72,7 +72,7 @@ impl Numbers {
         Self { clock: Clock::new(&settings.style), sequence: 0, timestamp: String::new(), text: Vec::new() }
     }
 
-    /// The number and the time of an event that is written now.
+    /// The sequence number and the timestamp of an event that is written now.
     pub(crate) fn next(&mut self) -> Head<'_> {
         self.text.clear();
         self.clock.micros(&mut self.text, runtime::clock::now());
@@ -91,20 +91,20 @@ pub(crate) mod tests {
     use std::io::Write;
     use std::path::Path;
 
-    /// An event for tests. In Avro, texts with capitals have another schema, and `-` has none.
+    /// An event for tests. In Avro, texts in capitals have a different schema, and `-` has no Avro form.
     #[derive(Clone, Debug)]
-    pub(crate) struct Note {
+    pub(crate) struct TestEvent {
         peer: String,
         pub(crate) text: String,
     }
 
-    impl Note {
+    impl TestEvent {
         pub(crate) fn of(peer: &str, text: &str) -> Self {
             Self { peer: peer.to_owned(), text: text.to_owned() }
         }
     }
 
-    impl Event for Note {
+    impl Event for TestEvent {
         fn variable(&self, name: &str) -> Option<String> {
             (name == "peer_src_ip").then(|| self.peer.clone())
         }
@@ -130,15 +130,15 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn events_are_numbered_and_go_everywhere() {
+    fn events_are_numbered_and_go_to_all_outputs() {
         let folder = tempfile::tempdir().unwrap();
         let settings = settings(&folder.path().join("log"));
         let (mut log, _) = Log::open(&settings);
         let (feed, delivery, got) = broker::tests::feed(&settings, "t");
         log.feeds.push(feed);
         let thread = std::thread::spawn(move || delivery.run(|what| panic!("{what}")));
-        log.add(&Note::of("", "a"));
-        log.add(&Note::of("", "b"));
+        log.add(&TestEvent::of("", "a"));
+        log.add(&TestEvent::of("", "b"));
         log.flush();
         let begun = std::time::Instant::now();
         while got.lock().unwrap().len() < 2 {

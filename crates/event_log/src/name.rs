@@ -1,14 +1,15 @@
 //! Names of files, topics, routing keys and message keys, with variables for values of events.
 //!
-//! `$peer_src_ip` and the like stand for values of the event. Whatever is no letter, digit, `-` or `_` in a value becomes `_`: values
-//! come from peers, and must not lead out of a folder. A value that an event does not have is `null`. In names of dumps, `%Y`, `%m`
-//! and the other letters of [`config::key::TIME_LETTERS`] stand for the time of the dump, `%%` for a percent sign.
+//! `$peer_src_ip` and other variables stand for values of the event. Characters of a value other than letters, digits, `-` and
+//! `_` become `_`: values come from peers and must not lead out of a folder. A value that an event does not have is `null`. In
+//! names of dumps, `%Y`, `%m` and the other letters of [`config::key::TIME_LETTERS`] stand for the time of the dump, and `%%`
+//! for a percent sign.
 
 use crate::Event;
 use config::key::TIME_LETTERS;
 use jiff::Zoned;
 
-/// A name, read but not filled.
+/// A parsed name, whose variables are not yet filled in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Name {
     parts: Vec<Part>,
@@ -22,13 +23,13 @@ enum Part {
 }
 
 impl Name {
-    /// Reads a name in which these variables have a meaning. Other words behind a dollar sign stay as they are.
+    /// Parses a name with these variables. Other words after a dollar sign are kept as they are.
     #[must_use]
     pub fn parse(text: &str, variables: &[&'static str]) -> Self {
         Self::parse_parts(text, variables, false)
     }
 
-    /// As [`Name::parse`], with the time in it.
+    /// As [`Name::parse`], with variables for the time.
     #[must_use]
     pub fn parse_with_time(text: &str, variables: &[&'static str]) -> Self {
         Self::parse_parts(text, variables, true)
@@ -42,9 +43,9 @@ impl Name {
             match next {
                 '$' => {
                     // A longer variable may begin with the name of a shorter one.
-                    let known =
+                    let variable =
                         variables.iter().filter(|word| rest.starts_with(**word)).max_by_key(|word| word.len());
-                    match known {
+                    match variable {
                         Some(word) => {
                             name.parts.push(Part::Variable(word));
                             rest = rest.get(word.len()..).unwrap_or_default();
@@ -86,7 +87,7 @@ impl Name {
         }
     }
 
-    /// The name for an event, at a time if it has the time in it.
+    /// The name for an event. `time` fills the variables for the time, if the name has any.
     #[must_use]
     pub fn fill(&self, event: &impl Event, time: Option<&Zoned>) -> String {
         let mut filled = String::new();
@@ -114,14 +115,14 @@ impl Name {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::tests::Note;
+    use crate::log::tests::TestEvent;
     use proptest::prelude::*;
 
     #[test]
-    fn variables_stand_for_values_and_other_words_for_themselves() {
+    fn variables_are_replaced_and_other_words_kept() {
         let variables = &["peer_src_ip", "peer_src_ip_port"];
-        let note = Note::of("2001:db8::1", "up");
-        let fill = |text: &str| Name::parse(text, variables).fill(&note, None);
+        let event = TestEvent::of("2001:db8::1", "up");
+        let fill = |text: &str| Name::parse(text, variables).fill(&event, None);
         assert_eq!(fill("/log/$peer_src_ip.json"), "/log/2001_db8__1.json");
         assert_eq!(fill("$peer_src_ip_port"), "null");
         assert_eq!(fill("$tag-$-$$peer_src_ip"), "$tag-$-$2001_db8__1");
@@ -131,16 +132,19 @@ mod tests {
     }
 
     #[test]
-    fn dumps_have_the_time_in_their_names() {
+    fn names_of_dumps_may_contain_the_time() {
         let time = jiff::Timestamp::from_second(1_700_000_000).unwrap().to_zoned(jiff::tz::TimeZone::UTC);
         let name = Name::parse_with_time("$peer_src_ip/%Y%m%d-%H%M-%s%%%x", &["peer_src_ip"]);
-        assert_eq!(name.fill(&Note::of("192.0.2.1", ""), Some(&time)), "192_0_2_1/20231114-2213-1700000000%%x");
+        assert_eq!(
+            name.fill(&TestEvent::of("192.0.2.1", ""), Some(&time)),
+            "192_0_2_1/20231114-2213-1700000000%%x"
+        );
     }
 
     proptest! {
         #[test]
         fn values_never_lead_out_of_a_folder(value in ".*") {
-            let filled = Name::parse("/log/$peer_src_ip", &["peer_src_ip"]).fill(&Note::of(&value, ""), None);
+            let filled = Name::parse("/log/$peer_src_ip", &["peer_src_ip"]).fill(&TestEvent::of(&value, ""), None);
             prop_assert_eq!(filled.matches('/').count(), 2);
             prop_assert!(!filled.contains(".."));
         }

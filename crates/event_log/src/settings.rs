@@ -1,4 +1,4 @@
-//! What the configuration says about one log or dump: the keys of one prefix.
+//! The settings of one log or dump: the keys of one prefix.
 
 use crate::name::Name;
 use config::key::Key;
@@ -15,7 +15,7 @@ use encode::Style;
 use runtime::files;
 use std::path::PathBuf;
 
-/// The form of events.
+/// The encoding of events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encoding {
     /// JSON: a line each in files, a message each for brokers.
@@ -25,30 +25,30 @@ pub enum Encoding {
     Avro,
 }
 
-/// Where events go, and in which form.
+/// Where events go, and in which encoding.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The prefix of the keys.
     pub prefix: Place,
-    /// Words behind a dollar sign that stand for values of events.
+    /// The variables that names may contain: words after a dollar sign.
     pub variables: &'static [&'static str],
-    /// The file, with variables in its name; a dump's also with the time.
+    /// The file, with variables in its name; in that of a dump also for the time.
     pub file: Option<PathBuf>,
     /// A symbolic link to the newest file of a dump.
     pub latest: Option<PathBuf>,
-    /// The form of events.
+    /// The encoding of events.
     pub encoding: Encoding,
     /// Owner and mode of files.
     pub files: files::Settings,
-    /// How times look.
+    /// The format of times.
     pub style: Style,
     pub(crate) brokers: Vec<Broker>,
-    /// Bytes that may wait: for the file, and for each broker.
+    /// The maximum of unwritten bytes, for the file and for each broker.
     pub(crate) max_bytes: u64,
     pub(crate) exit: Limits,
 }
 
-/// A broker that gets the events.
+/// A broker to which events are sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Broker {
     pub(crate) target: Target,
@@ -67,8 +67,8 @@ pub(crate) enum Target {
 }
 
 impl Settings {
-    /// The settings of a prefix. The words behind a dollar sign, owner and mode of files and the look of times are the caller's,
-    /// and so are the file and the form where the prefix has keys of its own for them.
+    /// The settings of a prefix. The caller sets the variables, owner and mode of files and the format of times; and the file and
+    /// the encoding where the prefix has other keys for them.
     #[must_use]
     pub fn read(config: &Config, prefix: Place, variables: &'static [&'static str]) -> Self {
         let exit = Limits::new(config.core(&PLUGIN_EXIT_TIMEOUT), false);
@@ -116,25 +116,23 @@ impl Settings {
         }
     }
 
-    /// True when events go somewhere.
+    /// True when there is a file or a broker.
     #[must_use]
     pub fn is_used(&self) -> bool {
         self.file.is_some() || !self.brokers.is_empty()
     }
 
-    /// Whether options and files are such that can be used. Nothing is sent.
-    ///
-    /// # Errors
-    /// For each broker that cannot be used: the key without its prefix, and what is wrong.
+    /// Checks the options and the files that they name, without connecting. Returns the errors: the key without its prefix, and
+    /// what is wrong.
     pub fn check(&self) -> Vec<StoreError> {
         let file = (self.encoding == Encoding::Avro && self.file.is_some()).then(|| StoreError::Configuration {
             key: "file",
-            what: "files take json; avro is for brokers".to_owned(),
+            what: "files are written as json; avro is only for Kafka and AMQP".to_owned(),
         });
         file.into_iter().chain(self.brokers.iter().filter_map(|broker| broker.check().err())).collect()
     }
 
-    /// The texts that may hold variables, each with its key without the prefix.
+    /// The values that may contain variables, each with its key without the prefix.
     #[must_use]
     pub fn names(&self) -> Vec<(&'static str, &str)> {
         let names = self.brokers.iter().flat_map(|broker| {
@@ -174,7 +172,7 @@ impl Broker {
 }
 
 impl Target {
-    /// The key that names the topic, which turns the broker on.
+    /// The key of the topic, which enables the broker.
     pub(crate) fn topic_key(&self) -> &'static str {
         match self {
             Self::Kafka(_) => "kafka_topic",
@@ -182,7 +180,7 @@ impl Target {
         }
     }
 
-    /// What is wrong with a broker that this program has no client for.
+    /// The error for a broker whose client was not built in.
     #[cfg(not(all(feature = "amqp", feature = "kafka")))]
     pub(crate) fn not_built(&self) -> StoreError {
         let broker = match self {
@@ -207,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn each_prefix_has_values_of_its_own() {
+    fn each_prefix_has_its_own_values() {
         for (daemon, prefix) in [
             (Daemon::Sfacctd, Place::SFACCTD_COUNTER),
             (Daemon::Pmbgpd, Place::BGP_DAEMON_MSGLOG),
@@ -235,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn files_and_forms_are_read_for_each_prefix() {
+    fn files_and_encodings_are_read_for_each_prefix() {
         let lines = "bgp_daemon_msglog_file: log\nbgp_daemon_msglog_output: avro\n\
                      bgp_table_dump_file: dump-%s\nbgp_table_dump_latest_file: latest";
         let log = read(Daemon::Pmbgpd, Place::BGP_DAEMON_MSGLOG, lines);

@@ -60,7 +60,7 @@ impl Drop for Losses {
 }
 
 fn line(sum: Sum, why: &str, what: &str) {
-    let Sum { aggregates, packets, octets } = sum;
+    let Sum { aggregates, packets, bytes } = sum;
     let colon = if what.is_empty() { "" } else { ": " };
-    error!(aggregates, packets, bytes = octets, "{why}{colon}{what}");
+    error!(aggregates, packets, bytes, "{why}{colon}{what}");
 }

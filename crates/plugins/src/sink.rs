@@ -258,7 +258,7 @@ impl Accounting {
     /// Aggregates were dropped.
     pub fn dropped(&mut self, sum: Sum, reason: DropReason) {
         self.tally.add(Counter::AggregatesDroppedPackets, sum.packets);
-        self.tally.add(Counter::AggregatesDroppedBytes, sum.octets);
+        self.tally.add(Counter::AggregatesDroppedBytes, sum.bytes);
         let counter = match reason {
             DropReason::Refused => Counter::AggregatesDroppedRefused,
             DropReason::Names => Counter::AggregatesDroppedNames,
@@ -342,7 +342,7 @@ mod tests {
         let mut accounting = Accounting::new(counters);
         accounting.handed(10);
         accounting.written(4);
-        accounting.dropped(Sum { aggregates: 2, packets: 5, octets: 500 }, DropReason::Refused);
+        accounting.dropped(Sum { aggregates: 2, packets: 5, bytes: 500 }, DropReason::Refused);
         let snapshot = reader.snapshot();
         assert_eq!((accounting.waiting(), snapshot[Counter::AggregatesWaiting]), (4, 4));
         assert_eq!(

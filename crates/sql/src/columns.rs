@@ -1,5 +1,5 @@
-//! Columns of tables: their order in statements, and which of them the known shapes of tables (versions) have. Their names and
-//! types are in [`flow::column`].
+//! Columns of tables: their order in statements, and which of them the standard schemas (versions) have. Their names and types
+//! are in [`flow::column`].
 
 use crate::settings::{Dialect, Settings};
 use config::keys::sql::TableType;
@@ -18,7 +18,7 @@ pub struct Spec {
     pub ty: SqlType,
 }
 
-/// The order of statements. The microseconds of a time follow it.
+/// The order in statements. The column of the microseconds follows that of the time.
 #[rustfmt::skip]
 const ORDER: &[Id] = &[
     Id::StampUpdated,
@@ -130,7 +130,7 @@ const ORDER: &[Id] = &[
 /// All columns, in the order of statements.
 pub static COLUMNS: LazyLock<Vec<Spec>> = LazyLock::new(|| ORDER.iter().copied().flat_map(specs).collect());
 
-/// A column, and that of its microseconds.
+/// The column, and the column of its microseconds if it has one.
 fn specs(id: Id) -> impl Iterator<Item = Spec> {
     let sql = id.spec().sql;
     let value = sql.map(|sql| Spec { name: sql.name, id, ty: sql.ty });
@@ -148,7 +148,7 @@ pub fn of(id: Id) -> Option<&'static Spec> {
     COLUMNS.iter().find(|spec| spec.id == id)
 }
 
-/// Columns of the known shapes, and the first version that has each. A shape has those of its version and below.
+/// The columns of the standard schemas, and the version in which each was added.
 const VERSIONED: &[(Id, u32)] = &[
     (Id::MacSrc, 1),
     (Id::MacDst, 1),
@@ -169,7 +169,7 @@ const VERSIONED: &[(Id, u32)] = &[
     (Id::Flows, 4),
 ];
 
-/// Columns of the shape for BGP.
+/// The columns of the standard schema for BGP.
 const BGP: &[Id] = &[
     Id::Tag,
     Id::AsSrc,
@@ -186,8 +186,8 @@ const BGP: &[Id] = &[
     Id::Bytes,
 ];
 
-/// Columns that make a table one for BGP when `sql_table_type` does not say what it is. Tables have always been chosen by
-/// these alone: large communities or those of the source, for example, are columns that any shape may have besides.
+/// Columns that select the schema for BGP when `sql_table_type` is not set, the same as in pmacct. Others, such as large
+/// communities or those of the source, do not select it.
 const MAKES_BGP: &[Id] = &[
     Id::Comms,
     Id::Ecomms,
@@ -203,21 +203,21 @@ const MAKES_BGP: &[Id] = &[
     Id::PeerIpDst,
 ];
 
-/// A shape of tables.
+/// A standard table schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// The server's dialect.
     pub dialect: Dialect,
     /// `sql_table_version`.
     pub version: u32,
-    /// The family for BGP.
+    /// The schema for BGP.
     pub bgp: bool,
     /// `sql_data: unified`.
     pub unified: bool,
 }
 
 impl Shape {
-    /// The shape that settings ask for. `columns` are those that are aggregated: some are for BGP.
+    /// The schema that the settings select. `columns` are those that are aggregated: some select the schema for BGP.
     pub fn of(settings: &Settings, columns: &[Id]) -> Self {
         let makes_bgp = columns.iter().any(|id| MAKES_BGP.contains(id));
         Self {
@@ -228,28 +228,28 @@ impl Shape {
         }
     }
 
-    /// True when the shape has the column.
+    /// True when the schema has the column.
     pub fn has(&self, id: Id) -> bool {
         if self.bgp {
             return BGP.contains(&id);
         }
-        VERSIONED.iter().any(|(known, since)| *known == id && *since <= self.version)
+        VERSIONED.iter().any(|(column, since)| *column == id && *since <= self.version)
     }
 
-    /// The version that a column needs, if this one lacks it.
+    /// The version that has a column which this one lacks.
     pub fn lacks(&self, id: Id) -> Option<u32> {
         // Below version 6, AS numbers are in the columns of addresses.
         let shared = matches!(id, Id::AsSrc | Id::AsDst);
-        let needs = VERSIONED.iter().find(|(known, _)| *known == id).map(|(_, since)| *since)?;
+        let needs = VERSIONED.iter().find(|(column, _)| *column == id).map(|(_, since)| *since)?;
         (!self.bgp && !shared && needs > self.version).then_some(needs)
     }
 
-    /// The columns of the shape, in the order of statements, without times.
+    /// The columns of the schema, in the order of statements, without times.
     pub fn columns(&self) -> impl Iterator<Item = &'static Spec> + '_ {
         COLUMNS.iter().filter(|spec| spec.ty != SqlType::Residual && self.has(spec.id))
     }
 
-    /// The name of a column in this shape.
+    /// The name of a column in this schema.
     pub fn name(&self, spec: &Spec) -> &'static str {
         let old_ports = self.version < 8 && self.dialect != Dialect::PgSql;
         match spec.id {
@@ -265,12 +265,12 @@ impl Shape {
         !self.bgp && self.version < 6
     }
 
-    /// The name of the table when none is configured. `ases`: AS numbers stand in for addresses.
+    /// The default name of the table. `ases`: AS numbers are written in place of addresses.
     pub fn table(&self, ases: bool) -> Cow<'static, str> {
         if self.bgp {
             return match self.version {
                 1 => "acct_bgp".into(),
-                // Installations that name a later version without a table have it under this name.
+                // For later versions too, as in pmacct.
                 _ => "acct".into(),
             };
         }
@@ -285,12 +285,12 @@ impl Shape {
         }
     }
 
-    /// True where columns of addresses are columns of numbers if AS numbers are written into them.
+    /// True where columns of addresses have a number type when AS numbers are written into them.
     pub fn ases_are_numbers(&self) -> bool {
         self.ases_in_addresses() && self.has_address_type()
     }
 
-    /// True where addresses are of a type of their own, which takes no empty text.
+    /// True where addresses have their own type, which does not accept an empty text.
     pub fn has_address_type(&self) -> bool {
         self.dialect == Dialect::PgSql && !self.unified
     }
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn each_column_of_the_table_of_columns_is_there_once() {
+    fn each_column_is_listed_once() {
         for id in Id::ALL {
             let times = ORDER.iter().filter(|listed| *listed == id).count();
             assert_eq!(times, usize::from(id.spec().sql.is_some()), "{id:?}");

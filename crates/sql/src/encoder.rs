@@ -1,4 +1,4 @@
-//! From tables of aggregates to rows of a database.
+//! Encodes tables of aggregates as rows of a database.
 
 use crate::columns::{self, COLUMNS, Shape, Spec};
 use crate::rows::{Builder, Column, Form, Head, Role, Value};
@@ -17,10 +17,10 @@ use foldhash::HashMap;
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// Octets at which a parcel is closed.
-const PARCEL: usize = 1 << 20;
+/// The size in bytes at which a batch is closed.
+const BATCH_BYTES: usize = 1 << 20;
 
-/// What stands for an address where a text must be one.
+/// The address for rows without one, in columns that require an address.
 const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// Where a column's value comes from.
@@ -28,17 +28,17 @@ const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 enum Origin {
     /// From the aggregate, by its kind.
     Row(Kind, At),
-    /// An address for which 0.0.0.0 stands where there is none, as tables have always had it for this column alone.
+    /// An address, or 0.0.0.0 where there is none: only for this column, as in pmacct's tables.
     PeerDst(At),
-    /// The microseconds of a time.
+    /// The microseconds within the second of a time.
     Residual(At),
     /// The time of the purge.
     Now,
-    /// Nothing is aggregated there.
+    /// A constant, for a column that is not aggregated.
     StandIn(StandIn),
 }
 
-/// What stands where nothing is aggregated.
+/// The value of a column that is not aggregated.
 #[derive(Clone, Copy, Debug)]
 enum StandIn {
     Zero,
@@ -47,31 +47,31 @@ enum StandIn {
     Text(&'static str),
 }
 
-/// A writer of rows, compiled for one plugin.
+/// An encoder of rows, compiled for one plugin.
 #[derive(Debug)]
 pub struct Encoder {
     table: Name,
     create: Option<Name>,
     columns: Vec<Column>,
     origins: Vec<Origin>,
-    /// Where keys have the start of their bin.
+    /// The offset of the bin time in keys.
     bin: Option<usize>,
-    look: Look,
+    format: ValueFormat,
     values: Values,
     text: Vec<u8>,
-    /// Tables of the last purge.
+    /// The tables that the last purge wrote to.
     written: Vec<String>,
     max_tables: usize,
     bounded: Bounded,
 }
 
-/// What became of aggregates for more tables than a purge may write to.
+/// The aggregates that exceeded the number of tables that a purge may write to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bounded {
-    /// They go to the table of the time of the purge.
+    /// Written to the table for the time of the purge.
     pub redirected: u64,
-    /// There is no table for them.
-    pub given_up: Sum,
+    /// Dropped, because there was no table for them.
+    pub dropped: Sum,
 }
 
 /// The tables of a purge.
@@ -81,31 +81,31 @@ struct Tables {
     by_name: HashMap<String, usize>,
 }
 
-/// Where an aggregate goes.
+/// The table to which an aggregate is written.
 #[derive(Clone, Copy)]
-struct Place {
-    /// The number of its table, if it has one.
+struct Destination {
+    /// The number of the table; `None` if the aggregate is dropped.
     table: Option<usize>,
     is_redirected: bool,
 }
 
-/// What the settings decide about values.
+/// The settings of the format of values.
 #[derive(Clone, Copy, Debug)]
-struct Look {
+struct ValueFormat {
     /// Times are numbers.
     since_epoch: bool,
     /// Times have no fractions.
     whole_seconds: bool,
     /// Protocols are numbers.
     num_protos: bool,
-    /// What stands for an address that is not there.
+    /// The value for a missing address.
     no_address: Value<'static>,
 }
 
-/// What of a plugin's aggregates does not fit its shape of tables, and what would.
+/// Checks that the standard schema of `sql_table_version` has columns for all that is aggregated.
 ///
 /// # Errors
-/// The message.
+/// A message that names the column and the version that has it.
 pub fn check(settings: &Settings, schema: &Schema) -> Result<(), String> {
     if settings.optimize {
         return Ok(());
@@ -127,7 +127,7 @@ pub fn check(settings: &Settings, schema: &Schema) -> Result<(), String> {
     }
 }
 
-/// The side on which an AS number and an address want the same column, if there is one.
+/// The side on which an AS number and an address need the same column, if there is one.
 fn shares(ids: &[Id]) -> Option<&'static str> {
     let has = |id: Id| ids.contains(&id);
     let source = has(Id::AsSrc) && (has(Id::IpSrc) || has(Id::NetSrc));
@@ -135,8 +135,8 @@ fn shares(ids: &[Id]) -> Option<&'static str> {
     if source { Some("src") } else { destination.then_some("dst") }
 }
 
-/// True where AS numbers are written into the columns of addresses. Columns of the user's choice follow the version, too;
-/// only where both numbers and addresses are aggregated has each a column of its own.
+/// True where AS numbers are written into the columns of addresses. This follows the version also with
+/// `sql_optimize_clauses`, unless both AS numbers and addresses are aggregated: then each has its own column.
 fn moves_ases(settings: &Settings, shape: &Shape, ids: &[Id]) -> bool {
     shape.ases_in_addresses() && !(settings.optimize && shares(ids).is_some())
 }
@@ -147,7 +147,7 @@ fn aggregated(schema: &Schema) -> Vec<Id> {
 }
 
 impl Encoder {
-    /// Compiles a writer.
+    /// Compiles an encoder.
     pub fn new(settings: &Settings, schema: &Schema) -> Self {
         let ids = aggregated(schema);
         let shape = Shape::of(settings, &ids);
@@ -167,11 +167,11 @@ impl Encoder {
             columns: Vec::new(),
             origins: Vec::new(),
             bin: schema.bin,
-            look: Look {
+            format: ValueFormat {
                 since_epoch: settings.since_epoch,
                 whole_seconds: settings.style.whole_seconds,
                 num_protos: settings.style.num_protos,
-                // Columns of the type inet take no empty text, and no octets can be made from one.
+                // Columns of type inet do not accept an empty text, and it has no binary form.
                 no_address: match shape.has_address_type() || settings.num_hosts {
                     true => Value::Address(NOWHERE),
                     false => Value::Text(""),
@@ -187,9 +187,8 @@ impl Encoder {
         encoder
     }
 
-    /// Takes over the columns in the order of statements: those that are aggregated, the user's own, then stand-ins.
-    /// `moves_ases`: AS numbers are in the columns of addresses. `ases_are_numbers`: what stands in for addresses is a
-    /// number, too.
+    /// Compiles the columns in the order of statements: those that are aggregated, custom primitives, then constants.
+    /// `moves_ases`: AS numbers are in the columns of addresses. `ases_are_numbers`: constants for addresses are numbers, too.
     fn compile(
         &mut self,
         settings: &Settings,
@@ -205,7 +204,7 @@ impl Encoder {
         };
         let mut there: Vec<Id> = Vec::new();
         let is_counter = |spec: &Spec| matches!(spec.ty, SqlType::Packets | SqlType::Bytes);
-        // Where times are whole seconds, tables have no columns for what is left of them.
+        // With whole seconds, tables have no columns for microseconds.
         let is_omitted = |spec: &Spec| spec.ty == SqlType::Residual && settings.style.whole_seconds;
         for spec in COLUMNS.iter().filter(|spec| !is_counter(spec) && !is_omitted(spec)) {
             let Some(column) = schema.columns.iter().find(|column| column.id == spec.id) else { continue };
@@ -260,8 +259,8 @@ impl Encoder {
         self.origins.push(origin);
     }
 
-    /// What rows have in common when their table does not depend on them: for the check at the start. `now` is in
-    /// seconds since 1970.
+    /// The header of batches, if their table does not depend on the rows: for the check at start-up. `now` is in seconds
+    /// since 1970.
     pub fn head(&self, now: u64) -> Option<Head> {
         (!self.table.depends_on_record() && !self.table.has_time()).then(|| self.head_for(now, None))
     }
@@ -280,13 +279,13 @@ impl Encoder {
         &self.written
     }
 
-    /// Cuts a table into bodies of parcels, each of rows for one table of the database. `now` is the time of the purge,
+    /// Encodes a table as bodies of batches, each with rows for one table of the database. `now` is the time of the purge, in
     /// seconds since 1970.
     pub fn encode(&mut self, table: &Table, now: u64, emit: &mut dyn FnMut(Vec<u8>, u32, Sum)) {
         self.encode_rows(table.iter(), table.strings(), now, false, emit);
     }
 
-    /// The same with the aggregates of such values, for the backup server alone.
+    /// Encodes the aggregates for whose values `rejects` is true, for the backup server only.
     pub fn encode_for_backup(
         &mut self,
         table: &Table,
@@ -308,42 +307,42 @@ impl Encoder {
     ) {
         let by_bin = self.table.has_time().then_some(self.bin).flatten();
         let mut tables = Tables::default();
-        let mut places: HashMap<Vec<u8>, Place> = HashMap::default();
+        let mut destinations: HashMap<Vec<u8>, Destination> = HashMap::default();
         let mut only = None;
         let mut key = Vec::new();
         self.written.clear();
         let several = by_bin.is_some() || self.table.depends_on_record();
         for row in rows {
             let bin = by_bin.map(|at| u64::from_be_bytes(value::octets(&row, At::Key(at))));
-            let known = if several {
+            let cached = if several {
                 key.clear();
                 key.extend_from_slice(&bin.unwrap_or(0).to_be_bytes());
                 self.table.key(&mut key, &row);
-                places.get(&key).copied()
+                destinations.get(&key).copied()
             } else {
                 only
             };
-            let place = known.unwrap_or_else(|| {
-                let place = self.place(&mut tables, bin, now, &row, for_backup);
-                only = Some(place);
+            let destination = cached.unwrap_or_else(|| {
+                let destination = self.destination(&mut tables, bin, now, &row, for_backup);
+                only = Some(destination);
                 if several {
-                    places.insert(key.clone(), place);
+                    destinations.insert(key.clone(), destination);
                 }
-                place
+                destination
             });
-            self.bounded.redirected += u64::from(place.is_redirected);
-            let Some(builder) = place.table.and_then(|number| tables.builders.get_mut(number)) else {
-                let Sum { aggregates, packets, octets } = self.bounded.given_up;
-                let [more_packets, more_octets] = counted(&row);
-                self.bounded.given_up = Sum {
+            self.bounded.redirected += u64::from(destination.is_redirected);
+            let Some(builder) = destination.table.and_then(|number| tables.builders.get_mut(number)) else {
+                let Sum { aggregates, packets, bytes } = self.bounded.dropped;
+                let [more_packets, more_bytes] = counted(&row);
+                self.bounded.dropped = Sum {
                     aggregates: aggregates + 1,
                     packets: packets.saturating_add(more_packets),
-                    octets: octets.saturating_add(more_octets),
+                    bytes: bytes.saturating_add(more_bytes),
                 };
                 continue;
             };
             self.row(builder, &row, strings, now);
-            if builder.size() >= PARCEL {
+            if builder.size() >= BATCH_BYTES {
                 let (count, sum) = (builder.count(), builder.sum());
                 emit(builder.take(), count, sum);
             }
@@ -356,16 +355,16 @@ impl Encoder {
 
     /// Finds the table of an aggregate.
     ///
-    /// Records choose their bins, so the tables of a purge are bounded: at the bound, rows go to the table of the time of the
-    /// purge. Twice as many are the end, for what else of a record is in names.
-    fn place(
+    /// Exporters choose the bins of records, so the tables of a purge are bounded: at the bound, rows go to the table for the
+    /// time of the purge. Since names may also depend on other fields, rows are dropped at twice the bound.
+    fn destination(
         &mut self,
         tables: &mut Tables,
         bin: Option<u64>,
         now: u64,
         row: &Aggregate<'_>,
         for_backup: bool,
-    ) -> Place {
+    ) -> Destination {
         let mut head = self.head_for(bin.unwrap_or(now), Some(row));
         let mut is_redirected = false;
         if tables.builders.len() >= self.max_tables && !tables.by_name.contains_key(&head.table) {
@@ -384,21 +383,21 @@ impl Encoder {
                 Some(count)
             }
         };
-        Place { table, is_redirected: is_redirected && table.is_some() }
+        Destination { table, is_redirected: is_redirected && table.is_some() }
     }
 
-    /// What became of aggregates for too many tables since the last call.
+    /// The aggregates since the last call that exceeded the bound of tables.
     pub fn take_bounded(&mut self) -> Bounded {
         std::mem::take(&mut self.bounded)
     }
 
     fn row(&mut self, builder: &mut Builder, row: &Aggregate<'_>, strings: &Strings, now: u64) {
-        let [packets, octets] = counted(row);
-        builder.row(packets, octets);
-        let Self { origins, look, values, text, .. } = self;
+        let [packets, bytes] = counted(row);
+        builder.row(packets, bytes);
+        let Self { origins, format, values, text, .. } = self;
         for origin in origins {
             match *origin {
-                Origin::Row(kind, at) => match look.plain(kind, at, row) {
+                Origin::Row(kind, at) => match format.plain(kind, at, row) {
                     Some(value) => builder.value(value),
                     None => {
                         text.clear();
@@ -410,12 +409,12 @@ impl Encoder {
                     let address = address::address(&value::octets(row, at));
                     builder.value(Value::Address(address.unwrap_or(NOWHERE)));
                 }
-                Origin::Residual(at) => builder.value(Value::Number(look.micros(at, row) % 1_000_000)),
-                Origin::Now => builder.value(look.time(now)),
+                Origin::Residual(at) => builder.value(Value::Number(format.micros(at, row) % 1_000_000)),
+                Origin::Now => builder.value(format.time(now)),
                 Origin::StandIn(stand_in) => builder.value(match stand_in {
                     StandIn::Zero => Value::Number(0),
                     StandIn::Address => Value::Address(NOWHERE),
-                    StandIn::Protocol if look.num_protos => Value::Number(0),
+                    StandIn::Protocol if format.num_protos => Value::Number(0),
                     StandIn::Protocol => Value::Text(protocols::name(0).unwrap_or("0")),
                     StandIn::Text(text) => Value::Text(text),
                 }),
@@ -424,13 +423,13 @@ impl Encoder {
     }
 }
 
-/// The packets and octets of an aggregate.
+/// The packets and bytes of an aggregate.
 fn counted(row: &Aggregate<'_>) -> [u64; 2] {
     [VALUE_PACKETS, VALUE_OCTETS].map(|at| row.values.get(at).copied().unwrap_or(0))
 }
 
-impl Look {
-    /// A value that is not put together as text.
+impl ValueFormat {
+    /// The value of a kind that needs no text buffer.
     #[inline]
     fn plain(&self, kind: Kind, at: At, row: &Aggregate<'_>) -> Option<Value<'static>> {
         Some(match kind {
@@ -446,7 +445,7 @@ impl Look {
                 let [protocol] = value::octets(row, at);
                 match protocols::name(protocol) {
                     Some(name) if !self.num_protos => Value::Text(name),
-                    // A number in a column of names is a text.
+                    // In a column of names, a number is written as text.
                     None if !self.num_protos => return None,
                     _ => Value::Number(u64::from(protocol)),
                 }
@@ -485,7 +484,7 @@ fn form(ty: SqlType, settings: &Settings) -> Form {
 fn stand_in(spec: &Spec) -> StandIn {
     match spec.ty {
         SqlType::Address => StandIn::Address,
-        // As tables have had it ever since.
+        // As in pmacct's tables.
         SqlType::Mac => StandIn::Text("0:0:0:0:0:0"),
         SqlType::Protocol => StandIn::Protocol,
         _ if spec.id.spec().kind == Kind::Class => StandIn::Text("unknown"),
@@ -494,7 +493,7 @@ fn stand_in(spec: &Spec) -> StandIn {
     }
 }
 
-/// A text as databases take it: UTF-8 without octets of zero.
+/// A text that databases accept: UTF-8 without NUL.
 fn clean(text: &[u8]) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(text);
     if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text }

@@ -1,6 +1,6 @@
-//! Whether a table fits what is to be written, and the statement that makes it fit.
+//! Checks that a table has the columns that are written, and names the statement that adds missing ones.
 //!
-//! All that is wrong is named at once: an operator who adds one column at a time meets the next one at each start.
+//! All problems are reported at once, so that an operator need not find them one start at a time.
 
 use crate::columns::{self, COLUMNS, Shape, Spec};
 use crate::rows::{Column, Form, Head};
@@ -9,10 +9,10 @@ use crate::settings::{Dialect, Settings};
 use delivery::StoreError;
 use flow::column::SqlType;
 
-/// Versions of the known shapes.
+/// Versions of the standard schemas.
 const VERSIONS: std::ops::RangeInclusive<u32> = 1..=9;
 
-/// A table that is compared with what is to be written to it.
+/// A table to compare with the columns that are written to it.
 pub(crate) struct Fit<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) head: &'a Head,
@@ -23,17 +23,17 @@ pub(crate) struct Fit<'a> {
 }
 
 impl Fit<'_> {
-    /// Checks that the table has all columns. `has`: whether it has one of that name.
+    /// Checks that the table has all columns. `has` tells whether it has a column of that name.
     ///
     /// # Errors
-    /// All columns that are missing, and the statement that adds them.
+    /// Names all missing columns, and the statement that adds them.
     pub(crate) fn has_all(&self, has: impl Fn(&str) -> bool) -> Result<(), StoreError> {
         let missing: Vec<&Column> = self.head.columns.iter().filter(|column| !has(&column.name)).collect();
         if missing.is_empty() {
             return Ok(());
         }
-        let known = self.head.columns.iter().filter_map(|column| columns::named(&column.name));
-        let shape = Shape::of(self.settings, &known.map(|spec| spec.id).collect::<Vec<_>>());
+        let standard = self.head.columns.iter().filter_map(|column| columns::named(&column.name));
+        let shape = Shape::of(self.settings, &standard.map(|spec| spec.id).collect::<Vec<_>>());
         let (renamed, absent): (Vec<_>, Vec<_>) = missing
             .iter()
             .map(|column| (*column, renamed(column, shape, &has)))
@@ -42,26 +42,26 @@ impl Fit<'_> {
             format!("table {} has no {}", self.table, self.list(missing.iter().map(|column| &column.name)));
         for (column, (name, version)) in renamed.iter().filter_map(|(column, name)| Some((column, (*name)?))) {
             what += &format!(
-                "; it has {}, which sql_table_version: {version} writes to in place of {}",
+                "; it has {}, which sql_table_version: {version} uses instead of {}",
                 (self.quoted)(name),
                 (self.quoted)(&column.name)
             );
         }
         let absent: Vec<&Column> = absent.into_iter().map(|(column, _)| column).collect();
         if !absent.is_empty() {
-            what += &format!("; {} adds what is missing", self.alter(&absent, shape));
+            what += &format!("; this statement adds the missing columns: {}", self.alter(&absent, shape));
             if absent.iter().any(|column| column.role == crate::rows::Role::Key) {
-                what += " (extend its primary key or unique index, too, if it has one)";
+                what += " (also extend its primary key or unique index, if it has one)";
             }
         }
         let key = match (renamed.is_empty(), self.settings.optimize) {
             (false, _) => "sql_table_version",
             (true, true) => {
-                what += "; sql_optimize_clauses writes a column for each primitive of aggregate";
+                what += "; sql_optimize_clauses needs a column for each primitive of aggregate";
                 "sql_table"
             }
             (true, false) => {
-                what += "; sql_table_version decides which columns are written, or aggregate alone with \
+                what += "; the columns are those of sql_table_version, or only those of aggregate with \
                          sql_optimize_clauses: true";
                 "sql_table_version"
             }
@@ -69,30 +69,30 @@ impl Fit<'_> {
         Err(StoreError::Configuration { key, what })
     }
 
-    /// Checks that nothing else has to be written. `unfilled`: columns that are not written, must have a value and have no
+    /// Checks that no other column needs a value. `unfilled` are the columns that are not written, must not be NULL and have no
     /// default.
     ///
     /// # Errors
-    /// All these columns, and what to do about them.
+    /// Names all these columns, and what to do about them.
     pub(crate) fn fills_all(&self, unfilled: &[String]) -> Result<(), StoreError> {
         if unfilled.is_empty() {
             return Ok(());
         }
         let what = format!(
-            "table {} has {} without a default, and nothing is written there: every row would be refused. Give a \
-             default, allow NULL, or aggregate what belongs there",
+            "table {} has {} without a default, which the plugin does not write: every row would be refused. Set a \
+             default, allow NULL, or add the primitive to aggregate",
             self.table,
             self.list(unfilled.iter())
         );
         Err(StoreError::Configuration { key: "sql_table", what })
     }
 
-    /// `sql_table_schema` has run, and the table is not there. `said`: the server's words, if it refused.
-    pub(crate) fn not_made(&self, said: Option<String>) -> StoreError {
+    /// The error when `sql_table_schema` has run and the table does not exist. `said` is the server's message, if it refused.
+    pub(crate) fn not_created(&self, said: Option<String>) -> StoreError {
         let said = said.map_or_else(String::new, |said| format!("{said}; "));
         let what = format!(
-            "{said}its statement does not make table {}, which sql_table names: both have to use the same name, with the \
-             same variables",
+            "{said}its statement does not create table {}, which sql_table names: both must use the same name with the same \
+             variables",
             self.table
         );
         StoreError::Configuration { key: "sql_table_schema", what }
@@ -110,7 +110,7 @@ impl Fit<'_> {
         };
         let added: Vec<String> = missing.iter().map(add).collect();
         match self.settings.dialect {
-            // One column in a statement.
+            // SQLite adds one column per statement.
             Dialect::Sqlite => {
                 let statements: Vec<String> =
                     added.iter().map(|add| format!("ALTER TABLE {} {add};", self.table)).collect();
@@ -121,7 +121,7 @@ impl Fit<'_> {
     }
 }
 
-/// The name under which the table has a column, if it is one of another version: with the version.
+/// The name that the column has in another version, and that version, if the table has a column of that name.
 fn renamed(column: &Column, shape: Shape, has: impl Fn(&str) -> bool) -> Option<(&'static str, u32)> {
     let spec = spec(column, shape)?;
     let names = VERSIONS.rev().map(|version| (Shape { version, ..shape }.name(spec), version));
@@ -132,14 +132,14 @@ fn spec(column: &Column, shape: Shape) -> Option<&'static Spec> {
     COLUMNS.iter().find(|spec| shape.name(spec) == column.name).or_else(|| columns::named(&column.name))
 }
 
-/// The type of a column that is added to a table which may have rows.
+/// The type for a column that is added to a table that may have rows.
 fn column_type(column: &Column, shape: Shape, settings: &Settings) -> String {
     let Some(spec) = spec(column, shape) else {
-        // A primitive of the user's own: any value can be shown as text.
+        // A custom primitive: any value can be written as text.
         return schemas::type_of(SqlType::Varchar(255), shape.dialect);
     };
     let number = match spec.ty {
-        // AS numbers may be written there.
+        // The column may hold AS numbers.
         SqlType::Address => column.form != Form::Address,
         SqlType::Time | SqlType::Inserted | SqlType::Updated => settings.since_epoch,
         _ => false,
@@ -160,7 +160,7 @@ mod tests {
         format!("\"{name}\"")
     }
 
-    /// What is said about a table with those columns, when these are written.
+    /// The error for a table with the columns `there`, when the columns `written` are needed.
     fn said(plugin: &str, lines: &str, written: &[&str], there: &[&str]) -> Option<(&'static str, String)> {
         let text = format!("plugins: {plugin}[s]\naggregate[s]: src_host\n{lines}\n");
         let (config, mut problems) = config::parse_bytes(Daemon::Nfacctd, "c", text.as_bytes());
@@ -176,7 +176,7 @@ mod tests {
         match fit.has_all(|name| there.contains(&name)) {
             Ok(()) => None,
             Err(StoreError::Configuration { key, what }) => Some((key, what)),
-            Err(fault) => panic!("{fault:?}"),
+            Err(error) => panic!("{error:?}"),
         }
     }
 
@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(key, "sql_table");
         assert!(what.starts_with("table \"t\" has no columns \"ip_src\", \"tos\", \"packets\"; "), "{what}");
         let statement = "ALTER TABLE \"t\" ADD COLUMN \"ip_src\" inet NOT NULL DEFAULT '0.0.0.0', ADD COLUMN \"tos\" INT \
-                         NOT NULL DEFAULT 0, ADD COLUMN \"packets\" INT NOT NULL DEFAULT 0; adds";
+                         NOT NULL DEFAULT 0, ADD COLUMN \"packets\" INT NOT NULL DEFAULT 0;";
         assert!(what.contains(statement) && what.contains("primary key"), "{what}");
         let (_, what) = said("sqlite3", OPTIMIZED, &["packets", "bytes"], &[]).unwrap();
         let statement = "ALTER TABLE \"t\" ADD COLUMN \"packets\" INT NOT NULL DEFAULT 0; ALTER TABLE \"t\" ADD COLUMN \
@@ -198,14 +198,14 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_the_one_that_decides() {
+    fn the_error_names_the_key_that_decides_about_the_columns() {
         let of = |lines, written: &[&str], there: &[&str]| said("mysql", lines, written, there).unwrap();
         assert_eq!(of(OPTIMIZED, &["tos"], &[]).0, "sql_table");
         assert_eq!(of("sql_table_version: 9", &["tos"], &[]).0, "sql_table_version");
-        // Names that another version has.
+        // Columns that have other names in another version.
         let (key, what) = of(OPTIMIZED, &["src_port", "agent_id"], &["port_src", "tag"]);
         assert_eq!(key, "sql_table_version");
-        assert!(what.contains("it has \"port_src\", which sql_table_version: 9 writes to"), "{what}");
+        assert!(what.contains("it has \"port_src\", which sql_table_version: 9 uses"), "{what}");
         assert!(what.contains("\"tag\"") && !what.contains("ALTER"), "{what}");
         let lines = "sql_optimize_clauses: true\nsql_table_version: 9";
         let (key, what) = of(lines, &["port_src", "tos"], &["src_port"]);

@@ -2,11 +2,11 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`columns`] | the table of columns, and the known shapes of tables |
-//! | [`settings`] | what the configuration says |
-//! | [`encoder`] | from aggregates to rows |
-//! | [`rows`] | the inside of parcels for databases: a table, its columns, values |
-//! | [`schemas`] | statements that make tables, and the document of columns |
+//! | [`columns`] | the columns, and the standard table schemas ||
+//! | [`settings`] | the configuration of a plugin ||
+//! | [`encoder`] | encodes aggregates as rows ||
+//! | [`rows`] |  the body of write batches for databases: a table, its columns, rows of values |
+//! | [`schemas`] | CREATE TABLE statements, and the document of columns |
 //! | [`sqlite`] | SQLite |
 //! | [`pgsql`] | PostgreSQL |
 //! | [`mysql`] | MySQL and MariaDB |
@@ -41,10 +41,10 @@ pub use settings::{Dialect, Settings};
 use delivery::Backend;
 use rows::Head;
 
-/// The database of a plugin. `expected`: the table that must be there from the start.
+/// The database of a plugin. `expected` is the table that must exist at start-up.
 #[cfg_attr(
     not(any(feature = "clickhouse", feature = "mysql", feature = "pgsql", feature = "sqlite")),
-    expect(unused_variables, reason = "there is no database")
+    expect(unused_variables, reason = "no database is built in")
 )]
 pub fn backend(settings: &Settings, expected: Option<Head>) -> Box<dyn Backend> {
     match settings.dialect {
@@ -57,6 +57,6 @@ pub fn backend(settings: &Settings, expected: Option<Head>) -> Box<dyn Backend> 
         #[cfg(feature = "clickhouse")]
         Dialect::ClickHouse => clickhouse::backend(settings.clone(), expected),
         #[allow(unreachable_patterns, reason = "depends on features")]
-        _ => unreachable!("settings of a dialect that is not built in are refused"),
+        _ => unreachable!("settings of a dialect that is not built in are rejected"),
     }
 }

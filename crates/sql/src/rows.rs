@@ -1,49 +1,48 @@
-//! The inside of parcels for databases: one table, the columns to write, and rows of values.
+//! The body of write batches for databases: one table, the columns to write, and rows of values.
 //!
 //! ```text
 //! head    u32 length, then JSON: { "table": ..., "create": ... or absent, "columns": [{ "name", "role", "form" }, ...],
 //!         "for_backup": true or absent }
-//! row     u64 packets, u64 octets (what the row accounts for), then a value for each column
-//! value   u8 tag, then by tag: 0 nothing, 1 u64, 2 f64, 3 u32 length and UTF-8 text, 4 an IPv4 address, 5 an IPv6
-//!         address (16 octets), 6 a MAC address (6 octets), 7 i64 seconds since 1970
+//! row     u64 packets, u64 bytes (the traffic of the row), then a value for each column
+//! value   u8 tag, then by tag: 0 NULL, 1 u64, 2 f64, 3 u32 length and UTF-8 text, 4 an IPv4 address, 5 an IPv6
+//!         address (16 bytes), 6 a MAC address (6 bytes), 7 i64 seconds since 1970
 //! ```
 //!
-//! Numbers are little-endian: parcels are read by the program that wrote them, or by its next version on the same
-//! machine.
+//! Numbers are little-endian: a batch is read by the program that wrote it, or by a later version on the same machine.
 
 use delivery::{StoreError, Sum};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// What a column does when the table has the row's key already.
+/// How a column is updated when the table already has a row with the same key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Part of the key: rows that agree in all of these are one.
+    /// Part of the key: rows that are equal in all key columns are merged.
     Key,
     /// A counter: the values are added.
     Sum,
-    /// Flags: the values are ORed.
+    /// Flags: bitwise OR.
     Or,
-    /// The smaller value stays.
+    /// The smaller value is kept.
     Least,
-    /// The larger value stays.
+    /// The larger value is kept.
     Greatest,
-    /// The time of the last change: the new value stays.
+    /// The time of the last change: the new value is kept.
     Updated,
 }
 
-/// What a column's values need to become what the server stores.
+/// How the values of a column are converted to what the server stores.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
-    /// Nothing: numbers and texts.
+    /// Not at all: numbers and texts.
     #[default]
     Plain,
-    /// Seconds since 1970 become the server's type for times; in a plain number they stay as they are
+    /// Seconds since 1970 become the server's type for times; in a column of numbers they are kept
     /// (`timestamps_since_epoch`).
     Time,
-    /// Addresses are texts, or octets with `sql_num_hosts`.
+    /// Addresses are texts, or binary with `sql_num_hosts`.
     Address,
     /// MAC addresses are texts.
     Mac,
@@ -54,43 +53,43 @@ pub enum Form {
 pub struct Column {
     /// Its name, not quoted.
     pub name: String,
-    /// What it does in an update.
+    /// Its role in updates.
     pub role: Role,
-    /// What its values need.
+    /// How its values are converted.
     #[serde(default)]
     pub form: Form,
 }
 
-/// A MAC address as text, its octets in two hexadecimal digits each.
-pub fn mac(octets: [u8; 6]) -> String {
-    let [a, b, c, d, e, f] = octets;
+/// A MAC address as text, with two hexadecimal digits per byte.
+pub fn mac(address: [u8; 6]) -> String {
+    let [a, b, c, d, e, f] = address;
     format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
 }
 
-/// What all rows of a parcel have in common.
+/// The header of a batch: what all its rows have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
-    /// The table, not quoted; its variables are filled.
+    /// The name of the table, not quoted, with its variables filled in.
     pub table: String,
-    /// The statement that makes the table if it is not there (`sql_table_schema`), variables filled.
+    /// The statement that creates the table if it does not exist (`sql_table_schema`), with its variables filled in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub create: Option<String>,
     /// Its columns, in the order of values.
     pub columns: Vec<Column>,
-    /// The rows are for the backup server alone (`sql_preprocess: recover`).
+    /// The rows are only for the backup server (`sql_preprocess: recover`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub for_backup: bool,
 }
 
-/// What [`Head::for_backup`] comes to where no backup is set any more.
+/// The error for batches with [`Head::for_backup`] when no backup is configured any more.
 pub fn no_backup() -> StoreError {
-    StoreError::Batch("it is for sql_backup_host, which is not set any more".to_owned())
+    StoreError::Batch("the batch is for sql_backup_host, which is no longer set".to_owned())
 }
 
 /// A value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
-    /// Nothing: NULL.
+    /// NULL.
     Null,
     /// A number.
     Number(u64),
@@ -106,7 +105,7 @@ pub enum Value<'a> {
     Time(i64),
 }
 
-/// Puts rows together to the body of a parcel.
+/// Assembles rows into the body of a batch.
 #[derive(Clone, Debug)]
 pub struct Builder {
     head: Vec<u8>,
@@ -126,12 +125,12 @@ impl Builder {
         }
     }
 
-    /// Begins a row, which accounts for so many packets and octets. As many values as there are columns follow.
-    pub fn row(&mut self, packets: u64, octets: u64) {
+    /// Begins a row that counts so many packets and bytes. One value for each column must follow.
+    pub fn row(&mut self, packets: u64, bytes: u64) {
         self.rows.extend_from_slice(&packets.to_le_bytes());
-        self.rows.extend_from_slice(&octets.to_le_bytes());
+        self.rows.extend_from_slice(&bytes.to_le_bytes());
         self.count += 1;
-        self.sum = self.sum.plus(Sum::one(packets, octets));
+        self.sum = self.sum.plus(Sum::one(packets, bytes));
     }
 
     /// Adds a value to the row.
@@ -161,9 +160,9 @@ impl Builder {
                 rows.push(5);
                 rows.extend_from_slice(&address.octets());
             }
-            Value::Mac(octets) => {
+            Value::Mac(address) => {
                 rows.push(6);
-                rows.extend_from_slice(&octets);
+                rows.extend_from_slice(&address);
             }
             Value::Time(seconds) => {
                 rows.push(7);
@@ -172,7 +171,7 @@ impl Builder {
         }
     }
 
-    /// Octets so far.
+    /// Bytes so far.
     pub fn size(&self) -> usize {
         self.rows.len()
     }
@@ -182,12 +181,12 @@ impl Builder {
         self.count
     }
 
-    /// What they account for.
+    /// The sum over all rows so far.
     pub fn sum(&self) -> Sum {
         self.sum
     }
 
-    /// The body; the builder has no rows afterwards.
+    /// Returns the body, and leaves the builder without rows.
     pub fn take(&mut self) -> Vec<u8> {
         let mut body = Vec::with_capacity(4 + self.head.len() + self.rows.len());
         body.extend_from_slice(&u32::try_from(self.head.len()).unwrap_or(0).to_le_bytes());
@@ -202,20 +201,20 @@ impl Builder {
 /// The rows of a body.
 #[derive(Clone, Debug)]
 pub struct Rows<'a> {
-    /// What they have in common.
+    /// The header.
     pub head: Head,
     rows: &'a [u8],
 }
 
 impl<'a> Rows<'a> {
-    /// Reads a body; `None` when it is none.
+    /// Reads a body; `None` when its header cannot be read.
     pub fn read(body: &'a [u8]) -> Option<Self> {
         let (length, rest) = body.split_first_chunk()?;
         let (head, rows) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
         Some(Self { head: serde_json::from_slice(head).ok()?, rows })
     }
 
-    /// Hands each row, its number and what it accounts for, to `with`. False when the body ends in mid-row.
+    /// Calls `with` with the number, the traffic and the values of each row. False when the body is truncated.
     pub fn each<E>(&self, mut with: impl FnMut(u32, Sum, &[Value<'a>]) -> Result<(), E>) -> Result<bool, E> {
         let mut left = self.rows;
         let mut values = Vec::with_capacity(self.head.columns.len());
@@ -232,8 +231,8 @@ impl<'a> Rows<'a> {
     }
 }
 
-fn read_row<'a>(octets: &'a [u8], columns: usize, values: &mut Vec<Value<'a>>) -> Option<(Sum, &'a [u8])> {
-    let (packets, rest) = octets.split_first_chunk()?;
+fn read_row<'a>(encoded: &'a [u8], columns: usize, values: &mut Vec<Value<'a>>) -> Option<(Sum, &'a [u8])> {
+    let (packets, rest) = encoded.split_first_chunk()?;
     let (bytes, mut rest) = rest.split_first_chunk()?;
     let sum = Sum::one(u64::from_le_bytes(*packets), u64::from_le_bytes(*bytes));
     values.clear();
@@ -246,8 +245,8 @@ fn read_row<'a>(octets: &'a [u8], columns: usize, values: &mut Vec<Value<'a>>) -
 }
 
 #[inline]
-fn read_value(octets: &[u8]) -> Option<(Value<'_>, &[u8])> {
-    let (tag, rest) = octets.split_first()?;
+fn read_value(bytes: &[u8]) -> Option<(Value<'_>, &[u8])> {
+    let (tag, rest) = bytes.split_first()?;
     Some(match tag {
         0 => (Value::Null, rest),
         1 => {
@@ -288,7 +287,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_come_back() {
+    fn rows_written_are_read_back() {
         let values = [
             Value::Null,
             Value::Number(u64::MAX),
@@ -308,17 +307,17 @@ mod tests {
             builder.row(packets, 10);
             values.iter().for_each(|value| builder.value(*value));
         }
-        assert_eq!((builder.count(), builder.sum().octets), (3, 30));
+        assert_eq!((builder.count(), builder.sum().bytes), (3, 30));
         let body = builder.take();
         let rows = Rows::read(&body).unwrap();
         assert_eq!(rows.head, head);
-        let mut seen = 0;
+        let mut count = 0;
         let whole = rows.each(|number, sum, read| {
-            assert_eq!((u64::from(number), sum.packets, read), (seen, seen, values.as_slice()));
-            seen += 1;
+            assert_eq!((u64::from(number), sum.packets, read), (count, count, values.as_slice()));
+            count += 1;
             Ok::<(), ()>(())
         });
-        assert_eq!((whole, seen), (Ok(true), 3));
+        assert_eq!((whole, count), (Ok(true), 3));
         for cut in 0..body.len() {
             let count = Rows::read(&body[..cut]).map_or(0, |rows| {
                 let mut count = 0;

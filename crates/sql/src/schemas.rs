@@ -1,6 +1,6 @@
-//! Statements that make tables of the known shapes, and the table of all columns, generated from [`crate::columns`].
+//! CREATE TABLE statements of the standard schemas, and the document of all columns, generated from [`crate::columns`].
 //!
-//! `etc/sql` and `docs/sql-columns.md` hold what is made here; `cargo run -p xtask -- documents` writes them.
+//! They are committed in `etc/sql` and `docs/sql-columns.md`; `cargo run -p xtask -- documents` writes these files.
 
 use crate::columns::{COLUMNS, Shape, Spec, of};
 use crate::settings::Dialect;
@@ -8,12 +8,12 @@ use flow::column::{Id, SqlType};
 use flow::primitive;
 use std::fmt::Write;
 
-/// The newest version of the shapes.
+/// The newest version of the standard schemas.
 const VERSIONS: u32 = 9;
-/// The last version in which PostgreSQL has families of tables.
+/// The last version in which PostgreSQL has separate tables for AS numbers and for unified data.
 const FAMILIES: u32 = 5;
 
-/// A file, below `etc/sql`, and its text.
+/// A file below `etc/sql`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
     /// Its path.
@@ -74,7 +74,7 @@ fn describe(shape: Shape, ases: bool) -> String {
     text
 }
 
-/// What comes before tables: the user, the database.
+/// The statements that create the user and the database.
 fn database(dialect: Dialect) -> Option<String> {
     let title = "-- The user and the database that the plugin expects if nothing else is configured.\n\n";
     match dialect {
@@ -97,8 +97,8 @@ fn database(dialect: Dialect) -> Option<String> {
                  CREATE TABLE proto (\n    num SMALLINT NOT NULL PRIMARY KEY,\n    description CHAR(20)\n);\n\
                  GRANT SELECT, INSERT, UPDATE, DELETE ON proto TO pmacct;\nINSERT INTO proto (num, description) VALUES\n"
             );
-            let known = (0..=255).filter_map(|number| Some((number, encode::protocols::name(number)?)));
-            let rows: Vec<String> = known.map(|(number, name)| format!("    ({number}, '{name}')")).collect();
+            let named = (0..=255).filter_map(|number| Some((number, encode::protocols::name(number)?)));
+            let rows: Vec<String> = named.map(|(number, name)| format!("    ({number}, '{name}')")).collect();
             text += &rows.join(",\n");
             text += ";\n";
             Some(text)
@@ -106,7 +106,7 @@ fn database(dialect: Dialect) -> Option<String> {
     }
 }
 
-/// The statement that makes a table of that shape. `ases`: columns of addresses hold AS numbers.
+/// The statement that creates a table of that schema. `ases`: columns of addresses hold AS numbers.
 pub fn create(shape: Shape, ases: bool) -> String {
     let table = shape.table(ases);
     let quote = if shape.dialect == Dialect::MySql { "`" } else { "" };
@@ -115,7 +115,7 @@ pub fn create(shape: Shape, ases: bool) -> String {
     for spec in shape.columns().chain(times.into_iter().flatten()) {
         let _ = writeln!(text, "    {} {},", shape.name(spec), sql_type(spec, shape, ases));
     }
-    // A row that is merged into another has its flags no more, unless they tell them apart.
+    // ClickHouse would lose the flags of merged rows, so they are part of the key there.
     let is_key = |ty| match ty {
         SqlType::Packets | SqlType::Bytes => false,
         SqlType::Flags => shape.dialect == Dialect::ClickHouse,
@@ -144,7 +144,7 @@ pub fn create(shape: Shape, ases: bool) -> String {
     text
 }
 
-/// The type of a column, with what it is when nothing is written.
+/// The type of a column, with its default.
 pub(crate) fn sql_type(spec: &Spec, shape: Shape, ases: bool) -> String {
     let address = spec.ty == SqlType::Address;
     if address && ases {
@@ -159,7 +159,7 @@ pub(crate) fn sql_type(spec: &Spec, shape: Shape, ases: bool) -> String {
     type_of(spec.ty, shape.dialect)
 }
 
-/// The type of columns, by dialect. Those of ClickHouse are wide, as it wraps around what does not fit.
+/// The type of columns in a dialect. Those of ClickHouse are wide, since it wraps numbers around that do not fit.
 pub(crate) fn type_of(ty: SqlType, dialect: Dialect) -> String {
     let [mysql, pgsql, sqlite, clickhouse] = match ty {
         SqlType::Tiny => {
@@ -232,12 +232,12 @@ fn text(name: &str, size: u8, dialect: Dialect) -> String {
     match dialect {
         Dialect::MySql => format!("{name}({size}) NOT NULL"),
         Dialect::PgSql | Dialect::Sqlite => format!("{name}({size}) NOT NULL DEFAULT ' '"),
-        // Texts have no bound there.
+        // ClickHouse does not bound texts.
         Dialect::ClickHouse => "String".to_owned(),
     }
 }
 
-/// Dialects, as documents call their servers.
+/// Dialects, with the names of their servers.
 const SERVERS: [(Dialect, &str); 4] = [
     (Dialect::MySql, "MySQL"),
     (Dialect::PgSql, "PostgreSQL"),
@@ -245,7 +245,7 @@ const SERVERS: [(Dialect, &str); 4] = [
     (Dialect::ClickHouse, "ClickHouse"),
 ];
 
-/// Lines about the columns that older versions call differently: name, former name, last version that uses it, servers.
+/// The rows of the document for columns that had another name: name, former name, last version that uses it, servers.
 fn former_names() -> String {
     let mut text = String::new();
     for spec in COLUMNS.iter() {
@@ -301,7 +301,7 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn the_committed_files_are_those_that_the_table_makes() {
+    fn the_committed_files_are_up_to_date() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         for File { path, text } in files() {
             let found = std::fs::read_to_string(root.join("etc/sql").join(&path)).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What the configuration says about one SQL plugin.
+//! The settings of one SQL plugin.
 
 use config::keys::core::PLUGIN_WRITE_TIMEOUT;
 use config::keys::print::{PRINT_HISTORY, PRINT_NUM_PROTOS, PRINT_REFRESH_TIME};
@@ -18,10 +18,10 @@ use jiff::tz::TimeZone;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Seconds of a month, for the variable that shows the length of bins as a number of seconds.
+/// Seconds of a month, for the variable with the length of bins in seconds.
 const MONTH: u64 = 30 * 86_400;
 
-/// Which server speaks.
+/// The SQL dialect of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     /// SQLite 3.
@@ -57,7 +57,7 @@ pub struct Settings {
     pub follow_links: bool,
     /// `sql_backup_host`; for SQLite, the second file.
     pub backup: Option<String>,
-    /// `sql_table` as it is written.
+    /// `sql_table` as configured.
     pub table_text: Option<String>,
     /// `sql_table`, when it is set.
     pub table: Option<Template>,
@@ -73,7 +73,7 @@ pub struct Settings {
     pub unified: bool,
     /// `sql_dont_try_update`: rows are inserted only.
     pub insert_only: bool,
-    /// `sql_multi_values`: octets of one statement.
+    /// `sql_multi_values`: the maximum size of a statement in bytes.
     pub multi_values: u64,
     /// `sql_use_copy`.
     pub copy: bool,
@@ -81,9 +81,9 @@ pub struct Settings {
     pub delimiter: char,
     /// `sql_locking_style`.
     pub locking: LockingStyle,
-    /// `sql_num_hosts`: addresses as octets.
+    /// `sql_num_hosts`: addresses in binary form.
     pub num_hosts: bool,
-    /// The look of values.
+    /// The format of values.
     pub style: Style,
     /// `timestamps_utc`.
     pub utc: bool,
@@ -93,18 +93,18 @@ pub struct Settings {
     pub refresh: u64,
     /// `sql_history` in seconds; 0 without.
     pub history: u64,
-    /// `sampling_rate`, which only triggers ask for.
+    /// `sampling_rate`, for the environment of triggers only.
     pub sampling: Option<u32>,
-    /// `sql_max_tables`: tables of a flush, where names depend on time bins or records.
+    /// `sql_max_tables`: the maximum number of tables of a purge, where names depend on time bins or records.
     pub max_tables: usize,
-    /// `sql_cleartext_passwd`: the server may ask for the password in the clear.
+    /// `sql_cleartext_passwd`: the server may ask for the password in clear text.
     pub cleartext: bool,
     /// `plugin_write_timeout`.
     pub timeout: Duration,
 }
 
 impl Settings {
-    /// The settings of a plugin. What keeps it from starting is a fatal problem.
+    /// The settings of a plugin. What prevents it from starting is a fatal problem.
     pub fn read(plugin: &Plugin, problems: &mut Diagnostics) -> Self {
         let dialect = match plugin.kind {
             PluginKind::Pgsql => Dialect::PgSql,
@@ -117,7 +117,7 @@ impl Settings {
             _ => plugin.get(&SQL_DB),
         };
         let utc = plugin.get(&TIMESTAMPS_UTC);
-        // Its tables merge rows by themselves.
+        // ClickHouse tables merge rows by themselves.
         let insert_only = plugin.get(&SQL_DONT_TRY_UPDATE) || dialect == Dialect::ClickHouse;
         for (set, key, origin) in [
             (plugin.get(&SQL_USE_COPY), "sql_use_copy", plugin.blame(&SQL_USE_COPY)),
@@ -125,7 +125,11 @@ impl Settings {
         ] {
             if set && !insert_only {
                 let what = format!("{key}[{}]: needs sql_dont_try_update. Ignored.", plugin.name);
-                problems.warn(origin, what, Some("Rows that are there are updated.".to_owned()));
+                problems.warn(
+                    origin,
+                    what,
+                    Some("Set sql_dont_try_update: true, so that rows are only inserted.".to_owned()),
+                );
             }
         }
         Self {
@@ -173,7 +177,7 @@ impl Settings {
         }
     }
 
-    /// What a trigger finds in its environment.
+    /// The environment of triggers.
     pub fn variables(&self) -> Vec<(&'static str, String)> {
         let mut variables = vec![
             ("SQL_DB", self.db.clone()),
@@ -192,17 +196,17 @@ impl Settings {
     }
 }
 
-/// The latest of the versions that have statements.
+/// The latest version of the standard schemas.
 const LATEST_VERSION: u32 = 9;
 
-/// Whether tables and files are such that can be used, as far as that shows before a server is connected to.
+/// Checks tables and files, as far as possible without connecting to a server.
 ///
 /// # Errors
 /// The key, and what is wrong.
 pub fn check(settings: &Settings) -> Result<(), StoreError> {
     if settings.version > LATEST_VERSION && settings.table.is_none() && settings.create.is_none() {
         let what = format!(
-            "no table is known for version {}: the latest version is {LATEST_VERSION}. A table of your own needs sql_table",
+            "there is no version {}: the latest version is {LATEST_VERSION}. To use a table of your own, set sql_table",
             settings.version
         );
         return Err(StoreError::Configuration { key: "sql_table_version", what });
@@ -217,13 +221,13 @@ pub fn check(settings: &Settings) -> Result<(), StoreError> {
 fn template(plugin: &Plugin, key: &str, text: &str, problems: &mut Diagnostics) -> Option<Template> {
     Template::parse(text)
         .map_err(|error| {
-            let hint = Some("Letters that are: d H m M s S w W Y z.".to_owned());
+            let hint = Some("Allowed letters: d H m M s S w W Y z.".to_owned());
             problems.fatal(plugin.blame(&SQL_TABLE), format!("{key}[{}], {error}", plugin.name), hint);
         })
         .ok()
 }
 
-/// The statement that makes tables.
+/// The statement of `sql_table_schema`.
 fn create(plugin: &Plugin, problems: &mut Diagnostics) -> Option<Template> {
     let path = plugin.get(&SQL_TABLE_SCHEMA)?;
     match config::text::read_lossy(&path) {

@@ -1,8 +1,8 @@
-//! Rows as text: a line for each, values with a delimiter between, `\N` for nothing. PostgreSQL reads this with COPY
+//! Rows as text: one line per row, values separated by a delimiter, `\N` for NULL. PostgreSQL reads this with COPY
 //! (its manual, COPY, "Text Format"), ClickHouse as `TabSeparated`.
 //!
-//! Every type of these servers can be read from text, so the columns of a table may be `inet` or `CHAR(45)`, `macaddr` or
-//! `CHAR(17)`, and nothing here changes.
+//! These servers parse every type from text, so the columns of a table may be `inet` or `CHAR(45)`, `macaddr` or `CHAR(17)`,
+//! with the same output.
 
 use crate::rows::{Rows, Value};
 use crate::width::Width;
@@ -13,52 +13,52 @@ use jiff::tz::TimeZone;
 use std::io::Write as _;
 use std::net::IpAddr;
 
-/// What stands for nothing where nothing may be.
+/// NULL.
 const NULL: &[u8] = b"\\N";
 
-/// How values of a column are written.
+/// The text format of the values of a column.
 #[derive(Clone, Debug)]
-pub(crate) struct Look {
-    /// What stands for nothing; escaped.
+pub(crate) struct TextFormat {
+    /// The text for a missing value, escaped.
     pub(crate) null: Vec<u8>,
-    /// An empty text is nothing, as it is no value of the column's type.
+    /// An empty text counts as missing, since it is not a value of the column's type.
     pub(crate) empty_is_null: bool,
-    /// How times are written.
+    /// The format of times.
     pub(crate) time: Time,
-    /// How long texts may be.
+    /// The maximum length of texts.
     pub(crate) width: Width,
-    /// The largest number that the column takes, where the server would wrap a larger one around without a word.
+    /// The maximum of the column, where the server would silently wrap larger numbers around.
     pub(crate) largest: u64,
 }
 
-/// How times are written.
+/// The format of times.
 #[derive(Clone, Debug)]
 #[cfg_attr(
     not(all(feature = "clickhouse", feature = "pgsql")),
-    expect(dead_code, reason = "each server reads times in its own way")
+    expect(dead_code, reason = "each server has its own format for times")
 )]
 pub(crate) enum Time {
-    /// With their zone, as types of time read them.
+    /// With a zone, for columns of a time type.
     Zoned,
-    /// In that zone, as a text shows them.
+    /// In that zone, for columns of a text type.
     Shown(TimeZone),
     /// Seconds since 1970.
     Number,
-    /// The same, in ten digits, as ClickHouse tells them from a date.
+    /// Seconds since 1970 in ten digits, which ClickHouse distinguishes from a date.
     Digits,
 }
 
-impl Look {
+impl TextFormat {
     pub(crate) fn new(time: Time, empty_is_null: bool) -> Self {
         Self { null: NULL.to_vec(), empty_is_null, time, width: Width::unbounded(), largest: u64::MAX }
     }
 
-    /// With a bound for texts.
+    /// Sets the maximum length of texts.
     pub(crate) fn with_width(self, width: Width) -> Self {
         Self { width, ..self }
     }
 
-    /// With a value that stands for nothing.
+    /// Sets the text for missing values.
     pub(crate) fn with_stand_in(mut self, text: &str, delimiter: u8) -> Self {
         self.null.clear();
         escape(&mut self.null, text, delimiter);
@@ -66,110 +66,109 @@ impl Look {
     }
 }
 
-/// A row in the text.
+/// A row of a [`Text`].
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
-    /// Where it ends.
+pub(crate) struct TextRow {
+    /// The offset of its end in the text.
     pub(crate) end: usize,
-    /// Its number in the parcel.
+    /// Its number in the batch.
     pub(crate) number: u32,
-    /// What it accounts for.
+    /// The traffic that it counts.
     pub(crate) sum: Sum,
 }
 
-/// The rows of a parcel as text.
+/// The rows of a batch as text.
 #[derive(Debug)]
 pub(crate) struct Text {
-    pub(crate) octets: Vec<u8>,
-    pub(crate) places: Vec<Place>,
-    /// Columns in which a row has nothing.
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) rows: Vec<TextRow>,
+    /// Per column: some row has NULL there.
     pub(crate) nulls: Vec<bool>,
 }
 
 impl Text {
-    /// The rows that a receipt does not have yet; `None` when the parcel is damaged.
-    /// `size`: octets of the parcel.
+    /// The rows that the receipt does not list yet; `None` when the batch is damaged. `size` is that of the batch in bytes.
     pub(crate) fn new(
         rows: &Rows<'_>,
         size: usize,
-        looks: &[Look],
+        formats: &[TextFormat],
         delimiter: u8,
         receipt: &Receipt,
     ) -> Option<Self> {
         let mut text = Self {
-            octets: Vec::with_capacity(size + size / 2),
-            places: Vec::new(),
-            nulls: vec![false; looks.len()],
+            bytes: Vec::with_capacity(size + size / 2),
+            rows: Vec::new(),
+            nulls: vec![false; formats.len()],
         };
-        let mut clocks: Vec<Clock> = looks.iter().map(|_| Clock::default()).collect();
-        let whole = rows.each(|number, sum, values| {
+        let mut clocks: Vec<Clock> = formats.iter().map(|_| Clock::default()).collect();
+        let is_complete = rows.each(|number, sum, values| {
             if !receipt.has(number) {
-                let octets = &mut text.octets;
-                let columns = looks.iter().zip(&mut clocks).zip(&mut text.nulls);
-                for (value, ((look, clock), null)) in values.iter().zip(columns) {
-                    *null |= !write(octets, *value, look, clock, delimiter);
-                    octets.push(delimiter);
+                let bytes = &mut text.bytes;
+                let columns = formats.iter().zip(&mut clocks).zip(&mut text.nulls);
+                for (value, ((format, clock), null)) in values.iter().zip(columns) {
+                    *null |= !write(bytes, *value, format, clock, delimiter);
+                    bytes.push(delimiter);
                 }
-                if !looks.is_empty() {
-                    octets.pop();
+                if !formats.is_empty() {
+                    bytes.pop();
                 }
-                octets.push(b'\n');
-                text.places.push(Place { end: octets.len(), number, sum });
+                bytes.push(b'\n');
+                text.rows.push(TextRow { end: bytes.len(), number, sum });
             }
             Ok::<(), std::convert::Infallible>(())
         });
-        matches!(whole, Ok(true)).then_some(text)
+        matches!(is_complete, Ok(true)).then_some(text)
     }
 }
 
-/// Writes a value; false when it is nothing and nothing stands for it.
+/// Writes a value; false when NULL was written.
 #[inline]
-fn write(out: &mut Vec<u8>, value: Value<'_>, look: &Look, clock: &mut Clock, delimiter: u8) -> bool {
+fn write(out: &mut Vec<u8>, value: Value<'_>, format: &TextFormat, clock: &mut Clock, delimiter: u8) -> bool {
     match value {
-        Value::Null => return nothing(out, look),
-        // No number, so the server refuses the row and says so.
-        Value::Number(value) if value > look.largest => drop(write!(out, "{value} is too large")),
+        Value::Null => return write_null(out, format),
+        // Not a number, so that the server refuses the row with this message.
+        Value::Number(value) if value > format.largest => drop(write!(out, "{value} is too large")),
         Value::Number(value) => number::decimal(out, value),
         // Writing to memory does not fail.
         Value::Real(real) => drop(write!(out, "{real}")),
-        Value::Text("") if look.empty_is_null => return nothing(out, look),
-        Value::Text(text) => escape(out, look.width.cut(text), delimiter),
+        Value::Text("") if format.empty_is_null => return write_null(out, format),
+        Value::Text(text) => escape(out, format.width.cut(text), delimiter),
         Value::Address(IpAddr::V4(address)) => address::v4(out, address.octets()),
         Value::Address(IpAddr::V6(address)) => address::v6(out, &address.octets()),
-        Value::Mac(octets) => address::mac(out, octets),
-        Value::Time(seconds) => match clock.text(seconds, &look.time) {
+        Value::Mac(mac) => address::mac(out, mac),
+        Value::Time(seconds) => match clock.text(seconds, &format.time) {
             Some(text) => out.extend_from_slice(text),
-            None => return nothing(out, look),
+            None => return write_null(out, format),
         },
     }
     true
 }
 
-fn nothing(out: &mut Vec<u8>, look: &Look) -> bool {
-    out.extend_from_slice(&look.null);
-    look.null != NULL
+fn write_null(out: &mut Vec<u8>, format: &TextFormat) -> bool {
+    out.extend_from_slice(&format.null);
+    format.null != NULL
 }
 
 fn escape(out: &mut Vec<u8>, text: &str, delimiter: u8) {
-    let special = |octet: u8| octet < b' ' || octet == b'\\' || octet == delimiter;
+    let special = |byte: u8| byte < b' ' || byte == b'\\' || byte == delimiter;
     let mut left = text.as_bytes();
-    while let Some(at) = left.iter().position(|octet| special(*octet)) {
+    while let Some(at) = left.iter().position(|byte| special(*byte)) {
         let (plain, rest) = left.split_at(at);
         out.extend_from_slice(plain);
-        let Some((octet, rest)) = rest.split_first() else { break };
-        match octet {
+        let Some((byte, rest)) = rest.split_first() else { break };
+        match byte {
             b'\n' => out.extend_from_slice(b"\\n"),
             b'\r' => out.extend_from_slice(b"\\r"),
             b'\t' => out.extend_from_slice(b"\\t"),
-            octet if *octet == delimiter || *octet == b'\\' => out.extend_from_slice(&[b'\\', *octet]),
-            octet => out.push(*octet),
+            byte if *byte == delimiter || *byte == b'\\' => out.extend_from_slice(&[b'\\', *byte]),
+            byte => out.push(*byte),
         }
         left = rest;
     }
     out.extend_from_slice(left);
 }
 
-/// The last time of a column: bins and purges last longer than a row.
+/// Caches the text of the last time of a column: consecutive rows mostly have the same time.
 #[derive(Debug, Default)]
 struct Clock {
     last: Option<i64>,
@@ -203,12 +202,12 @@ mod tests {
     use super::*;
     use crate::rows::{Builder, Column, Form, Head, Role};
 
-    fn lines(looks: &[Look], rows: &[&[Value<'_>]], receipt: &Receipt) -> (String, Text) {
+    fn lines(formats: &[TextFormat], rows: &[&[Value<'_>]], receipt: &Receipt) -> (String, Text) {
         let column = |name| Column { name: format!("c{name}"), role: Role::Key, form: Form::Plain };
         let head = Head {
             table: "t".to_owned(),
             create: None,
-            columns: (0..looks.len()).map(column).collect(),
+            columns: (0..formats.len()).map(column).collect(),
             for_backup: false,
         };
         let mut builder = Builder::new(&head);
@@ -217,19 +216,19 @@ mod tests {
             row.iter().for_each(|value| builder.value(*value));
         }
         let body = builder.take();
-        let text = Text::new(&Rows::read(&body).unwrap(), body.len(), looks, b',', receipt).unwrap();
-        (String::from_utf8(text.octets.clone()).unwrap(), text)
+        let text = Text::new(&Rows::read(&body).unwrap(), body.len(), formats, b',', receipt).unwrap();
+        (String::from_utf8(text.bytes.clone()).unwrap(), text)
     }
 
     #[test]
     fn values_are_written_and_escaped() {
-        let zoned = Look::new(Time::Zoned, true);
-        let shown = Look::new(Time::Shown(TimeZone::fixed(jiff::tz::offset(1))), false);
-        let number = Look::new(Time::Number, false);
-        let looks = [zoned, shown.with_stand_in("a,b", b','), number];
+        let zoned = TextFormat::new(Time::Zoned, true);
+        let shown = TextFormat::new(Time::Shown(TimeZone::fixed(jiff::tz::offset(1))), false);
+        let number = TextFormat::new(Time::Number, false);
+        let formats = [zoned, shown.with_stand_in("a,b", b','), number];
         let at = Value::Time(1_700_000_000);
-        let (text, places) = lines(
-            &looks,
+        let (text, rows) = lines(
+            &formats,
             &[
                 &[at, at, at],
                 &[Value::Null, Value::Null, Value::Null],
@@ -247,13 +246,13 @@ mod tests {
              10.0.0.1,1.5,01:02:03:04:05:ff\n\
              \\N,18446744073709551615,::1\n"
         );
-        assert_eq!(places.nulls, [true, false, true]);
-        assert_eq!(places.places.last().unwrap().end, text.len());
+        assert_eq!(rows.nulls, [true, false, true]);
+        assert_eq!(rows.rows.last().unwrap().end, text.len());
     }
 
     #[test]
-    fn what_a_server_would_change_without_a_word_is_no_number() {
-        let look = Look { largest: 255, ..Look::new(Time::Digits, false) };
+    fn numbers_that_the_server_would_wrap_around_are_not_written_as_numbers() {
+        let format = TextFormat { largest: 255, ..TextFormat::new(Time::Digits, false) };
         let rows: [&[Value<'_>]; 5] = [
             &[Value::Number(255)],
             &[Value::Number(256)],
@@ -261,18 +260,18 @@ mod tests {
             &[Value::Time(-1)],
             &[Value::Time(1_700_000_000)],
         ];
-        let (text, _) = lines(&[look.with_stand_in("0", b',')], &rows, &Receipt::new(5));
+        let (text, _) = lines(&[format.with_stand_in("0", b',')], &rows, &Receipt::new(5));
         assert_eq!(text, "255\n256 is too large\n0000000001\n0\n1700000000\n");
     }
 
     #[test]
-    fn what_is_done_is_left_out() {
+    fn rows_on_the_receipt_are_skipped() {
         let mut receipt = Receipt::new(3);
         receipt.confirm(1);
         let rows: [&[Value<'_>]; 3] = [&[Value::Number(0)], &[Value::Number(1)], &[Value::Number(2)]];
-        let (text, places) = lines(&[Look::new(Time::Number, false)], &rows, &receipt);
+        let (text, rows) = lines(&[TextFormat::new(Time::Number, false)], &rows, &receipt);
         assert_eq!(text, "0\n2\n");
-        let numbers: Vec<u32> = places.places.iter().map(|place| place.number).collect();
+        let numbers: Vec<u32> = rows.rows.iter().map(|row| row.number).collect();
         assert_eq!(numbers, [0, 2]);
     }
 }

@@ -1,38 +1,38 @@
-//! How long texts of a column may be.
+//! The maximum length of texts in a column.
 //!
-//! A server refuses a row whose text is longer than its column, such as `ipv6-icmp` in the `CHAR(6)` of the known shapes,
-//! or a long AS path. A row with a shortened text is worth more than none, so texts are cut, and that is logged once for
-//! each column, however often its table is looked at.
+//! A server refuses a row with a text that is longer than its column, such as `ipv6-icmp` in the `CHAR(6)` of the standard
+//! schemas, or a long AS path. A row with a truncated text is worth more than none, so texts are truncated, which is logged
+//! once for each column, however often its table is described.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use tracing::warn;
 
-/// Names of the columns of which it was logged that texts are cut.
+/// Names of the columns for which the truncation of texts has been logged.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Logged(Arc<Mutex<BTreeSet<String>>>);
 
 impl Logged {
-    /// True for a name that was not there.
+    /// Adds a column; true if it is new.
     fn add(&self, column: &str) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(column.to_owned())
     }
 }
 
-/// The length of a column's texts.
+/// The maximum length of texts in one column.
 #[derive(Clone, Debug)]
 pub(crate) struct Width {
     column: String,
     /// In characters.
     characters: usize,
     logged: Logged,
-    /// It is in there: looked up once.
+    /// The column is in `logged`: avoids further lookups.
     is_logged: Cell<bool>,
 }
 
 impl Width {
-    /// By the server's description of the column's type, such as `varchar(32)` or `character(21)`; other types have no
+    /// Parses the server's description of the column's type, such as `varchar(32)` or `character(21)`; other types have no
     /// bound.
     pub(crate) fn of(column: &str, sql_type: &str, logged: &Logged) -> Self {
         let bound = || {
@@ -53,7 +53,7 @@ impl Width {
         Self::of("", "", &Logged::default())
     }
 
-    /// The text, or as much of it as the column takes.
+    /// The text, truncated to the width of the column.
     #[inline]
     pub(crate) fn cut<'a>(&self, text: &'a str) -> &'a str {
         if text.len() <= self.characters { text } else { self.cut_long(text) }
@@ -64,7 +64,7 @@ impl Width {
         let Some((end, _)) = text.char_indices().nth(self.characters) else { return text };
         if !self.is_logged.replace(true) && self.logged.add(&self.column) {
             warn!(
-                "texts are longer than the {} characters of column {}, and are cut; make the column wider",
+                "texts that are longer than the {} characters of column {} are truncated; make the column wider",
                 self.characters, self.column
             );
         }
@@ -77,11 +77,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_cut_by_characters() {
+    fn texts_are_truncated_by_characters() {
         let logged = Logged::default();
         let width = Width::of("ip_proto", "CHAR(6)", &logged);
         assert_eq!(width.cut("ipv6-icmp"), "ipv6-i");
-        assert!(!logged.add("ip_proto"), "it is logged once, for this table and for the next");
+        assert!(!logged.add("ip_proto"), "truncation is logged once for all tables");
         assert_eq!(width.cut("éééééé"), "éééééé");
         assert_eq!(width.cut("ééééééé"), "éééééé");
         for unbounded in ["text", "int(4) unsigned", "inet", "enum('a','b')"] {

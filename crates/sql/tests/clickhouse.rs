@@ -1,6 +1,6 @@
-//! ClickHouse: everything arrives, and what the server would change without a word is refused.
+//! ClickHouse: everything is written, and values that the server would silently change are refused.
 #![cfg(feature = "clickhouse")]
-#![expect(clippy::unwrap_used, reason = "a test that cannot talk to its server has failed")]
+#![expect(clippy::unwrap_used, reason = "tests may panic")]
 
 mod support;
 
@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use sql::Settings;
 use sql::rows::{Builder, Column, Form, Head, Role, Value};
-use support::model::{self, BIN, Table, add, deliver, head, parcel};
+use support::model::{self, BIN, Table, add, batch, deliver, head};
 use testkit::servers::clickhouse::ask;
 use testkit::servers::{self, Address};
 
@@ -41,8 +41,8 @@ fn read(address: &Address, name: &str) -> Table {
     for line in ask(address, &query).unwrap().lines() {
         let words: Vec<&str> = line.split('\t').collect();
         assert_eq!(words[0].parse(), Ok(BIN));
-        let octet = |at: usize| u8::from_str_radix(&words[3][2 * at..2 * at + 2], 16).unwrap();
-        let label = String::from_utf8((0..words[3].len() / 2).map(octet).collect()).unwrap();
+        let byte = |at: usize| u8::from_str_radix(&words[3][2 * at..2 * at + 2], 16).unwrap();
+        let label = String::from_utf8((0..words[3].len() / 2).map(byte).collect()).unwrap();
         let number = |at: usize| words[at].parse::<u64>().unwrap();
         let key = (words[1].to_owned(), number(2), label);
         assert_eq!(table.insert(key, [number(4), number(5), number(6), 0, 0]), None);
@@ -63,11 +63,11 @@ fn purges_add_up() {
         let mut backend = sql::backend(&settings(&server.address, ""), Some(head(&name)));
         let mut expected = Table::new();
         for (number, rows) in (1..).zip(&purges) {
-            deliver(&mut *backend, &parcel(number, &head(&name), rows));
+            deliver(&mut *backend, &batch(number, &head(&name), rows));
             add(&mut expected, rows);
         }
         backend.close();
-        // Nothing here keeps the least and the greatest.
+        // ClickHouse's tables do not keep the minimum and the maximum.
         expected.values_mut().for_each(|[.., least, greatest]| (*least, *greatest) = (0, 0));
         prop_assert_eq!(read(&server.address, &name), expected);
         Ok(())
@@ -108,10 +108,10 @@ fn values_that_the_server_would_change_are_refused_row_by_row() {
         [port, text, real, at].into_iter().for_each(|value| builder.value(value));
     }
     let mut backend = sql::backend(&settings(&server.address, ""), Some(head));
-    let parcel = model::finish(1, &mut builder);
-    let mut receipt = Receipt::new(parcel.items);
+    let batch = model::finish(1, &mut builder);
+    let mut receipt = Receipt::new(batch.items);
     backend.open().unwrap();
-    backend.deliver(&parcel, &mut receipt).unwrap();
+    backend.deliver(&batch, &mut receipt).unwrap();
     let (sum, reason) = receipt.refused().unwrap();
     assert_eq!((sum.aggregates, sum.packets), (2, 2 + 4), "{reason}");
     assert!((0..5).all(|item| receipt.has(item)));
@@ -121,7 +121,7 @@ fn values_that_the_server_would_change_are_refused_row_by_row() {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
+fn configuration_errors_name_the_key() {
     let Some(server) = servers::clickhouse() else { return };
     let name = servers::name("acct");
     let opened = |settings: &Settings, head: Head| match sql::backend(settings, Some(head)).open() {
@@ -140,14 +140,14 @@ fn what_is_wrong_is_named() {
         let create = Some(format!("CREATE TABLE {made} (x UInt8) ENGINE = Log"));
         let (key, what) = opened(&good, Head { create, ..head(&servers::name("other")) });
         assert_eq!(key, "sql_table_schema", "{what}");
-        assert!(what.contains("does not make table"), "{what}");
+        assert!(what.contains("does not create table"), "{what}");
     }
     assert_eq!(opened(&settings(&server.address, "sql_user: nobody"), head(&name)).0, "sql_passwd");
     let closed = settings(&Address { port: 1, ..server.address.clone() }, "");
     assert!(matches!(sql::backend(&closed, None).open(), Err(StoreError::Down(_))));
     let clear = settings(&server.address, "sql_host: http://127.0.0.1\nsql_conn_ca_file: /etc/hostname");
     assert_eq!(opened(&clear, head(&name)).0, "sql_conn_ca_file");
-    // The server speaks no TLS there: nothing goes out in the clear. It answers in the clear, or waits for the end of a line.
+    // The server does not speak TLS on that port: nothing is sent unencrypted. It answers without TLS, or waits for a line end.
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), testkit::certificates::Authority::new().pem()).unwrap();
     let lines = format!("sql_conn_ca_file: {}", file.path().display());
@@ -167,6 +167,6 @@ fn the_backup_takes_over() {
     let lines = format!("sql_host: 127.0.0.2\nsql_backup_host: {}", server.address.host);
     let mut backend = sql::backend(&settings(&server.address, &lines), Some(head(&name)));
     let rows = model::many(10, 1);
-    deliver(&mut *backend, &parcel(1, &head(&name), &rows));
+    deliver(&mut *backend, &batch(1, &head(&name), &rows));
     assert_eq!(read(&server.address, &name).len(), 10);
 }

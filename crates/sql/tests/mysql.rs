@@ -1,6 +1,6 @@
-//! MySQL and MariaDB: everything arrives once, in tables of any shape, whatever happens on the way.
+//! MySQL and MariaDB: everything is written exactly once, to tables of any structure, despite failures.
 //!
-//! The tests start servers of their own, and need MariaDB's programs; without these they say so and pass,
+//! The tests start private servers and need MariaDB's programs. Without these they print a notice and pass,
 //! unless `PMACCT_TEST_SERVERS=required` is set.
 #![cfg(feature = "mysql")]
 
@@ -9,7 +9,7 @@ mod support;
 use config::keys::sql::LockingStyle;
 use delivery::Receipt;
 use sql::{Dialect, Settings};
-use support::model::{self, KEY, create, deliver, head, many, parcel};
+use support::model::{self, KEY, batch, create, deliver, head, many};
 use support::{PASSWORD, cases, installed, shared};
 
 const MYSQL: Dialect = Dialect::MySql;
@@ -31,7 +31,7 @@ fn purges_add_up_without_an_index() {
 }
 
 #[test]
-fn purges_add_up_by_way_of_a_stage_in_a_locked_table() {
+fn purges_add_up_through_a_staging_table_with_table_locks() {
     if !installed(MYSQL) {
         return;
     }
@@ -40,7 +40,7 @@ fn purges_add_up_by_way_of_a_stage_in_a_locked_table() {
 }
 
 #[test]
-fn purges_add_up_where_a_number_counts_rows() {
+fn purges_add_up_with_an_auto_increment_column() {
     if !installed(MYSQL) {
         return;
     }
@@ -49,7 +49,7 @@ fn purges_add_up_where_a_number_counts_rows() {
 }
 
 #[test]
-fn purges_add_up_without_the_right_to_make_temporary_tables() {
+fn purges_add_up_without_the_privilege_to_create_temporary_tables() {
     if !installed(MYSQL) {
         return;
     }
@@ -77,95 +77,95 @@ fn purges_add_up_without_transactions() {
 }
 
 #[test]
-fn large_parcels() {
+fn batches_of_thousands_of_rows() {
     if !installed(MYSQL) {
         return;
     }
-    cases::large_parcels(MYSQL);
+    cases::batches_of_thousands_of_rows(MYSQL);
 }
 
 #[test]
-fn refused_rows() {
+fn only_refused_rows_are_refused() {
     if !installed(MYSQL) {
         return;
     }
-    cases::refused_rows(MYSQL, KEY);
-    cases::refused_rows(MYSQL, ")");
-    cases::refused_rows(MYSQL, &format!("{KEY} ENGINE=MyISAM"));
+    cases::only_refused_rows_are_refused(MYSQL, KEY);
+    cases::only_refused_rows_are_refused(MYSQL, ")");
+    cases::only_refused_rows_are_refused(MYSQL, &format!("{KEY} ENGINE=MyISAM"));
 }
 
 #[test]
-fn wrong_configurations() {
+fn configuration_errors_name_the_key() {
     if !installed(MYSQL) {
         return;
     }
-    cases::wrong_configurations(MYSQL);
+    cases::configuration_errors_name_the_key(MYSQL);
 }
 
 #[test]
-fn misfits() {
+fn tables_that_do_not_fit_are_reported() {
     if !installed(MYSQL) {
         return;
     }
-    cases::misfits(MYSQL);
+    cases::tables_that_do_not_fit_are_reported(MYSQL);
 }
 
 #[test]
-fn tables_are_made() {
+fn missing_tables_are_created() {
     if !installed(MYSQL) {
         return;
     }
-    cases::tables_are_made(MYSQL);
+    cases::missing_tables_are_created(MYSQL);
 }
 
 #[test]
-fn nothing_becomes_the_default() {
+fn null_is_replaced_by_the_default() {
     if !installed(MYSQL) {
         return;
     }
-    cases::nothing_becomes_the_default(MYSQL);
+    cases::null_is_replaced_by_the_default(MYSQL);
 }
 
 #[test]
-fn crashes() {
+fn killed_servers_lose_and_repeat_nothing() {
     if !installed(MYSQL) {
         return;
     }
-    cases::crashes(MYSQL, KEY);
+    cases::killed_servers_lose_and_repeat_nothing(MYSQL, KEY);
 }
 
 #[test]
-fn commits_without_an_answer() {
+fn in_doubt_transactions_are_resolved() {
     if !installed(MYSQL) {
         return;
     }
-    cases::commits_without_an_answer(MYSQL, KEY);
-    cases::commits_without_an_answer(MYSQL, ")");
+    cases::in_doubt_transactions_are_resolved(MYSQL, KEY);
+    cases::in_doubt_transactions_are_resolved(MYSQL, ")");
 }
 
 #[test]
-fn idle_connections_end() {
+fn closed_idle_connections_are_reopened() {
     if !installed(MYSQL) {
         return;
     }
-    cases::idle_connections_end(MYSQL);
+    cases::closed_idle_connections_are_reopened(MYSQL);
 }
 
 #[test]
-fn backup() {
+fn the_backup_takes_over() {
     if !installed(MYSQL) {
         return;
     }
-    cases::backup(MYSQL);
+    cases::the_backup_takes_over(MYSQL);
 }
 
 #[test]
-fn encrypted() {
+fn tls_connections_verify_the_server() {
     if !installed(MYSQL) {
         return;
     }
     let options = [("ssl-ca", "DIR/ca.pem"), ("ssl-cert", "DIR/cert.pem"), ("ssl-key", "DIR/key.pem")];
-    cases::encrypted(
+    cases::tls_connections_verify_the_server(
         MYSQL,
         &options,
         "ALTER USER 'pmacct'@'%' REQUIRE SSL; ALTER USER 'pmacct'@'localhost' REQUIRE SSL",
@@ -184,9 +184,9 @@ fn rows_are_only_inserted() {
         let settings = Settings { insert_only: true, multi_values: 4000, ..server.settings(&database) };
         let mut backend = sql::backend(&settings, None);
         let rows = many(100, 3);
-        deliver(&mut *backend, &parcel(1, &head(table), &rows));
+        deliver(&mut *backend, &batch(1, &head(table), &rows));
         let mut receipt = Receipt::new(100);
-        backend.deliver(&parcel(2, &head(table), &rows), &mut receipt).unwrap();
+        backend.deliver(&batch(2, &head(table), &rows), &mut receipt).unwrap();
         let (count, refused) = if table == "keyed" { ("100\n", Some(100)) } else { ("200\n", None) };
         assert_eq!(server.sql(&database, &format!("SELECT COUNT(*) FROM {table}")), count);
         assert_eq!(receipt.refused().map(|(sum, _)| sum.aggregates), refused);
@@ -194,7 +194,7 @@ fn rows_are_only_inserted() {
 }
 
 #[test]
-fn times_are_those_of_the_server_and_addresses_may_be_octets() {
+fn times_are_in_the_zone_of_the_server_and_addresses_may_be_binary() {
     if !installed(MYSQL) {
         return;
     }
@@ -206,7 +206,7 @@ fn times_are_those_of_the_server_and_addresses_may_be_octets() {
     let mut backend = sql::backend(&settings, None);
     let rows = many(2, 1);
     for number in 1..3 {
-        deliver(&mut *backend, &parcel(number, &head("acct"), &rows));
+        deliver(&mut *backend, &batch(number, &head("acct"), &rows));
     }
     let query = format!(
         "SET time_zone = @@global.time_zone; SELECT INET6_NTOA(ip_src), UNIX_TIMESTAMP(stamp_inserted) = {}, packets \
@@ -217,7 +217,7 @@ fn times_are_those_of_the_server_and_addresses_may_be_octets() {
 }
 
 #[test]
-fn small_packets_are_enough() {
+fn batches_are_split_to_fit_small_packets() {
     if !installed(MYSQL) {
         return;
     }
@@ -230,12 +230,12 @@ fn small_packets_are_enough() {
     let database = server.database();
     server.sql(&database, &create(MYSQL, "acct", KEY));
     let mut backend = sql::backend(&server.settings(&database), None);
-    deliver(&mut *backend, &parcel(1, &head("acct"), &many(1000, 3)));
+    deliver(&mut *backend, &batch(1, &head("acct"), &many(1000, 3)));
     assert_eq!(server.sql(&database, "SELECT COUNT(*), SUM(packets) FROM acct"), "1000|3000\n");
     let mut rows = many(3, 1);
     rows[1].label = Box::leak("long".repeat(5000).into_boxed_str());
     let mut receipt = Receipt::new(3);
-    backend.deliver(&parcel(2, &head("acct"), &rows), &mut receipt).unwrap();
+    backend.deliver(&batch(2, &head("acct"), &rows), &mut receipt).unwrap();
     let (sum, reason) = receipt.refused().unwrap();
     assert!(sum.aggregates == 1 && reason.contains("max_allowed_packet"), "{reason}");
     assert_eq!(server.sql(&database, "SELECT COUNT(*), SUM(packets) FROM acct"), "1000|3002\n");

@@ -1,6 +1,6 @@
-//! PostgreSQL: everything arrives once, in tables of any shape, whatever happens on the way.
+//! PostgreSQL: everything is written exactly once, to tables of any structure, despite failures.
 //!
-//! The tests start servers of their own, and need PostgreSQL's programs; without these they say so and
+//! The tests start private servers and need PostgreSQL's programs. Without these they print a notice and
 //! pass, unless `PMACCT_TEST_SERVERS=required` is set.
 #![cfg(feature = "pgsql")]
 
@@ -10,7 +10,7 @@ use config::keys::sql::LockingStyle;
 use delivery::Receipt;
 use jiff::tz::TimeZone;
 use sql::{Dialect, Settings};
-use support::model::{self, KEY, Table, add, create, deliver, head, many, parcel, read};
+use support::model::{self, KEY, Table, add, batch, create, deliver, head, many, read};
 use support::{cases, installed, shared};
 
 const PGSQL: Dialect = Dialect::PgSql;
@@ -32,7 +32,7 @@ fn purges_add_up_without_an_index() {
 }
 
 #[test]
-fn purges_add_up_where_the_index_covers_more() {
+fn purges_add_up_where_the_index_covers_other_columns_too() {
     if !installed(PGSQL) {
         return;
     }
@@ -56,94 +56,94 @@ fn purges_add_up_in_columns_of_text_and_large_numbers() {
 }
 
 #[test]
-fn large_parcels() {
+fn batches_of_thousands_of_rows() {
     if !installed(PGSQL) {
         return;
     }
-    cases::large_parcels(PGSQL);
+    cases::batches_of_thousands_of_rows(PGSQL);
 }
 
 #[test]
-fn refused_rows() {
+fn only_refused_rows_are_refused() {
     if !installed(PGSQL) {
         return;
     }
-    cases::refused_rows(PGSQL, KEY);
-    cases::refused_rows(PGSQL, ")");
+    cases::only_refused_rows_are_refused(PGSQL, KEY);
+    cases::only_refused_rows_are_refused(PGSQL, ")");
 }
 
 #[test]
-fn wrong_configurations() {
+fn configuration_errors_name_the_key() {
     if !installed(PGSQL) {
         return;
     }
-    cases::wrong_configurations(PGSQL);
+    cases::configuration_errors_name_the_key(PGSQL);
 }
 
 #[test]
-fn misfits() {
+fn tables_that_do_not_fit_are_reported() {
     if !installed(PGSQL) {
         return;
     }
-    cases::misfits(PGSQL);
+    cases::tables_that_do_not_fit_are_reported(PGSQL);
 }
 
 #[test]
-fn tables_are_made() {
+fn missing_tables_are_created() {
     if !installed(PGSQL) {
         return;
     }
-    cases::tables_are_made(PGSQL);
+    cases::missing_tables_are_created(PGSQL);
 }
 
 #[test]
-fn nothing_becomes_the_default() {
+fn null_is_replaced_by_the_default() {
     if !installed(PGSQL) {
         return;
     }
-    cases::nothing_becomes_the_default(PGSQL);
+    cases::null_is_replaced_by_the_default(PGSQL);
 }
 
 #[test]
-fn crashes() {
+fn killed_servers_lose_and_repeat_nothing() {
     if !installed(PGSQL) {
         return;
     }
-    cases::crashes(PGSQL, KEY);
+    cases::killed_servers_lose_and_repeat_nothing(PGSQL, KEY);
 }
 
 #[test]
-fn commits_without_an_answer() {
+fn in_doubt_transactions_are_resolved() {
     if !installed(PGSQL) {
         return;
     }
-    cases::commits_without_an_answer(PGSQL, KEY);
-    cases::commits_without_an_answer(PGSQL, ")");
+    cases::in_doubt_transactions_are_resolved(PGSQL, KEY);
+    cases::in_doubt_transactions_are_resolved(PGSQL, ")");
 }
 
 #[test]
-fn idle_connections_end() {
+fn closed_idle_connections_are_reopened() {
     if !installed(PGSQL) {
         return;
     }
-    cases::idle_connections_end(PGSQL);
+    cases::closed_idle_connections_are_reopened(PGSQL);
 }
 
 #[test]
-fn backup() {
+fn the_backup_takes_over() {
     if !installed(PGSQL) {
         return;
     }
-    cases::backup(PGSQL);
+    cases::the_backup_takes_over(PGSQL);
 }
 
 #[test]
-fn encrypted() {
+fn tls_connections_verify_the_server() {
     if !installed(PGSQL) {
         return;
     }
     let options = [("ssl", "on"), ("ssl_cert_file", "DIR/cert.pem"), ("ssl_key_file", "DIR/key.pem")];
-    cases::encrypted(PGSQL, &options, "SELECT 1");
+    cases::tls_connections_verify_the_server(PGSQL, &options, "SELECT 1");
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn rows_are_only_inserted() {
         let settings = Settings { insert_only: true, copy: true, utc: zone == "UTC", ..right };
         let mut backend = sql::backend(&settings, None);
         let rows = many(100, 3);
-        let first = parcel(1, &head(table), &rows);
+        let first = batch(1, &head(table), &rows);
         deliver(&mut *backend, &first);
         let times = server.sql(
             &database,
@@ -171,7 +171,7 @@ fn rows_are_only_inserted() {
         );
         assert_eq!(times, "t\n", "{table}");
         let mut receipt = Receipt::new(100);
-        backend.deliver(&parcel(2, &head(table), &rows), &mut receipt).unwrap();
+        backend.deliver(&batch(2, &head(table), &rows), &mut receipt).unwrap();
         let (count, refused) = if table == "keyed" { ("100\n", Some(100)) } else { ("200\n", None) };
         assert_eq!(server.sql(&database, &format!("SELECT count(*) FROM {table}")), count);
         assert_eq!(receipt.refused().map(|(sum, _)| sum.aggregates), refused);
@@ -179,7 +179,7 @@ fn rows_are_only_inserted() {
 }
 
 #[test]
-fn times_are_those_of_the_server() {
+fn times_are_in_the_zone_of_the_server() {
     if !installed(PGSQL) {
         return;
     }
@@ -193,7 +193,7 @@ fn times_are_those_of_the_server() {
     let mut backend = sql::backend(&settings, None);
     let rows = many(10, 1);
     for number in 1..3 {
-        deliver(&mut *backend, &parcel(number, &head("acct"), &rows));
+        deliver(&mut *backend, &batch(number, &head("acct"), &rows));
     }
     assert_eq!(
         server.sql(&database, "SELECT DISTINCT stamp_inserted, packets FROM acct"),
@@ -249,7 +249,7 @@ fn triggers_may_refuse_rows() {
         server.sql(&database, "DELETE FROM acct");
         let mut backend = sql::backend(&Settings { insert_only, ..server.settings(&database) }, None);
         let mut receipt = Receipt::new(205);
-        backend.deliver(&parcel(1, &head("acct"), &rows), &mut receipt).unwrap();
+        backend.deliver(&batch(1, &head("acct"), &rows), &mut receipt).unwrap();
         let (sum, reason) = receipt.refused().unwrap();
         assert_eq!((sum.aggregates, reason), (5, "not, this, 3"));
         assert_eq!(read(server, &database, "acct"), expected);

@@ -1,6 +1,6 @@
-//! SQLite: everything arrives once, in tables of any shape, and every column can be written.
+//! SQLite: everything is written exactly once, to tables of any structure, and every column can be written.
 #![cfg(feature = "sqlite")]
-#![expect(clippy::unwrap_used, reason = "a test whose file cannot be read has failed")]
+#![expect(clippy::unwrap_used, reason = "tests may panic")]
 
 mod support;
 
@@ -19,10 +19,10 @@ use sql::rows::{Builder, Column, Form, Head, Role, Value};
 use sql::{Dialect, Encoder, Settings, schemas};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use support::model::{self, BIN, KEY, Table, add, create, deliver, head, parcel};
+use support::model::{self, BIN, KEY, Table, add, batch, create, deliver, head};
 use tempfile::TempDir;
 
-/// A file of its own, and what a plugin with it is configured to do.
+/// A private file, and the settings of a plugin that writes to it.
 struct Database {
     folder: TempDir,
     settings: Settings,
@@ -59,7 +59,7 @@ impl Database {
 }
 
 fn of_sqlite(end: &str) -> String {
-    // SQLite knows neither collations of MySQL nor character sets.
+    // SQLite has neither MySQL's collations nor its character sets.
     create(Dialect::Sqlite, "acct", end).replace(" CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", "")
 }
 
@@ -84,7 +84,7 @@ fn read(path: &Path) -> Table {
 }
 
 #[test]
-fn purges_add_up_in_tables_of_any_shape() {
+fn purges_add_up_in_tables_of_any_structure() {
     let wide = ", vlan INT NOT NULL DEFAULT 0, PRIMARY KEY (vlan, stamp_inserted, ip_src, port_src, label))";
     for end in [KEY, wide, ")"] {
         let database = Database::new("");
@@ -96,7 +96,7 @@ fn purges_add_up_in_tables_of_any_shape() {
             let mut backend = database.backend(Some(head("acct")));
             let mut expected = Table::new();
             for (number, rows) in (1..).zip(&purges) {
-                deliver(&mut *backend, &parcel(number, &head("acct"), rows));
+                deliver(&mut *backend, &batch(number, &head("acct"), rows));
                 add(&mut expected, rows);
             }
             backend.close();
@@ -108,13 +108,13 @@ fn purges_add_up_in_tables_of_any_shape() {
 }
 
 #[test]
-fn rows_are_inserted_alone_where_that_is_wanted() {
+fn rows_are_only_inserted_with_sql_dont_try_update() {
     for lines in ["sql_dont_try_update: true", "sql_dont_try_update: true\nsql_multi_values: 10000"] {
         let database = Database::new(lines);
         database.sql(&of_sqlite(")"));
         let mut backend = database.backend(None);
         for number in 1..3 {
-            deliver(&mut *backend, &parcel(number, &head("acct"), &model::many(1003, 5)));
+            deliver(&mut *backend, &batch(number, &head("acct"), &model::many(1003, 5)));
         }
         let query = "SELECT COUNT(*), SUM(packets), COUNT(DISTINCT stamp_updated) FROM acct";
         let found = database
@@ -157,7 +157,7 @@ fn a_table_of_all_columns_is_written() {
     assert_eq!(found, (3 * at("packets"), at("label")));
 }
 
-/// A table with one aggregate of these words, in which nothing is there but its counters.
+/// A table with one aggregate of these primitives, in which only the counters are set.
 fn aggregates(words: &str, bins: bool) -> (Arc<Schema>, Aggregates) {
     let options = Options { bins, ..Options::default() };
     let selection = Selection::parse(words.split(", "), &[]).unwrap();
@@ -169,19 +169,20 @@ fn aggregates(words: &str, bins: bool) -> (Arc<Schema>, Aggregates) {
     (schema, table)
 }
 
-/// Parcels of that aggregate.
+/// The batches of that aggregate.
 fn encoded(database: &Database, aggregate: &str) -> (Encoder, Vec<WriteBatch>) {
     let (schema, table) = aggregates(aggregate, database.settings.history > 0);
     let mut encoder = Encoder::new(&database.settings, &schema);
-    let mut parcels = Vec::new();
+    let mut batches = Vec::new();
     encoder.encode(&table, 1_700_000_400, &mut |body, items, sum| {
-        let id = BatchId { run: 1, number: parcels.len() as u64 };
-        parcels.push(WriteBatch { id, purge: 1, items, sum, body });
+        let id = BatchId { run: 1, number: batches.len() as u64 };
+        batches.push(WriteBatch { id, purge: 1, items, sum, body });
     });
-    (encoder, parcels)
+    (encoder, batches)
 }
 
-/// The tables of a purge at 1,700,000,400 of one aggregate for each of these bins and peers, and what did not get one of its own.
+/// The number of tables and rows of a purge at 1,700,000,400 with one aggregate for each of these bins and peers, and those that
+/// exceeded the bound.
 fn tables_of(lines: &str, bins: impl Iterator<Item = (u64, u8)>) -> (usize, u32, sql::Bounded) {
     let database = Database::new(lines);
     let (schema, _) = aggregates("src_host, peer_src_ip", true);
@@ -189,11 +190,11 @@ fn tables_of(lines: &str, bins: impl Iterator<Item = (u64, u8)>) -> (usize, u32,
     let flow::schema::At::Key(peer) = peer.at else { panic!("not in the key") };
     let mut table = Aggregates::new(Arc::clone(&schema), RandomState::default(), 0);
     for (bin, last) in bins {
-        let mut octets = vec![0_u8; schema.key_words * 8];
+        let mut bytes = vec![0_u8; schema.key_words * 8];
         let at = schema.bin.unwrap();
-        octets[at..at + 8].copy_from_slice(&bin.to_be_bytes());
-        octets[peer..peer + 16].copy_from_slice(&flow::address::octets([192, 0, 2, last].into()));
-        let words = octets.chunks_exact(8).map(|word| u64::from_ne_bytes(*word.first_chunk().unwrap()));
+        bytes[at..at + 8].copy_from_slice(&bin.to_be_bytes());
+        bytes[peer..peer + 16].copy_from_slice(&flow::address::octets([192, 0, 2, last].into()));
+        let words = bytes.chunks_exact(8).map(|word| u64::from_ne_bytes(*word.first_chunk().unwrap()));
         table.add(&words.collect::<Vec<_>>(), &vec![7; schema.values.len()]);
     }
     let mut encoder = Encoder::new(&database.settings, &schema);
@@ -206,31 +207,31 @@ fn tables_of(lines: &str, bins: impl Iterator<Item = (u64, u8)>) -> (usize, u32,
 
 #[test]
 fn tables_of_a_purge_are_bounded() {
-    // Bins that share a table are no further tables.
+    // Bins that share a table count as one table.
     let lines = "sql_table: acct_%Y%m%d\nsql_history: 1m\nsql_max_tables: 2";
     let minutes = (0..1440).map(|minute| (1_699_920_000 + 60 * minute, 1));
     assert_eq!(tables_of(lines, minutes), (1, 1440, sql::Bounded::default()));
-    // Those that do not go to the table of the purge, and nothing is lost.
+    // Beyond the bound, rows go to the table for the time of the purge, and nothing is dropped.
     let lines = "sql_table: acct_%s\nsql_history: 1m\nsql_max_tables: 5";
     let expected = sql::Bounded { redirected: 995, ..sql::Bounded::default() };
     assert_eq!(tables_of(lines, (0..1000).map(|bin| (60 * bin, 1))), (6, 1000, expected));
-    // Twice the bound is the end.
+    // At twice the bound, rows are dropped.
     let lines = "sql_table: acct_%s_$peer_src_ip\nsql_history: 1m\nsql_max_tables: 5";
     let (tables, items, bounded) = tables_of(lines, (0..200).map(|n| (60 * n, n as u8)));
     assert_eq!((tables, items, bounded.redirected), (10, 10, 5));
-    assert_eq!((bounded.given_up.aggregates, bounded.given_up.packets), (190, 190 * 7));
+    assert_eq!((bounded.dropped.aggregates, bounded.dropped.packets), (190, 190 * 7));
 }
 
 #[test]
-fn the_known_shapes_take_what_stands_in() {
+fn the_standard_schemas_accept_constants_for_columns_that_are_not_aggregated() {
     for version in 1..=9 {
         let database = Database::new(&format!("sql_table_version: {version}\nsql_history: 1h"));
         let shape = Shape { dialect: Dialect::Sqlite, version, bgp: false, unified: false };
         database.sql(&schemas::create(shape, false));
-        let (encoder, parcels) = encoded(&database, "src_host, dst_host, proto");
+        let (encoder, batches) = encoded(&database, "src_host, dst_host, proto");
         let mut backend = database.backend(encoder.head(1_700_000_400));
-        for parcel in parcels.iter().chain(&parcels) {
-            deliver(&mut *backend, parcel);
+        for batch in batches.iter().chain(&batches) {
+            deliver(&mut *backend, batch);
         }
         let query = format!("SELECT ip_src, mac_src, packets FROM {}", shape.table(false));
         let found: (String, String, u64) = (database.connection())
@@ -241,18 +242,18 @@ fn the_known_shapes_take_what_stands_in() {
 }
 
 #[test]
-fn addresses_that_are_not_there_have_octets_too() {
+fn missing_addresses_have_a_binary_form_too() {
     let database = Database::new("sql_num_hosts: true\nsql_optimize_clauses: true\nsql_table: t");
     database.sql("CREATE TABLE t (ip_src BLOB NOT NULL PRIMARY KEY, packets INT, bytes INT)");
-    let (encoder, parcels) = encoded(&database, "src_host");
+    let (encoder, batches) = encoded(&database, "src_host");
     let mut backend = database.backend(encoder.head(0));
-    parcels.iter().for_each(|parcel| deliver(&mut *backend, parcel));
+    batches.iter().for_each(|batch| deliver(&mut *backend, batch));
     let found = database.connection().query_row("SELECT ip_src FROM t", [], |row| row.get(0));
     assert_eq!(found, Ok(Found::Blob(vec![0; 4])));
 }
 
 #[test]
-fn the_family_for_bgp_is_chosen_by_what_is_aggregated() {
+fn the_schema_for_bgp_is_selected_by_the_aggregated_columns() {
     for (lines, words, columns) in [
         (
             "",
@@ -285,7 +286,7 @@ fn the_family_for_bgp_is_chosen_by_what_is_aggregated() {
 }
 
 #[test]
-fn whole_seconds_need_no_columns_for_the_rest() {
+fn whole_seconds_have_no_columns_for_microseconds() {
     for (lines, columns) in [("", 4), ("timestamps_secs: true", 3)] {
         let database = Database::new(&format!("sql_optimize_clauses: true\n{lines}"));
         let head = encoded(&database, "timestamp_start").0.head(0).unwrap();
@@ -294,8 +295,8 @@ fn whole_seconds_need_no_columns_for_the_rest() {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
-    let configuration = |fault: Result<(), StoreError>| match fault {
+fn configuration_errors_name_the_key() {
+    let configuration = |error: Result<(), StoreError>| match error {
         Err(StoreError::Configuration { key, what }) => (key, what),
         other => panic!("{other:?}"),
     };
@@ -318,7 +319,7 @@ fn what_is_wrong_is_named() {
     for create in ["CREATE TABLE more (x)", "CREATE TABLE elsewhere (x)"] {
         let (key, what) = opened(&Head { create: Some(create.to_owned()), ..head("x") });
         assert_eq!(key, "sql_table_schema", "{what}");
-        assert!(what.contains("does not make table \"x\""), "{what}");
+        assert!(what.contains("does not create table \"x\""), "{what}");
     }
     let (key, what) = opened(&Head { create: Some("CREATE TABLE x (".to_owned()), ..head("x") });
     assert_eq!(key, "sql_table_schema", "{what}");
@@ -331,7 +332,7 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
-fn a_locked_file_is_tried_again_or_left_to_the_backup() {
+fn a_locked_file_is_retried_or_replaced_by_the_backup() {
     let mut database = Database::new("plugin_write_timeout: 1");
     database.sql(&of_sqlite(KEY));
     let rows = model::many(10, 1);
@@ -339,7 +340,7 @@ fn a_locked_file_is_tried_again_or_left_to_the_backup() {
     locked.execute_batch("BEGIN IMMEDIATE").unwrap();
     let mut backend = database.backend(Some(head("acct")));
     backend.open().unwrap();
-    let first = parcel(1, &head("acct"), &rows);
+    let first = batch(1, &head("acct"), &rows);
     let mut receipt = Receipt::new(first.items);
     assert!(matches!(backend.deliver(&first, &mut receipt), Err(StoreError::Down(_))));
     locked.execute_batch("ROLLBACK").unwrap();
@@ -351,9 +352,9 @@ fn a_locked_file_is_tried_again_or_left_to_the_backup() {
     Connection::open(&second).unwrap().execute_batch(&of_sqlite(KEY)).unwrap();
     locked.execute_batch("BEGIN IMMEDIATE").unwrap();
     let mut backend = database.backend(Some(head("acct")));
-    deliver(&mut *backend, &parcel(2, &head("acct"), &rows));
+    deliver(&mut *backend, &batch(2, &head("acct"), &rows));
     locked.execute_batch("ROLLBACK").unwrap();
-    deliver(&mut *backend, &parcel(3, &head("acct"), &rows));
+    deliver(&mut *backend, &batch(3, &head("acct"), &rows));
     let counted = |path: &Path| read(path).values().map(|numbers| numbers[1]).sum::<u64>();
     assert_eq!((counted(&second), counted(&database.path())), (10, 20));
 }

@@ -1,18 +1,18 @@
 //! AMQP 0.9.1, such as RabbitMQ.
 //!
-//! A message counts when the broker has confirmed it (publisher confirms). Messages that no queue takes come back
-//! (`mandatory`) and count as refused: else the broker would drop them without a word. Each message has a `message_id`,
-//! `RUN-NUMBER-ITEM`: a message that is sent twice, since its confirmation was lost, has the same id twice.
+//! A message counts as written when the broker has confirmed it (publisher confirms). Messages that cannot be routed to a queue
+//! are returned (`mandatory`) and count as refused: otherwise the broker would drop them silently. Each message has a
+//! `message_id`, `RUN-NUMBER-ITEM`: a message that is sent twice, because its confirmation was lost, has the same id both times.
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`transport`] | the connection to the broker, with or without TLS |
-//! | [`session`] | from the connection to a channel that confirms |
-//! | [`publish`] | messages out, confirmations in |
-//! | [`tls`] | trust, client certificates, and what TLS errors say of the configuration |
+//! | [`session`] | login, and a channel with publisher confirms |
+//! | [`publish`] | publishing, and the answers of the broker |
+//! | [`tls`] | trusted authorities, client certificates, and configuration errors behind TLS errors |
 //!
-//! The client is `lapin`. It reads and writes on a thread of its own; its timers run in a tokio runtime that the delivery
-//! worker drives while it delivers, and once a second while it is idle. A connection has a runtime of its own: dropping both
+//! The client library is `lapin`. It reads and writes on its own thread; its timers run in a tokio runtime that the delivery
+//! worker drives while it delivers, and once a second while it is idle. Each connection has its own runtime: dropping both
 //! ends everything that belongs to the connection, whatever state it is in.
 
 mod publish;
@@ -35,13 +35,13 @@ pub struct Amqp {
 }
 
 impl Amqp {
-    /// A broker that nothing is sent to yet.
+    /// A broker, not yet connected.
     pub fn new(settings: settings::Amqp) -> Self {
         Self { settings, session: None }
     }
 }
 
-/// Whether the files that encrypt connections hold what they should. Nothing is sent.
+/// Checks the files of TLS, without connecting.
 ///
 /// # Errors
 /// The key, and what is wrong.
@@ -62,17 +62,17 @@ impl Backend for Amqp {
             return Err(StoreError::Down("not connected".to_owned()));
         };
         let messages = Messages::read(&batch.body)
-            .ok_or_else(|| StoreError::Batch("it is not one of messages".to_owned()))?;
+            .ok_or_else(|| StoreError::Batch("the batch does not contain messages".to_owned()))?;
         let delivered = publish::publish(&self.settings, session, batch, &messages, receipt);
         if delivered.is_err() {
-            // What is on its way is settled with the connection: the next attempt begins with a new one.
+            // Closing the connection settles what is in flight: the next attempt begins with a new connection.
             self.session = None;
         }
         delivered
     }
 
     fn idle(&mut self) {
-        // A connection that broke is opened again when it is needed.
+        // A broken connection is reopened when it is needed.
         if let Some(Err(
             StoreError::Down(what) | StoreError::Batch(what) | StoreError::Configuration { what, .. },
         )) = self.session.as_mut().map(Session::idle)
@@ -91,7 +91,7 @@ impl Backend for Amqp {
 
 /// The key of the property in which an existing exchange differs. Brokers name the argument of the declaration:
 /// `inequivalent arg 'durable' for exchange …`.
-fn differs(text: &str) -> &'static str {
+fn mismatched_key(text: &str) -> &'static str {
     match text.split('\'').nth(1) {
         Some("durable") => "amqp_persistent_msg",
         Some("type") => "amqp_exchange_type",
@@ -99,41 +99,43 @@ fn differs(text: &str) -> &'static str {
     }
 }
 
-/// What an error of the client means; `key` is the key that the broker objects to, if it objects to what was asked.
-fn fault(error: &lapin::Error, key: &'static str) -> StoreError {
+/// Maps an error of the client library. `key` is the key to blame if the broker rejects the request.
+fn store_error(error: &lapin::Error, key: &'static str) -> StoreError {
     match error.kind() {
-        ErrorKind::ProtocolError(error) => closed(error.get_id(), error.get_message().as_str(), key),
-        ErrorKind::IOError(error) => broken(error),
-        ErrorKind::InvalidProtocolVersion(_) => StoreError::Down("it does not speak AMQP 0.9.1".to_owned()),
-        ErrorKind::ParsingError(_) => StoreError::Down("what it sends is not AMQP 0.9.1".to_owned()),
-        ErrorKind::MissingHeartbeatError => StoreError::Down("it has sent no heartbeat".to_owned()),
-        ErrorKind::InvalidChannelState(..) | ErrorKind::InvalidConnectionState(_) => gone(),
+        ErrorKind::ProtocolError(error) => close_error(error.get_id(), error.get_message().as_str(), key),
+        ErrorKind::IOError(error) => io_error(error),
+        ErrorKind::InvalidProtocolVersion(_) => {
+            StoreError::Down("the broker does not speak AMQP 0.9.1".to_owned())
+        }
+        ErrorKind::ParsingError(_) => StoreError::Down("the broker sent data that is not AMQP 0.9.1".to_owned()),
+        ErrorKind::MissingHeartbeatError => StoreError::Down("the broker has sent no heartbeat".to_owned()),
+        ErrorKind::InvalidChannelState(..) | ErrorKind::InvalidConnectionState(_) => connection_closed(),
         _ => StoreError::Down(error.to_string()),
     }
 }
 
-/// What an error of the socket, or of TLS over it, means.
-fn broken(error: &io::Error) -> StoreError {
+/// Maps an error of the socket, or of TLS over it.
+fn io_error(error: &io::Error) -> StoreError {
     if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::UnexpectedEof) {
-        return gone();
+        return connection_closed();
     }
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    inner.and_then(tls::refused).unwrap_or_else(|| StoreError::Down(error.to_string()))
+    inner.and_then(tls::configuration_error).unwrap_or_else(|| StoreError::Down(error.to_string()))
 }
 
-fn gone() -> StoreError {
-    StoreError::Down("it has closed the connection".to_owned())
+fn connection_closed() -> StoreError {
+    StoreError::Down("the broker has closed the connection".to_owned())
 }
 
-/// What the broker means when it closes the channel or the connection.
-fn closed(code: u16, text: &str, key: &'static str) -> StoreError {
+/// Maps the reply code with which the broker closes the channel or the connection.
+fn close_error(code: u16, text: &str, key: &'static str) -> StoreError {
     let what = format!("{text} ({code})");
     // Reply codes of AMQP 0.9.1, section 1.1 (constants): 403 access refused, 404 not found, 406 precondition failed,
     // 503 command invalid (RabbitMQ, for a login mechanism that it does not have), 530 not allowed.
     let key = match (code, key) {
         (403, key) => key,
         (404, _) => "amqp_exchange",
-        (406, _) => differs(text),
+        (406, _) => mismatched_key(text),
         (503, session::LOGIN) => "amqp_user",
         (530, _) => "amqp_vhost",
         _ => return StoreError::Down(what),
@@ -147,23 +149,23 @@ mod tests {
     use std::time::{Duration, Instant};
 
     #[test]
-    fn the_key_is_that_of_the_argument_that_differs() {
+    fn an_exchange_that_differs_names_the_key_of_the_argument() {
         let key = |argument: &str| {
-            differs(&format!(
+            mismatched_key(&format!(
                 "PRECONDITION_FAILED - inequivalent arg '{argument}' for exchange 'x' in vhost '/': …"
             ))
         };
         assert_eq!(key("durable"), "amqp_persistent_msg");
         assert_eq!(key("type"), "amqp_exchange_type");
         assert_eq!(key("auto_delete"), "amqp_exchange");
-        assert_eq!(differs("PRECONDITION_FAILED"), "amqp_exchange");
+        assert_eq!(mismatched_key("PRECONDITION_FAILED"), "amqp_exchange");
     }
 
     #[test]
-    fn a_broker_that_objects_names_a_key() {
-        let key = |code, asked| match closed(code, "NO", asked) {
+    fn reply_codes_are_mapped_to_keys() {
+        let key = |code, asked| match close_error(code, "NO", asked) {
             StoreError::Configuration { key, what } => (key, what),
-            fault => ("", fault.to_string()),
+            error => ("", error.to_string()),
         };
         assert_eq!(key(403, session::LOGIN), ("amqp_passwd", "NO (403)".to_owned()));
         assert_eq!(key(403, "amqp_exchange").0, "amqp_exchange");
@@ -174,7 +176,7 @@ mod tests {
         assert_eq!(key(320, session::LOGIN).0, "");
     }
 
-    /// Threads of the client in this process.
+    /// The number of threads of the client library in this process.
     fn client_threads() -> usize {
         let names = std::fs::read_dir("/proc/self/task").unwrap();
         let names = names.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
@@ -182,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broker_that_does_not_answer_takes_no_longer_than_the_limit_and_leaves_no_thread() {
+    fn a_broker_that_does_not_answer_times_out_and_leaves_no_thread() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let mut amqp = Amqp::new(settings::Amqp {
             host: "127.0.0.1".to_owned(),
@@ -208,7 +210,7 @@ mod tests {
             assert!(began.elapsed() < Duration::from_secs(20), "{} threads", client_threads());
             std::thread::yield_now();
         }
-        // Who hangs up at once does not answer either.
+        // A broker that closes the connection at once is down as well.
         drop(listener);
         assert!(matches!(amqp.open(), Err(StoreError::Down(_))));
     }

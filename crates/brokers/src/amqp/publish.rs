@@ -1,7 +1,7 @@
-//! Messages out, confirmations in.
+//! Publishing of messages, and the confirmations of the broker.
 
-use super::fault;
-use super::session::{Session, short};
+use super::session::{Session, short_string};
+use super::store_error;
 use crate::settings;
 use delivery::messages::{Message, Messages};
 use delivery::{Receipt, StoreError, Sum, WriteBatch};
@@ -14,13 +14,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-/// Messages that may be on their way at a time. The client looks through all of them at each confirmation of several, so that more
-/// cost more than they gain: with 8192 a message took a fifth more CPU time.
-const ON_THE_WAY: usize = 1024;
-/// The delivery mode of messages that are to survive a restart of the broker.
+/// The maximum number of messages in flight. The client library scans all of them for each confirmation of several messages, so
+/// more cost more than they gain: with 8192, a message took a fifth more CPU time.
+const MAX_IN_FLIGHT: usize = 1024;
+/// The delivery mode of messages that survive a restart of the broker.
 const PERSISTENT: u8 = 2;
 
-/// Sends what the receipt does not have yet, and waits for all confirmations.
+/// Sends the messages that the receipt does not list yet, and waits for all confirmations.
 pub(super) fn publish(
     settings: &settings::Amqp,
     session: &mut Session,
@@ -29,49 +29,49 @@ pub(super) fn publish(
     receipt: &mut Receipt,
 ) -> Result<(), StoreError> {
     let publisher = Publisher::new(settings, session.channel.clone(), batch, messages)?;
-    let mut settled = Settled::default();
+    let mut answers = Answers::default();
     let missing = (0u32..).zip(messages.iter()).filter(|(item, _)| !receipt.has(*item));
-    let mut on_the_way = Vec::with_capacity(ON_THE_WAY);
+    let mut in_flight = Vec::with_capacity(MAX_IN_FLIGHT);
     let run = {
         let sending = async {
             for (item, message) in missing {
-                if on_the_way.len() >= ON_THE_WAY {
-                    settle(&mut settled, &mut on_the_way, ON_THE_WAY / 2).await;
+                if in_flight.len() >= MAX_IN_FLIGHT {
+                    wait_for_answers(&mut answers, &mut in_flight, MAX_IN_FLIGHT / 2).await;
                 }
                 let mut answer = Box::pin(publisher.send(item, message));
-                // The first poll queues the message with the client.
+                // The first poll queues the message in the client library.
                 match answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                    Poll::Ready(answer) => settled.add(item, answer),
-                    Poll::Pending => on_the_way.push((item, Some(answer))),
+                    Poll::Ready(answer) => answers.add(item, answer),
+                    Poll::Pending => in_flight.push((item, Some(answer))),
                 }
             }
-            let rest = on_the_way.len();
-            settle(&mut settled, &mut on_the_way, rest).await;
+            let rest = in_flight.len();
+            wait_for_answers(&mut answers, &mut in_flight, rest).await;
         };
         session.run(sending, settings.timeout)
     };
-    // When the time is up, some confirmations are there that nobody has asked for yet.
-    for (item, answer) in on_the_way {
+    // After a timeout, some confirmations have arrived that were not polled yet.
+    for (item, answer) in in_flight {
         if let Some(answer) = answer.and_then(FutureExt::now_or_never) {
-            settled.add(item, answer);
+            answers.add(item, answer);
         }
     }
     let sums: Vec<Sum> = messages.iter().map(|message| message.sum).collect();
-    let settled = settled.onto(receipt, &publisher.prefix, &sums);
-    // What broke the connection says more than what followed from it.
-    run.and(settled)
+    let recorded = answers.record(receipt, &publisher.prefix, &sums);
+    // The error that broke the connection says more than those that followed from it.
+    run.and(recorded)
 }
 
-/// Waits for the confirmations of the first so many messages. It begins with the last of them: when that is there, mostly all
-/// are, and the thread was woken up once.
-async fn settle<F: Future<Output = lapin::Result<Confirmation>>>(
-    settled: &mut Settled,
+/// Waits for the answers to the first `count` messages. Begins with the last of them: when its answer is there, mostly all are,
+/// and the thread was woken only once.
+async fn wait_for_answers<F: Future<Output = lapin::Result<Confirmation>>>(
+    answers: &mut Answers,
     sent: &mut Vec<(u32, Option<Pin<Box<F>>>)>,
     count: usize,
 ) {
     for (item, answer) in sent.iter_mut().take(count).rev() {
         if let Some(waiting) = answer {
-            settled.add(*item, waiting.as_mut().await);
+            answers.add(*item, waiting.as_mut().await);
             *answer = None;
         }
     }
@@ -84,7 +84,7 @@ struct Publisher {
     exchange: ShortString,
     routing_keys: Vec<ShortString>,
     properties: BasicProperties,
-    /// Beginning of the ids of messages.
+    /// The common prefix of the message ids.
     prefix: String,
 }
 
@@ -105,7 +105,7 @@ impl Publisher {
         let properties = BasicProperties::default().with_content_type(content_type);
         Ok(Self {
             channel,
-            exchange: short(&settings.exchange, "amqp_exchange")?,
+            exchange: short_string(&settings.exchange, "amqp_exchange")?,
             routing_keys,
             properties: if settings.persistent { properties.with_delivery_mode(PERSISTENT) } else { properties },
             prefix: format!("{}-", batch.id),
@@ -126,18 +126,19 @@ impl Publisher {
     }
 }
 
-/// What the broker said of messages.
+/// The answers of the broker to messages.
 #[derive(Default)]
-struct Settled {
+struct Answers {
     confirmed: Vec<u32>,
     nacked: u64,
-    /// Messages that no queue takes. The client hands one over with the next confirmation, which need not be its own, and its
-    /// own confirmation looks like that of any other message: so all of these come onto the receipt before any confirmation.
+    /// Messages that could not be routed to a queue. The client library attaches one to the next confirmation, which need not be
+    /// that of the same message, and its own confirmation looks like any other. So all of these are recorded on the receipt
+    /// before any confirmation.
     returned: Vec<BasicReturnMessage>,
-    fault: Option<StoreError>,
+    error: Option<StoreError>,
 }
 
-impl Settled {
+impl Answers {
     fn add(&mut self, item: u32, answer: lapin::Result<Confirmation>) {
         let returned = match answer {
             Ok(Confirmation::Ack(returned)) => {
@@ -149,14 +150,15 @@ impl Settled {
                 returned
             }
             Ok(Confirmation::NotRequested) => {
-                self.fault.get_or_insert_with(|| StoreError::Down("the channel does not confirm".to_owned()));
+                self.error
+                    .get_or_insert_with(|| StoreError::Down("the channel does not confirm messages".to_owned()));
                 None
             }
             Err(error) => {
-                let fault = fault(&error, "amqp_exchange");
-                // After the first error, the client says of all others only that the channel is not open.
-                if self.fault.is_none() || matches!(fault, StoreError::Configuration { .. }) {
-                    self.fault = Some(fault);
+                let error = store_error(&error, "amqp_exchange");
+                // After the first error, the client library reports for all other messages only that the channel is not open.
+                if self.error.is_none() || matches!(error, StoreError::Configuration { .. }) {
+                    self.error = Some(error);
                 }
                 None
             }
@@ -164,8 +166,8 @@ impl Settled {
         self.returned.extend(returned);
     }
 
-    /// Puts down what the broker said; `sums` are those of the messages, `prefix` the beginning of their ids.
-    fn onto(self, receipt: &mut Receipt, prefix: &str, sums: &[Sum]) -> Result<(), StoreError> {
+    /// Records the answers on the receipt; `sums` are those of the messages, `prefix` is the common prefix of their ids.
+    fn record(self, receipt: &mut Receipt, prefix: &str, sums: &[Sum]) -> Result<(), StoreError> {
         for returned in &self.returned {
             let id = returned.properties.message_id().as_ref().map_or("", ShortString::as_str);
             let item = id.strip_prefix(prefix).and_then(|item| item.parse::<u32>().ok());
@@ -178,10 +180,10 @@ impl Settled {
             }
         }
         self.confirmed.iter().for_each(|item| receipt.confirm(*item));
-        match (self.fault, self.nacked) {
-            (Some(fault), _) => Err(fault),
+        match (self.error, self.nacked) {
+            (Some(error), _) => Err(error),
             (None, 0) => Ok(()),
-            (None, count) => Err(StoreError::Down(format!("the broker could not take {count} messages"))),
+            (None, count) => Err(StoreError::Down(format!("the broker could not process {count} messages"))),
         }
     }
 }
@@ -203,59 +205,59 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_back_is_refused_whichever_confirmation_it_came_with() {
-        let mut settled = Settled::default();
-        settled.add(2, Ok(Confirmation::Ack(None)));
-        settled.add(0, Ok(Confirmation::Ack(Some(returned("7-1-2")))));
+    fn returned_messages_are_refused_whichever_confirmation_they_came_with() {
+        let mut answers = Answers::default();
+        answers.add(2, Ok(Confirmation::Ack(None)));
+        answers.add(0, Ok(Confirmation::Ack(Some(returned("7-1-2")))));
         let mut receipt = Receipt::new(3);
-        assert_eq!(settled.onto(&mut receipt, "7-1-", &sums(3)), Ok(()));
+        assert_eq!(answers.record(&mut receipt, "7-1-", &sums(3)), Ok(()));
         assert_eq!((receipt.has(0), receipt.has(1), receipt.has(2)), (true, false, true));
         let reason = "no queue takes messages with the routing key 'acct' (NO_ROUTE)";
         assert_eq!(receipt.refused(), Some((Sum::one(2, 100), reason)));
     }
 
     #[test]
-    fn ids_of_others_refuse_nothing() {
-        let mut settled = Settled::default();
+    fn returned_messages_with_other_ids_are_ignored() {
+        let mut answers = Answers::default();
         for id in ["8-1-2", "7-1-3", "7-1-x", ""] {
-            settled.add(0, Ok(Confirmation::Ack(Some(returned(id)))));
+            answers.add(0, Ok(Confirmation::Ack(Some(returned(id)))));
         }
         let mut receipt = Receipt::new(3);
-        assert_eq!(settled.onto(&mut receipt, "7-1-", &sums(3)), Ok(()));
+        assert_eq!(answers.record(&mut receipt, "7-1-", &sums(3)), Ok(()));
         assert_eq!(receipt.refused(), None);
     }
 
     #[test]
-    fn what_the_broker_objects_to_says_more_than_what_follows() {
-        let mut settled = Settled::default();
-        settled.add(0, Ok(Confirmation::Ack(None)));
-        settled.add(1, Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted).into()));
-        settled.fault = Some(StoreError::Configuration { key: "amqp_exchange", what: "gone".to_owned() });
-        settled.add(2, Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted).into()));
+    fn a_configuration_error_is_kept_over_the_errors_that_follow() {
+        let mut answers = Answers::default();
+        answers.add(0, Ok(Confirmation::Ack(None)));
+        answers.add(1, Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted).into()));
+        answers.error = Some(StoreError::Configuration { key: "amqp_exchange", what: "gone".to_owned() });
+        answers.add(2, Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted).into()));
         let mut receipt = Receipt::new(3);
-        let fault = settled.onto(&mut receipt, "7-1-", &sums(3)).unwrap_err();
-        assert_eq!(fault, StoreError::Configuration { key: "amqp_exchange", what: "gone".to_owned() });
+        let error = answers.record(&mut receipt, "7-1-", &sums(3)).unwrap_err();
+        assert_eq!(error, StoreError::Configuration { key: "amqp_exchange", what: "gone".to_owned() });
         assert_eq!((receipt.has(0), receipt.has(1), receipt.has(2)), (true, false, false));
     }
 
     proptest! {
-        /// Whatever a broker answers, a message is on the receipt only if it was confirmed or came back.
+        /// Whatever a broker answers, a message is on the receipt only if it was confirmed or returned.
         #[test]
-        fn only_what_the_broker_answered_is_on_the_receipt(
-            answers in proptest::collection::vec((any::<bool>(), proptest::option::of(0u32..60)), 0..40),
+        fn only_confirmed_and_returned_messages_are_on_the_receipt(
+            replies in proptest::collection::vec((any::<bool>(), proptest::option::of(0u32..60)), 0..40),
         ) {
-            let mut settled = Settled::default();
+            let mut answers = Answers::default();
             let mut expected = std::collections::BTreeSet::new();
-            let count = answers.len() as u32;
-            for (item, (ack, back)) in (0..count).zip(&answers) {
+            let count = replies.len() as u32;
+            for (item, (ack, back)) in (0..count).zip(&replies) {
                 let message = back.map(|back| returned(&format!("7-1-{back}")));
                 expected.extend(back.filter(|back| *back < count));
                 expected.extend(Some(item).filter(|_| *ack));
-                settled.add(item, Ok(if *ack { Confirmation::Ack(message) } else { Confirmation::Nack(message) }));
+                answers.add(item, Ok(if *ack { Confirmation::Ack(message) } else { Confirmation::Nack(message) }));
             }
             let mut receipt = Receipt::new(count);
-            let all = answers.iter().all(|(ack, _)| *ack);
-            prop_assert_eq!(settled.onto(&mut receipt, "7-1-", &sums(count)).is_ok(), all);
+            let all = replies.iter().all(|(ack, _)| *ack);
+            prop_assert_eq!(answers.record(&mut receipt, "7-1-", &sums(count)).is_ok(), all);
             prop_assert!((0..count).all(|item| receipt.has(item) == expected.contains(&item)));
         }
     }

@@ -1,4 +1,4 @@
-//! TLS to AMQP brokers: whom we trust, by what the broker knows us, and what a refusal means.
+//! TLS to AMQP brokers: trusted authorities, the client certificate, and configuration errors behind TLS errors.
 
 use crate::settings::Tls;
 use delivery::StoreError;
@@ -12,10 +12,10 @@ const CA_FILE: &str = "amqp_conn_ca_file";
 const CERT_FILE: &str = "amqp_conn_cert_file";
 const KEY_FILE: &str = "amqp_conn_key_file";
 
-/// What encrypts connections.
+/// The TLS configuration of connections.
 ///
 /// # Errors
-/// A file that cannot be read, or does not hold what it should.
+/// A file that cannot be read, or has the wrong content.
 pub(super) fn config(settings: &Tls) -> Result<Arc<ClientConfig>, StoreError> {
     let roots = authorities(CA_FILE, settings.ca_file.as_deref())?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -31,8 +31,8 @@ pub(super) fn config(settings: &Tls) -> Result<Arc<ClientConfig>, StoreError> {
             let key = text
                 .and_then(|text| PrivateKeyDer::from_pem_slice(&text).map_err(|error| error.to_string()))
                 .map_err(|error| {
-                    let right = "a private key in PEM, without a password, would be right";
-                    wrong(KEY_FILE, format!("'{}': {error}; {right}", key.display()))
+                    let expected = "expected a PEM private key without a password";
+                    wrong(KEY_FILE, format!("'{}': {error}; {expected}", key.display()))
                 })?;
             let belongs = config.with_client_auth_cert(chain, key);
             belongs.map_err(|error| wrong(CERT_FILE, format!("'{}': {error}", cert.display())))?
@@ -49,15 +49,15 @@ fn wrong(key: &'static str, what: String) -> StoreError {
     StoreError::Configuration { key, what }
 }
 
-/// What an error of TLS says of the configuration, if anything.
-pub(super) fn refused(error: &Error) -> Option<StoreError> {
+/// The configuration error behind a TLS error, if there is one.
+pub(super) fn configuration_error(error: &Error) -> Option<StoreError> {
     match error {
         Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        ) => Some(wrong("amqp_host", format!("the certificate of the broker has another name: {error}"))),
+        ) => Some(wrong("amqp_host", format!("the broker's certificate is for another name: {error}"))),
         Error::InvalidCertificate(_) => Some(wrong(CA_FILE, format!("the broker is not trusted: {error}"))),
-        // It answers in the clear.
-        Error::InvalidMessage(_) => Some(wrong("amqp_port", format!("no TLS is spoken there: {error}"))),
+        // The broker answers without TLS.
+        Error::InvalidMessage(_) => Some(wrong("amqp_port", format!("the broker does not speak TLS: {error}"))),
         Error::AlertReceived(
             AlertDescription::CertificateRequired
             | AlertDescription::BadCertificate
@@ -68,9 +68,9 @@ pub(super) fn refused(error: &Error) -> Option<StoreError> {
             | AlertDescription::UnknownCA
             | AlertDescription::AccessDenied,
         ) => Some(wrong(CERT_FILE, format!("the broker does not trust the client: {error}"))),
-        // Before TLS 1.3 there is no word for a certificate that is missing.
+        // Before TLS 1.3 there is no alert for a missing certificate.
         Error::AlertReceived(AlertDescription::HandshakeFailure) => {
-            Some(wrong(CERT_FILE, format!("the broker may want to know the client: {error}")))
+            Some(wrong(CERT_FILE, format!("the broker may require a client certificate: {error}")))
         }
         _ => None,
     }

@@ -1,9 +1,9 @@
-//! The connection to a broker, with or without TLS, and how `lapin` gets it.
+//! The connection to a broker, with or without TLS, in the form that `lapin` needs.
 //!
-//! `lapin` would connect by itself, with its own choice of trusted certificates and without a limit in time. So the connection is
-//! made here, and handed over ([`Handed`]).
+//! `lapin` would connect by itself, with its own choice of trusted certificates and without a timeout. So the connection is
+//! opened here and passed to it ([`TimersOnly`]).
 
-use super::{broken, gone, tls};
+use super::{connection_closed, io_error, tls};
 use crate::settings;
 use async_rs::traits::Reactor;
 use async_rs::util::{DummyIO, RuntimeParts};
@@ -28,13 +28,13 @@ pub(super) trait Duplex: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + U
 
 impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Duplex for T {}
 
-/// A connection, as `lapin` wants one.
+/// A connection with the traits that `lapin` requires.
 pub(super) type Transport = Compat<Box<dyn Duplex>>;
 
-/// The runtime that `lapin` gets.
-pub(super) type Kit = Runtime<RuntimeParts<Tokio, Handed>>;
+/// The runtime for `lapin`.
+pub(super) type LapinRuntime = Runtime<RuntimeParts<Tokio, TimersOnly>>;
 
-/// Hangs up when it is dropped, so that whoever waits for the connection stops waiting.
+/// Shuts the connection down when dropped, which ends all pending reads and writes on it.
 pub(super) struct HangUp(TcpStream);
 
 impl Drop for HangUp {
@@ -43,15 +43,15 @@ impl Drop for HangUp {
     }
 }
 
-/// Connects to the broker. To be called in the runtime of the connection.
+/// Connects to the broker. Must be called in the runtime of the connection.
 pub(super) async fn connect(
     settings: &settings::Amqp,
     deadline: Instant,
 ) -> Result<(Transport, HangUp), StoreError> {
     let config = settings.tls.as_ref().map(tls::config).transpose()?;
-    let socket = dial(&settings.host, settings.port, deadline)?;
-    let hang_up = HangUp(socket.try_clone().map_err(|error| broken(&error))?);
-    let socket = tokio::net::TcpStream::from_std(socket).map_err(|error| broken(&error))?;
+    let socket = connect_tcp(&settings.host, settings.port, deadline)?;
+    let hang_up = HangUp(socket.try_clone().map_err(|error| io_error(&error))?);
+    let socket = tokio::net::TcpStream::from_std(socket).map_err(|error| io_error(&error))?;
     let Some(config) = config else {
         let plain: Box<dyn Duplex> = Box::new(socket);
         return Ok((plain.compat(), hang_up));
@@ -64,22 +64,23 @@ pub(super) async fn connect(
     let mut stream = tokio::time::timeout_at(deadline.into(), handshake)
         .await
         .map_err(|_| StoreError::Down("no answer in time".to_owned()))?
-        .map_err(|error| broken(&error))?;
-    // In TLS 1.3 the handshake ends here before the broker has looked at our certificate. If it rejects that while we write
-    // already, the connection is reset, and the reason is lost. Brokers of AMQP never speak first: silence means acceptance.
+        .map_err(|error| io_error(&error))?;
+    // In TLS 1.3 the handshake ends here before the broker has checked the client certificate. If the broker rejects it after
+    // this side has begun to write, the connection is reset and the reason is lost. AMQP brokers never send first, so silence
+    // means acceptance.
     let mut first = [0];
     match tokio::time::timeout_at(deadline.min(Instant::now() + SETTLE).into(), stream.read(&mut first)).await {
         Err(_) => {}
-        Ok(Ok(0)) => return Err(gone()),
-        Ok(Ok(_)) => return Err(StoreError::Down("it does not speak AMQP 0.9.1".to_owned())),
-        Ok(Err(error)) => return Err(broken(&error)),
+        Ok(Ok(0)) => return Err(connection_closed()),
+        Ok(Ok(_)) => return Err(StoreError::Down("the broker does not speak AMQP 0.9.1".to_owned())),
+        Ok(Err(error)) => return Err(io_error(&error)),
     }
     let encrypted: Box<dyn Duplex> = Box::new(stream);
     Ok((encrypted.compat(), hang_up))
 }
 
-/// Connects to the first address of a name that answers. Blocks: there is nothing else to do meanwhile.
-fn dial(host: &str, port: u16, deadline: Instant) -> Result<TcpStream, StoreError> {
+/// Connects to the first address of the host that accepts. Blocks the thread, which has nothing else to do.
+fn connect_tcp(host: &str, port: u16, deadline: Instant) -> Result<TcpStream, StoreError> {
     let down = |error: io::Error| StoreError::Down(format!("{host}:{port}: {error}"));
     let mut last = io::Error::new(ErrorKind::NotFound, "the name has no address");
     for address in (host, port).to_socket_addrs().map_err(down)? {
@@ -97,17 +98,17 @@ fn dial(host: &str, port: u16, deadline: Instant) -> Result<TcpStream, StoreErro
     Err(down(last))
 }
 
-/// A reactor whose connections are made elsewhere; its timers are tokio's.
+/// A reactor with the timers of tokio that opens no connections.
 #[derive(Clone, Debug)]
-pub(super) struct Handed(Tokio);
+pub(super) struct TimersOnly(Tokio);
 
-/// What `lapin` needs to run in that runtime.
-pub(super) fn kit(runtime: &tokio::runtime::Handle) -> Kit {
+/// A runtime for `lapin` on top of a tokio runtime.
+pub(super) fn lapin_runtime(runtime: &tokio::runtime::Handle) -> LapinRuntime {
     let tokio = Tokio::default().with_handle(runtime.clone());
-    Runtime::new(RuntimeParts::new(tokio.clone(), Handed(tokio)))
+    Runtime::new(RuntimeParts::new(tokio.clone(), TimersOnly(tokio)))
 }
 
-impl Reactor for Handed {
+impl Reactor for TimersOnly {
     type TcpStream = Transport;
     type Sleep = <Tokio as Reactor>::Sleep;
 

@@ -6,26 +6,26 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::thread::{JoinHandle, spawn};
 
-/// Longest that a test waits for what takes a second or two.
+/// Timeout for what takes a second or two.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Enough time at the end for all that works.
+/// Enough time at shutdown for everything that works.
 const LONG: Duration = Duration::from_secs(60);
 
-/// What the store does with one attempt; without a plan it takes everything.
+/// What the store does with one attempt; without a plan it accepts everything.
 enum Plan {
     /// Cannot be reached.
     Down,
-    /// Takes so many items and is gone.
+    /// Accepts that many items, then the connection is lost.
     Cut(usize),
-    /// Refuses the items with these numbers and takes the others.
+    /// Refuses the items with these numbers and accepts the others.
     Refuse(&'static [u32]),
-    /// Takes so many items, and rejects the batch.
-    NotThis(usize),
+    /// Accepts that many items, then rejects the batch.
+    RejectBatch(usize),
     /// Rejects the configuration.
     Configuration,
 }
 
-/// A call of the store.
+/// A call to the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Saw {
     /// Items of a batch, in one attempt.
@@ -37,7 +37,7 @@ enum Saw {
 /// A store that follows a plan, and reports its calls.
 struct Fake {
     plans: VecDeque<Plan>,
-    /// When the plans are used up: down for ever.
+    /// Down for ever once the plans are used up.
     dead: bool,
     saw: Sender<Saw>,
     /// Each delivery waits for a message from here.
@@ -65,7 +65,7 @@ impl Backend for Fake {
         let items: Vec<u32> = (0..batch.items).filter(|item| !receipt.has(*item)).collect();
         let (take, result) = match plan {
             Some(Plan::Cut(take)) => (take, Err(StoreError::Down("gone".to_owned()))),
-            Some(Plan::NotThis(take)) => (take, Err(StoreError::Batch("not for this store".to_owned()))),
+            Some(Plan::RejectBatch(take)) => (take, Err(StoreError::Batch("not for this store".to_owned()))),
             _ => (items.len(), Ok(())),
         };
         for item in &items[..take] {
@@ -117,8 +117,8 @@ impl Running {
         self.notes.recv_timeout(PATIENCE).unwrap()
     }
 
-    /// Ends the delivery worker so long from now, and returns all notes that are left, and what the store saw but for idle
-    /// times.
+    /// Shuts the delivery worker down within the limit. Returns the remaining notes and the calls to the store, without those
+    /// of `idle`.
     fn end(self, limit: Duration) -> (Vec<Note>, Vec<Saw>) {
         self.outbox.end(Limits::within(limit));
         self.thread.join().unwrap();
@@ -135,7 +135,7 @@ fn disk(folder: &Path) -> Queue {
     Queue::on_disk(spool, found.batches, 1 << 20)
 }
 
-/// A batch of so many items of one packet and 100 octets each.
+/// A batch of that many items of one packet and 100 bytes each.
 fn batch(number: u64, items: u32) -> WriteBatch {
     let id = BatchId { run: 1, number };
     WriteBatch { id, purge: 7, items, sum: sum(items), body: vec![0; 100] }
@@ -143,7 +143,7 @@ fn batch(number: u64, items: u32) -> WriteBatch {
 
 fn sum(items: u32) -> Sum {
     let items = u64::from(items);
-    Sum { aggregates: items, packets: items, octets: 100 * items }
+    Sum { aggregates: items, packets: items, bytes: 100 * items }
 }
 
 fn delivered(number: u64, items: u32) -> Note {
@@ -156,25 +156,25 @@ fn lost(number: u64, items: u32, why: DropCause, what: &str) -> Note {
 }
 
 fn ended(items: u32) -> Note {
-    Note::Ended { stays: sum(items) }
+    Note::Ended { spooled: sum(items) }
 }
 
-/// What became of batches, without what happened on the way.
+/// The final notes of batches, without failures and recoveries.
 fn outcomes(mut notes: Vec<Note>) -> Vec<Note> {
     notes.retain(|note| !matches!(note, Note::Failed(..) | Note::Recovered(_)));
     notes
 }
 
-/// The fault, if the note is of one.
+/// The error, if the note reports one.
 fn failure(note: Note) -> Option<StoreError> {
     match note {
-        Note::Failed(fault, _) => Some(fault),
+        Note::Failed(error, _) => Some(error),
         _ => None,
     }
 }
 
 #[test]
-fn batchs_arrive_in_the_order_of_making_and_the_store_is_closed() {
+fn batches_arrive_in_the_order_of_creation_and_the_store_is_closed() {
     let running = Running::new(memory(), []);
     for number in 1..=20 {
         running.outbox.put(batch(number, 2));
@@ -186,12 +186,12 @@ fn batchs_arrive_in_the_order_of_making_and_the_store_is_closed() {
 }
 
 #[test]
-fn what_was_confirmed_is_not_sent_again() {
+fn confirmed_items_are_not_sent_again() {
     let running = Running::new(memory(), [Plan::Cut(2), Plan::Cut(1)]);
     running.outbox.put(batch(1, 5));
     let (notes, saw) = running.end(LONG);
-    let seen = [Saw::Items(1, vec![0, 1]), Saw::Items(1, vec![2]), Saw::Items(1, vec![3, 4]), Saw::Close];
-    assert_eq!(saw, seen);
+    let calls = [Saw::Items(1, vec![0, 1]), Saw::Items(1, vec![2]), Saw::Items(1, vec![3, 4]), Saw::Close];
+    assert_eq!(saw, calls);
     let [first, second, Note::Recovered(after), last @ ..] = &notes[..] else { panic!("{notes:?}") };
     for note in [first, second] {
         assert_eq!(failure(note.clone()), Some(StoreError::Down("gone".to_owned())));
@@ -202,19 +202,19 @@ fn what_was_confirmed_is_not_sent_again() {
 
 #[test]
 fn the_next_batch_does_not_get_the_receipt_of_the_last() {
-    let running = Running::new(memory(), [Plan::Cut(2), Plan::NotThis(1)]);
+    let running = Running::new(memory(), [Plan::Cut(2), Plan::RejectBatch(1)]);
     running.outbox.put(batch(1, 3));
     running.outbox.put(batch(2, 3));
     let (notes, saw) = running.end(LONG);
-    let seen = [Saw::Items(1, vec![0, 1]), Saw::Items(1, vec![2]), Saw::Items(2, vec![0, 1, 2]), Saw::Close];
-    assert_eq!(saw, seen);
-    // A batch is lost as a whole: the sums of its items are known to its backend alone.
+    let calls = [Saw::Items(1, vec![0, 1]), Saw::Items(1, vec![2]), Saw::Items(2, vec![0, 1, 2]), Saw::Close];
+    assert_eq!(saw, calls);
+    // A batch is dropped as a whole: only its backend knows the sums of its items.
     let gone = lost(1, 3, DropCause::Refused, "not for this store");
     assert_eq!(outcomes(notes), [gone, delivered(2, 3), ended(0)]);
 }
 
 #[test]
-fn refusals_are_told_with_the_delivery_those_before_a_fault_too() {
+fn refusals_are_reported_with_the_delivery_including_those_before_an_error() {
     struct Twice;
     impl Backend for Twice {
         fn open(&mut self) -> Result<(), StoreError> {
@@ -249,18 +249,18 @@ fn refusals_are_told_with_the_delivery_those_before_a_fault_too() {
 }
 
 #[test]
-fn a_store_that_says_no_later_is_tried_again() {
+fn a_store_that_rejects_the_configuration_later_is_retried() {
     let running = Running::new(memory(), [Plan::Configuration, Plan::Down]);
     running.outbox.put(batch(1, 1));
-    let fault = failure(running.note());
-    assert_eq!(fault, Some(StoreError::Configuration { key: "sql_passwd", what: "wrong".to_owned() }));
+    let error = failure(running.note());
+    assert_eq!(error, Some(StoreError::Configuration { key: "sql_passwd", what: "wrong".to_owned() }));
     let (notes, saw) = running.end(LONG);
     assert!(matches!(&notes[..], [Note::Failed(..), Note::Recovered(_), Note::Delivered { .. }, _]), "{notes:?}");
     assert_eq!(saw, [Saw::Items(1, vec![0]), Saw::Close]);
 }
 
 #[test]
-fn the_end_waits_for_a_store_that_is_down_until_its_deadline() {
+fn shutdown_waits_for_a_store_that_is_down_until_the_deadline() {
     let running = Running::with(memory(), [], |fake| fake.dead = true);
     for number in 1..=3 {
         running.outbox.put(batch(number, 1));
@@ -275,46 +275,46 @@ fn the_end_waits_for_a_store_that_is_down_until_its_deadline() {
 }
 
 #[test]
-fn at_the_end_waits_are_short_and_a_repeated_failure_is_marked() {
+fn during_shutdown_waits_are_short_and_a_repeated_failure_is_marked() {
     let running = Running::with(memory(), [], |fake| fake.dead = true);
     running.outbox.put(batch(1, 1));
     assert!(failure(running.note()).is_some());
     let (notes, _) = running.end(Duration::from_millis(2500));
-    let again: Vec<Retry> = notes
+    let retries: Vec<Retry> = notes
         .iter()
         .filter_map(|note| match note {
-            Note::Failed(_, again) => Some(*again),
+            Note::Failed(_, retry) => Some(*retry),
             _ => None,
         })
         .collect();
-    assert!(!again.is_empty() && again.iter().all(|again| again.is_repeated), "{again:?}");
-    assert!(again.iter().all(|again| again.after.is_none_or(|after| after <= AT_END)), "{again:?}");
-    assert_eq!(again.last().unwrap().to_string(), "no time is left to try again");
+    assert!(!retries.is_empty() && retries.iter().all(|retry| retry.is_repeated), "{retries:?}");
+    assert!(retries.iter().all(|retry| retry.after.is_none_or(|after| after <= AT_END)), "{retries:?}");
+    assert_eq!(retries.last().unwrap().to_string(), "no time is left to retry");
     assert_eq!(
         Retry { after: Some(Duration::from_millis(1100)), is_repeated: false }.to_string(),
-        "trying again in 2 s"
+        "retrying in 2 s"
     );
 }
 
 #[test]
-fn at_the_end_a_new_failure_is_not_repeated() {
+fn during_shutdown_a_different_failure_does_not_count_as_repeated() {
     let running = Running::new(memory(), [Plan::Down, Plan::Configuration, Plan::Configuration]);
     running.outbox.put(batch(1, 1));
     assert!(failure(running.note()).is_some());
     let (notes, _) = running.end(LONG);
-    let known: Vec<bool> = notes
+    let repeated: Vec<bool> = notes
         .iter()
         .filter_map(|note| match note {
-            Note::Failed(_, again) => Some(again.is_repeated),
+            Note::Failed(_, retry) => Some(retry.is_repeated),
             _ => None,
         })
         .collect();
-    assert_eq!(known, [false, true]);
+    assert_eq!(repeated, [false, true]);
     assert_eq!(outcomes(notes), [delivered(1, 1), ended(0)]);
 }
 
 #[test]
-fn a_store_that_comes_back_before_the_deadline_gets_what_waits() {
+fn a_store_that_recovers_before_the_deadline_gets_all_batches() {
     let running = Running::new(memory(), [Plan::Down, Plan::Down]);
     running.outbox.put(batch(1, 1));
     assert!(failure(running.note()).is_some());
@@ -324,7 +324,7 @@ fn a_store_that_comes_back_before_the_deadline_gets_what_waits() {
 }
 
 #[test]
-fn what_stays_on_disk_is_delivered_at_the_next_start_before_what_is_new() {
+fn spooled_batches_are_delivered_at_the_next_start_before_new_ones() {
     let folder = tempfile::tempdir().unwrap();
     let running = Running::with(disk(folder.path()), [Plan::Cut(1)], |fake| fake.dead = true);
     running.outbox.put(batch(1, 2));
@@ -337,13 +337,13 @@ fn what_stays_on_disk_is_delivered_at_the_next_start_before_what_is_new() {
     running.outbox.put(batch(3, 1));
     let (notes, saw) = running.end(LONG);
     assert_eq!(notes, [delivered(1, 2), delivered(2, 3), delivered(3, 1), ended(0)]);
-    // The receipt of a batch does not outlive the daemon: what a store got before comes again, under the same id.
+    // A receipt does not outlive the daemon: items that the store already has are sent again, under the same id.
     assert_eq!(saw[0], Saw::Items(1, vec![0, 1]));
     assert_eq!(disk(folder.path()).len(), 0);
 }
 
 #[test]
-fn a_damaged_file_costs_its_batch_alone() {
+fn a_damaged_file_loses_only_its_own_batch() {
     let folder = tempfile::tempdir().unwrap();
     let mut queue = disk(folder.path());
     for number in 1..=3 {
@@ -356,18 +356,15 @@ fn a_damaged_file_costs_its_batch_alone() {
 }
 
 #[test]
-fn at_the_bound_the_batch_on_its_way_stays() {
+fn at_the_bound_the_batch_in_delivery_is_kept() {
     let (open, gate) = crossbeam_channel::bounded(10);
     let running = Running::with(Queue::in_memory(250), [], |fake| fake.gate = Some(gate));
     running.outbox.put(batch(1, 1));
     let items = Saw::Items(1, vec![0]);
     while running.saw.recv_timeout(PATIENCE).unwrap() != items {}
     assert!(running.outbox.put(batch(2, 1)).lost.is_empty());
-    let given_up = running.outbox.put(batch(3, 1)).lost;
-    assert_eq!(
-        given_up.iter().map(|lost| (lost.id.number, lost.why)).collect::<Vec<_>>(),
-        [(2, DropCause::Bound)]
-    );
+    let dropped = running.outbox.put(batch(3, 1)).lost;
+    assert_eq!(dropped.iter().map(|lost| (lost.id.number, lost.why)).collect::<Vec<_>>(), [(2, DropCause::Bound)]);
     for _ in 0..2 {
         open.send(()).unwrap();
     }
@@ -376,7 +373,7 @@ fn at_the_bound_the_batch_on_its_way_stays() {
 }
 
 #[test]
-fn an_idle_store_is_looked_after() {
+fn idle_is_called_while_there_is_nothing_to_deliver() {
     let running = Running::new(memory(), []);
     assert_eq!(running.saw.recv_timeout(PATIENCE), Ok(Saw::Idle));
     running.outbox.put(batch(1, 1));
@@ -385,7 +382,7 @@ fn an_idle_store_is_looked_after() {
     assert_eq!((notes, saw), (vec![ended(0)], vec![Saw::Items(1, vec![0]), Saw::Close]));
 }
 
-/// All notes of an end within these limits.
+/// All notes of a shutdown within these limits.
 fn finish(outbox: &Outbox, notes: &Receiver<Note>, limits: Limits) -> Vec<Note> {
     let mut all = Vec::new();
     outbox.finish(notes, limits, |note| all.push(note));
@@ -393,7 +390,7 @@ fn finish(outbox: &Outbox, notes: &Receiver<Note>, limits: Limits) -> Vec<Note> 
 }
 
 #[test]
-fn a_worker_that_its_store_blocks_is_left_behind() {
+fn a_worker_that_its_store_blocks_is_abandoned_at_the_deadline() {
     let folder = tempfile::tempdir().unwrap();
     for is_on_disk in [false, true] {
         let (open, gate) = crossbeam_channel::bounded(10);
@@ -415,12 +412,12 @@ fn a_worker_that_its_store_blocks_is_left_behind() {
             }
         };
         assert_eq!(left, expected);
-        // What the store says after that changes nothing any more.
+        // Later answers of the store change nothing.
         open.send(()).unwrap();
         thread.join().unwrap();
         assert_eq!((notes.try_iter().count(), saw.iter().last()), (0, Some(Saw::Close)));
     }
-    // A delivery that nobody accounts for is repeated.
+    // A delivery that was not accounted for is repeated.
     assert_eq!(disk(folder.path()).len(), 2);
 }
 
@@ -439,7 +436,7 @@ impl Backend for Slow {
 }
 
 #[test]
-fn an_end_without_a_total_lasts_as_long_as_the_store_takes_batchs() {
+fn shutdown_without_a_total_limit_lasts_as_long_as_the_store_accepts_batches() {
     let ends = |limits| {
         let (outbox, worker, notes) = new(Box::new(Slow), memory());
         (1..=25).for_each(|number| _ = outbox.put(batch(number, 1)));
@@ -457,7 +454,7 @@ fn an_end_without_a_total_lasts_as_long_as_the_store_takes_batchs() {
 }
 
 #[test]
-fn a_store_that_says_no_at_the_start_gets_nothing() {
+fn a_store_that_rejects_the_configuration_at_start_gets_no_batches() {
     let (sender, saw) = crossbeam_channel::unbounded();
     let (said, heard) = crossbeam_channel::unbounded();
     let plans = [Plan::Configuration].into();

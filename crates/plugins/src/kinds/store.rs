@@ -58,7 +58,7 @@ fn database_names(plugin: &Plugin) -> Vec<Named> {
 pub(super) fn kafka_names(plugin: &Plugin) -> Vec<Named> {
     vec![
         ("kafka_topic", Some(plugin.get(&KAFKA_TOPIC)), names::of_records),
-        ("kafka_partition_key", plugin.get(&KAFKA_PARTITION_KEY), brokers::encoder::of_keys),
+        ("kafka_partition_key", plugin.get(&KAFKA_PARTITION_KEY), brokers::encoder::key_variable),
     ]
 }
 

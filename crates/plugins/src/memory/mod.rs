@@ -213,7 +213,7 @@ impl Memory {
         self.tally.add(Counter::AggregatesDroppedRefused, lost);
         self.tally.add(Counter::AggregatesDroppedPackets, packets);
         self.tally.add(Counter::AggregatesDroppedBytes, bytes);
-        let sum = Sum { aggregates: lost, packets, octets: bytes };
+        let sum = Sum { aggregates: lost, packets, bytes };
         self.full.add(sum, "new aggregates are dropped: the table has reached imt_memory", "");
         self.full.due();
     }

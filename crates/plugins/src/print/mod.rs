@@ -159,7 +159,7 @@ impl<'a> Plugin<'a> {
         error!(
             aggregates = sum.aggregates,
             packets = sum.packets,
-            bytes = sum.octets,
+            bytes = sum.bytes,
             "dropped: not written before the end"
         );
     }
@@ -209,7 +209,7 @@ impl<'a> Plugin<'a> {
             error!(
                 aggregates = lost.aggregates,
                 packets = lost.packets,
-                bytes = lost.octets,
+                bytes = lost.bytes,
                 "dropped: the waiting aggregates have reached print_cache_entries or plugin_queue_memory"
             );
         }

@@ -437,8 +437,8 @@ impl<'a> Plugin<'a> {
                 let (batches, bytes) = self.outbox.backlog().total();
                 info!(batches, bytes, "writing works again, after {} s", after.as_secs());
             }
-            Note::Ended { stays } if stays.aggregates > 0 => {
-                info!(aggregates = stays.aggregates, "left in the spool for the next start");
+            Note::Ended { spooled } if spooled.aggregates > 0 => {
+                info!(aggregates = spooled.aggregates, "left in the spool for the next start");
             }
             Note::Ended { .. } => {}
         }
@@ -472,7 +472,7 @@ fn put(
 ) {
     let run = batch.id.run;
     let put = outbox.put(batch);
-    if let Some(error) = put.disk
+    if let Some(error) = put.spool_error
         && let Some(pass) = full.pass()
     {
         error!(held_back = pass.held_back, "cannot write to the spool, keeping batches in memory: {error}");

@@ -133,8 +133,8 @@ impl Encoder for Sql {
     }
 
     fn take_bounded(&mut self) -> (u64, delivery::Sum) {
-        let sql::Bounded { redirected, given_up } = self.0.take_bounded();
-        (redirected, given_up)
+        let sql::Bounded { redirected, dropped } = self.0.take_bounded();
+        (redirected, dropped)
     }
 
     fn add_variables(&self, variables: &mut Vec<(&'static str, String)>) {

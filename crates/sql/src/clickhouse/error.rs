@@ -1,68 +1,68 @@
-//! What went wrong, by what can be done about it.
+//! Write errors, classified by how they are handled.
 
 use delivery::StoreError;
 
-/// What went wrong.
+/// Why a write failed.
 #[derive(Debug)]
 pub(super) enum WriteError {
-    /// The server cannot, or the configuration is wrong.
-    StoreError(StoreError),
-    /// The server does not take a row.
+    /// The server cannot write, or the configuration is wrong.
+    Store(StoreError),
+    /// The server refuses a row.
     Row {
-        /// The place of the row, counted from 1, in the rows of the INSERT; if the server told.
+        /// The number of the row in the INSERT, from 1, if the server names it.
         line: Option<usize>,
-        /// The server's words.
+        /// The server's message.
         what: String,
     },
 }
 
 impl WriteError {
-    /// As the delivery worker is told.
-    pub(super) fn fault(self) -> StoreError {
+    /// The error for the delivery worker.
+    pub(super) fn into_store_error(self) -> StoreError {
         match self {
-            Self::StoreError(fault) => fault,
+            Self::Store(error) => error,
             Self::Row { what, .. } => StoreError::Configuration { key: "sql_table", what },
         }
     }
 
-    /// By the words of the server: `Code: NUMBER, … DB::Exception: WORDS: (at row NUMBER)`. The numbers are those of its
-    /// source (`ErrorCodes`).
+    /// Classifies a message of the server, `Code: NUMBER, … DB::Exception: TEXT: (at row NUMBER)`, by the code (`ErrorCodes` in
+    /// its source).
     pub(super) fn from_server(said: &str) -> Self {
-        let code = number_behind(said, "Code: ").unwrap_or(0);
-        let what = words(said);
-        let line = number_behind(said, "(at row ").filter(|line| *line > 0);
-        let configuration = |key| Self::StoreError(StoreError::Configuration { key, what: what.clone() });
+        let code = number_after(said, "Code: ").unwrap_or(0);
+        let what = message(said);
+        let line = number_after(said, "(at row ").filter(|line| *line > 0);
+        let configuration = |key| Self::Store(StoreError::Configuration { key, what: what.clone() });
         match code {
             // No such table, no such database.
             60 => configuration("sql_table"),
             81 => configuration("sql_db"),
-            // The table is there already.
+            // The table already exists.
             57 => configuration("sql_table_schema"),
-            // Unknown user, wrong password, password wanted, authentication failed.
+            // Unknown user, wrong password, password required, authentication failed.
             192 | 193 | 194 | 516 => configuration("sql_passwd"),
-            // Read only, not allowed.
+            // Read only, access denied.
             164 | 497 => configuration("sql_user"),
-            // No such column, in its different words.
+            // No such column, by its various codes.
             8 | 10 | 16 | 47 => configuration("sql_table_version"),
-            // NULL where there is none, values out of range, of an enumeration and of a constraint.
+            // NULL in a column that is not nullable, values out of range, of an enumeration and of a constraint.
             117 | 131 | 321 | 349 | 469 | 691 => Self::Row { line, what },
             _ if line.is_some() => Self::Row { line, what },
-            // What cannot be read, in its different words.
+            // Rows that cannot be parsed, by its various codes.
             6 | 26 | 27 | 38 | 41 | 53 | 70 | 72 | 675 | 676 => Self::Row { line, what },
-            _ => Self::StoreError(StoreError::Down(what)),
+            _ => Self::Store(StoreError::Down(what)),
         }
     }
 }
 
-/// The number behind a word.
-fn number_behind(said: &str, word: &str) -> Option<usize> {
+/// The number after a word.
+fn number_after(said: &str, word: &str) -> Option<usize> {
     let (_, rest) = said.split_once(word)?;
     let digits = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
     rest.get(..digits)?.parse().ok()
 }
 
-/// What a user wants to read of the server's words: their first line, without what is always there.
-fn words(said: &str) -> String {
+/// The relevant part of the server's message: its first line without the fixed prefix and suffix.
+fn message(said: &str) -> String {
     let line = said.trim().lines().next().unwrap_or_default();
     let line = line.split_once("DB::Exception: ").map_or(line, |(_, rest)| rest);
     line.split(", e.what()").next().unwrap_or(line).trim_end_matches('.').to_owned()
@@ -73,10 +73,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_words_of_servers_old_and_new() {
-        let key = |said: &str| match WriteError::from_server(said).fault() {
+    fn messages_of_old_and_new_servers_are_classified() {
+        let key = |said: &str| match WriteError::from_server(said).into_store_error() {
             StoreError::Configuration { key, what } => (key, what),
-            fault => panic!("{fault:?}"),
+            error => panic!("{error:?}"),
         };
         let old = "Code: 60, e.displayText() = DB::Exception: Table default.nix doesn't exist., e.what() = DB::Exception";
         assert_eq!(key(old), ("sql_table", "Table default.nix doesn't exist".to_owned()));
@@ -89,10 +89,7 @@ mod tests {
         let row = "Code: 349, e.displayText() = DB::Exception: Cannot convert NULL value";
         assert!(matches!(WriteError::from_server(row), WriteError::Row { line: None, .. }));
         for down in ["", "Code: 241. DB::Exception: Memory limit", "502 Bad Gateway"] {
-            assert!(
-                matches!(WriteError::from_server(down), WriteError::StoreError(StoreError::Down(_))),
-                "{down}"
-            );
+            assert!(matches!(WriteError::from_server(down), WriteError::Store(StoreError::Down(_))), "{down}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Questions to a server (ClickHouse manual, "HTTP Interface"). Each has a limit in time.
+//! Requests to a server (ClickHouse manual, "HTTP Interface"), each with a timeout.
 
 use super::error::WriteError;
 use crate::settings::Settings;
@@ -7,24 +7,24 @@ use std::path::Path;
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
-/// Where servers listen, without TLS and with it.
+/// The default ports, without TLS and with it.
 const PORTS: [u16; 2] = [8123, 8443];
-/// Octets of an answer that are read.
+/// The maximum size of an answer in bytes.
 const ANSWER: u64 = 1 << 20;
 
-/// A server that answers.
+/// A connection to a server.
 pub(super) struct Http {
     agent: Agent,
     url: String,
     user: String,
     password: String,
     database: String,
-    /// The server knows tokens of INSERTs.
+    /// The server supports tokens of INSERTs.
     tokens: bool,
 }
 
 impl Http {
-    /// Asks the server whether it is there and lets us in.
+    /// Checks that the server answers and accepts the login.
     pub(super) fn new(host: &str, settings: &Settings) -> Result<Self, WriteError> {
         let wants_tls = settings.ca_file.is_some();
         let (scheme, host) = host.split_once("://").unwrap_or((if wants_tls { "https" } else { "http" }, host));
@@ -34,12 +34,12 @@ impl Http {
             None => (settings.user.clone(), settings.password.clone()),
         };
         if wants_tls && scheme != "https" {
-            let what = format!("{scheme}:// before sql_host is no TLS; https:// is, and needs not be written");
-            return Err(WriteError::StoreError(StoreError::Configuration { key: "sql_conn_ca_file", what }));
+            let what = format!("{scheme}:// in sql_host does not use TLS; use https:// or omit the scheme");
+            return Err(WriteError::Store(StoreError::Configuration { key: "sql_conn_ca_file", what }));
         }
         let [plain, encrypted] = PORTS;
         let port = settings.port.unwrap_or(if scheme == "https" { encrypted } else { plain });
-        // An IPv6 address stands in brackets before a port.
+        // An IPv6 address needs brackets before a port.
         let url = match host.contains(':') && !host.starts_with('[') {
             true => format!("{scheme}://[{host}]:{port}/"),
             false => format!("{scheme}://{host}:{port}/"),
@@ -80,8 +80,8 @@ impl Http {
 
     fn post(&self, parameters: &[(&str, &str)], body: &[u8]) -> Result<String, WriteError> {
         let down = |error: ureq::Error| {
-            let refused = delivery::tls::refused("sql_conn_ca_file", cause(&error));
-            WriteError::StoreError(refused.unwrap_or_else(|| StoreError::Down(error.to_string())))
+            let refused = delivery::tls::configuration_error("sql_conn_ca_file", cause(&error));
+            WriteError::Store(refused.unwrap_or_else(|| StoreError::Down(error.to_string())))
         };
         let request = (self.agent.post(&self.url))
             .header("X-ClickHouse-User", &self.user)
@@ -91,38 +91,38 @@ impl Http {
         let status = response.status();
         let answer = response.body_mut().with_config().limit(ANSWER).lossy_utf8(true).read_to_string();
         let answer = answer.map_err(down)?;
-        // What went wrong after the first octets of an answer stands in the answer.
+        // An error after the first bytes of an answer is reported in the answer itself.
         if status.is_success() && !answer.contains("DB::Exception: ") {
             return Ok(answer);
         }
         match answer.trim() {
-            "" => Err(WriteError::StoreError(StoreError::Down(status.to_string()))),
+            "" => Err(WriteError::Store(StoreError::Down(status.to_string()))),
             said => Err(WriteError::from_server(said)),
         }
     }
 }
 
-/// A part of a URL, without the signs that stand for others (RFC 3986, section 2.1).
+/// Decodes the percent-encoding of a part of a URL (RFC 3986, section 2.1).
 fn decoded(part: &str) -> String {
-    let mut octets = Vec::with_capacity(part.len());
+    let mut bytes = Vec::with_capacity(part.len());
     let mut rest = part.as_bytes();
     while let Some((first, more)) = rest.split_first() {
         let escaped = more.get(..2).filter(|_| *first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
         match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(octet) => {
-                octets.push(octet);
+            Some(byte) => {
+                bytes.push(byte);
                 rest = more.get(2..).unwrap_or_default();
             }
             None => {
-                octets.push(*first);
+                bytes.push(*first);
                 rest = more;
             }
         }
     }
-    String::from_utf8_lossy(&octets).into_owned()
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// What the client library wraps.
+/// The error that the client library wraps.
 fn cause(error: &ureq::Error) -> &(dyn std::error::Error + 'static) {
     match error {
         ureq::Error::Io(error) => error,
@@ -131,9 +131,9 @@ fn cause(error: &ureq::Error) -> &(dyn std::error::Error + 'static) {
     }
 }
 
-/// The authorities that a file holds (`sql_conn_ca_file`).
+/// The authorities in a file (`sql_conn_ca_file`).
 fn authorities(path: &Path) -> Result<RootCerts, WriteError> {
-    let certificates = delivery::tls::certificates("sql_conn_ca_file", path).map_err(WriteError::StoreError)?;
+    let certificates = delivery::tls::certificates("sql_conn_ca_file", path).map_err(WriteError::Store)?;
     let certificates: Vec<Certificate<'static>> =
         certificates.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
     Ok(RootCerts::new_with_certs(&certificates))
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_in_urls_are_undone() {
+    fn percent_encoding_is_decoded() {
         assert_eq!(decoded("p%40ss%3a%"), "p@ss:%");
         assert_eq!((decoded(""), decoded("%zz"), decoded("a%4")), (String::new(), "%zz".into(), "a%4".into()));
     }

@@ -1,20 +1,20 @@
-//! ClickHouse, by its HTTP interface.
+//! ClickHouse, through its HTTP interface.
 //!
-//! Rows are inserted and nothing else: a table that merges them by itself (`SummingMergeTree`, as in `etc/sql/clickhouse`)
-//! adds up what has the same key. A parcel is one INSERT, which the server takes as a whole or not at all.
+//! Rows are only inserted: a table that merges rows by itself (`SummingMergeTree`, as in `etc/sql/clickhouse`) sums those with the
+//! same key. A write batch is one INSERT, which the server accepts as a whole or not at all.
 //!
-//! # Rows that are refused
+//! # Refused rows
 //!
-//! The server says which row it cannot read, and that row alone is left out; where it does not say, halves are tried, and
-//! halves of these.
+//! The server names the row that it cannot parse, and only that row is refused. Where the server does not name it, the rows are
+//! split into halves until the row is found.
 //!
-//! Before that, the table is looked at again: rows that it cannot take since it has changed are not at fault, and wait.
+//! Before a row is refused, the table is described again: if it has changed and lacks a column, the rows are kept and retried.
 //!
-//! # Answers that do not come
+//! # Missing answers
 //!
-//! Whether an INSERT was done whose answer did not come cannot be asked, so it is repeated: at least once. Each carries a
-//! token (`insert_deduplication_token`, `RUN-NUMBER-FIRST-LAST`) where the server knows that setting; tables that keep such
-//! tokens take an INSERT once.
+//! There is no way to find out whether an INSERT without an answer was executed, so it is repeated: delivery is at least once.
+//! Each INSERT has a token (`insert_deduplication_token`, `RUN-NUMBER-FIRST-LAST`) if the server supports that setting; tables
+//! that keep such tokens execute an INSERT once.
 
 mod error;
 mod http;
@@ -23,7 +23,7 @@ mod table;
 use crate::rows::{Head, Rows};
 use crate::server::{Server, Servers};
 use crate::settings::Settings;
-use crate::text::{Place, Text};
+use crate::text::{Text, TextRow};
 use crate::width::Logged;
 use delivery::{Backend, BatchId, Receipt, StoreError, WriteBatch};
 use error::WriteError;
@@ -31,10 +31,10 @@ use http::Http;
 use std::time::Instant;
 use table::Table;
 
-/// Tables that are remembered. Names with times in them would else pile up.
+/// The maximum number of tables that are remembered. Names may contain times, so their number is unbounded.
 const TABLES: usize = 8;
 
-/// A ClickHouse server, and its backup. `expected`: the table that must be there from the start.
+/// A ClickHouse server, and its backup. `expected` is the table that must exist at start-up.
 pub fn backend(settings: Settings, expected: Option<Head>) -> Box<dyn Backend> {
     let backup = settings.backup.clone().map(|host| ClickHouse::new(host, settings.clone(), expected.clone()));
     Box::new(Servers::new(ClickHouse::new(settings.host.clone(), settings, expected), backup))
@@ -45,9 +45,9 @@ struct ClickHouse {
     settings: Settings,
     expected: Option<Head>,
     http: Option<Http>,
-    /// The tables that were looked at, the last one used at the end.
+    /// The described tables; the current one is the last.
     tables: Vec<Table>,
-    /// Columns whose texts were cut.
+    /// Columns for which the truncation of texts was logged.
     cut: Logged,
 }
 
@@ -66,7 +66,7 @@ impl ClickHouse {
         Ok(())
     }
 
-    /// Brings the table to the end of the list.
+    /// Describes the table if necessary, and makes it the last of the list.
     fn prepare(&mut self, head: &Head) -> Result<(), WriteError> {
         let Some(http) = &self.http else { return Ok(()) };
         if let Some(at) = self.tables.iter().position(|table| table.head == *head) {
@@ -81,32 +81,32 @@ impl ClickHouse {
         Ok(())
     }
 
-    /// Inserts the rows. Unless the table has been looked at for them (`is_known`), none is refused: that is error.
+    /// Inserts the rows. A refused row is an error, unless the table was described again for this batch (`is_table_checked`).
     fn insert(
         &mut self,
-        parcel: &WriteBatch,
+        batch: &WriteBatch,
         rows: &Rows<'_>,
         receipt: &mut Receipt,
-        is_known: bool,
+        is_table_checked: bool,
     ) -> Result<(), WriteError> {
         self.connect()?;
         self.prepare(&rows.head)?;
         let Some((http, table)) = self.http.as_ref().zip(self.tables.last()) else { return Ok(()) };
         let text =
-            Text::new(rows, parcel.body.len(), &table.looks, table::DELIMITER, receipt).ok_or_else(|| {
-                WriteError::StoreError(StoreError::Batch("it ends in the middle of a row".to_owned()))
+            Text::new(rows, batch.body.len(), &table.formats, table::DELIMITER, receipt).ok_or_else(|| {
+                WriteError::Store(StoreError::Batch("the batch ends in the middle of a row".to_owned()))
             })?;
         let deadline = Instant::now() + self.settings.timeout;
-        store(http, table, &text, (parcel.id, deadline, is_known), receipt)
+        store(http, table, &text, (batch.id, deadline, is_table_checked), receipt)
     }
 
-    /// What is left to do after error: everything is looked at anew.
+    /// Handles an error: the server is checked and the tables are described again.
     fn failed(&mut self, error: WriteError) -> StoreError {
         self.tables.clear();
         self.http = None;
-        match error.fault() {
+        match error.into_store_error() {
             StoreError::Down(what) => StoreError::Down(format!("{}: {what}", self.host)),
-            fault => fault,
+            error => error,
         }
     }
 }
@@ -120,11 +120,11 @@ impl Server for ClickHouse {
         self.connect().map_err(|error| self.failed(error))
     }
 
-    fn write(&mut self, parcel: &WriteBatch, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), StoreError> {
-        let written = match self.insert(parcel, rows, receipt, false) {
+    fn write(&mut self, batch: &WriteBatch, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), StoreError> {
+        let written = match self.insert(batch, rows, receipt, false) {
             Err(WriteError::Row { .. }) => {
                 self.tables.clear();
-                self.insert(parcel, rows, receipt, true)
+                self.insert(batch, rows, receipt, true)
             }
             written => written,
         };
@@ -140,8 +140,8 @@ impl Server for ClickHouse {
     }
 }
 
-/// Inserts all rows that the server takes, and refuses the others; ends at the first one that it does not take unless they may
-/// be refused. At the deadline it stops; the receipt has what was done.
+/// Inserts all rows that the server accepts, and records the others as refused. If rows may not be refused, the first refused one
+/// is an error. Stops at the deadline; the receipt lists the rows that are done.
 fn store(
     http: &Http,
     table: &Table,
@@ -149,28 +149,28 @@ fn store(
     (id, deadline, may_refuse): (BatchId, Instant, bool),
     receipt: &mut Receipt,
 ) -> Result<(), WriteError> {
-    let Text { octets, places, .. } = text;
-    let start = |row: usize| row.checked_sub(1).and_then(|row| places.get(row)).map_or(0, |place| place.end);
-    let mut left = vec![(0, places.len())];
+    let Text { bytes, rows: all, .. } = text;
+    let start = |row: usize| row.checked_sub(1).and_then(|row| all.get(row)).map_or(0, |row| row.end);
+    let mut left = vec![(0, all.len())];
     while let Some((first, end)) = left.pop() {
-        let rows = places.get(first..end).unwrap_or_default();
+        let rows = all.get(first..end).unwrap_or_default();
         let Some(token) = token(id, rows) else { continue };
         if Instant::now() >= deadline {
-            return Err(WriteError::StoreError(StoreError::Down(
-                "many rows are refused, the rest comes later".to_owned(),
+            return Err(WriteError::Store(StoreError::Down(
+                "timeout after many refused rows, the rest is retried".to_owned(),
             )));
         }
-        let lines = octets.get(start(first)..start(end)).unwrap_or_default();
+        let lines = bytes.get(start(first)..start(end)).unwrap_or_default();
         match http.insert(&table.insert, &token, lines) {
-            Ok(()) => rows.iter().for_each(|place| receipt.confirm(place.number)),
+            Ok(()) => rows.iter().for_each(|row| receipt.confirm(row.number)),
             Err(WriteError::Row { line, what }) if may_refuse => {
-                let known = line.map(|line| first + line - 1).filter(|row| *row < end);
-                let row = if end - first == 1 { Some(first) } else { known };
+                let named = line.map(|line| first + line - 1).filter(|row| *row < end);
+                let row = if end - first == 1 { Some(first) } else { named };
                 match row {
-                    Some(row) => {
-                        let Some(place) = places.get(row) else { continue };
-                        receipt.refuse(place.number, place.sum, || what);
-                        left.extend([(row + 1, end), (first, row)]);
+                    Some(at) => {
+                        let Some(row) = all.get(at) else { continue };
+                        receipt.refuse(row.number, row.sum, || what);
+                        left.extend([(at + 1, end), (first, at)]);
                     }
                     None => {
                         let middle = first.midpoint(end);
@@ -184,9 +184,9 @@ fn store(
     Ok(())
 }
 
-/// The token of an INSERT of rows; none for no rows. It has their numbers in the parcel: places in the text are others when
-/// the parcel comes again without what is done.
-fn token(id: BatchId, rows: &[Place]) -> Option<String> {
+/// The token of an INSERT; `None` for no rows. It contains the numbers of rows in the batch, since positions in the text change
+/// when the batch is retried without the rows that are done.
+fn token(id: BatchId, rows: &[TextRow]) -> Option<String> {
     Some(format!("{id}-{}-{}", rows.first()?.number, rows.last()?.number))
 }
 
@@ -196,13 +196,13 @@ mod tests {
     use delivery::Sum;
 
     #[test]
-    fn what_comes_again_has_another_token_than_what_is_done() {
+    fn a_retry_has_another_token_than_the_rows_that_are_done() {
         let id = BatchId { run: 7, number: 1 };
-        let rows = |numbers: std::ops::Range<u32>| -> Vec<Place> {
-            numbers.map(|number| Place { end: 0, number, sum: Sum::default() }).collect()
+        let rows = |numbers: std::ops::Range<u32>| -> Vec<TextRow> {
+            numbers.map(|number| TextRow { end: 0, number, sum: Sum::default() }).collect()
         };
         assert_eq!(token(id, &[]), None);
-        // The same number of rows, at the same places in their texts.
+        // The same number of rows, at the same positions in their texts.
         assert_ne!(token(id, &rows(0..50)), token(id, &rows(51..101)));
         assert_eq!(token(id, &rows(51..101)).unwrap(), format!("{id}-51-100"));
     }

@@ -1,33 +1,33 @@
-//! A table, as the server describes it, and the statement that inserts into it.
+//! The description of a table, and the statement that inserts into it.
 
 use super::error::WriteError;
 use super::http::Http;
 use crate::fit::Fit;
 use crate::rows::{Column, Head};
 use crate::settings::Settings;
-use crate::text::{Look, Time};
+use crate::text::{TextFormat, Time};
 use crate::width::{Logged, Width};
 use delivery::StoreError;
 use tracing::info;
 
-/// Between values of a row.
+/// The delimiter between values of a row.
 pub(super) const DELIMITER: u8 = b'\t';
 
 /// A table, ready to be written to.
 pub(super) struct Table {
     pub(super) head: Head,
-    /// How values become text.
-    pub(super) looks: Vec<Look>,
+    /// The text formats of the columns.
+    pub(super) formats: Vec<TextFormat>,
     /// The INSERT; rows follow it.
     pub(super) insert: String,
 }
 
-/// A name in quotes, within which `\` escapes.
+/// A name, quoted and escaped.
 fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('\\', "\\\\").replace('`', "\\`"))
 }
 
-/// The name of a table, with its database before it if it says so.
+/// The name of a table, quoted, with its database if it has one.
 fn quoted_table(name: &str) -> String {
     match name.split_once('.') {
         Some((database, table)) => format!("{}.{}", quoted(database), quoted(table)),
@@ -36,36 +36,36 @@ fn quoted_table(name: &str) -> String {
 }
 
 impl Table {
-    /// Asks the server about a table, and makes it if it is not there and that is known how. `cut` has the columns of which
-    /// it is known that texts are cut.
+    /// Describes a table, after creating it if it does not exist and `head` has a statement for that. `cut` has the columns for
+    /// which the truncation of texts was logged.
     pub(super) fn new(http: &Http, head: &Head, settings: &Settings, cut: &Logged) -> Result<Self, WriteError> {
         let name = quoted_table(&head.table);
         let fit = Fit { settings, head, table: &name, quoted };
         let describe = || http.ask(&format!("DESCRIBE TABLE {name} FORMAT TabSeparated"));
         let described = match (describe(), &head.create) {
-            (Err(WriteError::StoreError(StoreError::Configuration { key: "sql_table", .. })), Some(create)) => {
-                // Another one may have made it meanwhile: the server's refusal matters if it is not there.
-                let said = match http.ask(create).map_err(WriteError::fault) {
+            (Err(WriteError::Store(StoreError::Configuration { key: "sql_table", .. })), Some(create)) => {
+                // Another client may have created it meanwhile: an error matters only if the table does not exist.
+                let said = match http.ask(create).map_err(WriteError::into_store_error) {
                     Ok(_) => None,
                     Err(StoreError::Configuration { what, .. } | StoreError::Batch(what)) => Some(what),
-                    // A statement that cannot be read is none of the codes that are known.
+                    // Syntax errors have various codes.
                     Err(StoreError::Down(what)) if what.contains("yntax error") => Some(what),
-                    Err(fault) => return Err(WriteError::StoreError(fault)),
+                    Err(error) => return Err(WriteError::Store(error)),
                 };
                 let described = describe().map_err(|error| match error {
-                    WriteError::StoreError(StoreError::Configuration { key: "sql_table", .. }) => {
-                        WriteError::StoreError(fit.not_made(said))
+                    WriteError::Store(StoreError::Configuration { key: "sql_table", .. }) => {
+                        WriteError::Store(fit.not_created(said))
                     }
                     other => other,
                 })?;
-                info!("table {name} made");
+                info!("table {name} created");
                 described
             }
-            (Err(WriteError::StoreError(StoreError::Configuration { key: "sql_table", what })), None) => {
+            (Err(WriteError::Store(StoreError::Configuration { key: "sql_table", what })), None) => {
                 let what = format!(
-                    "{what}; make it with a statement in etc/sql/clickhouse, or let sql_table_schema name a file with one"
+                    "{what}; create it with a statement in etc/sql/clickhouse, or set sql_table_schema to a file with one"
                 );
-                return Err(WriteError::StoreError(StoreError::Configuration { key: "sql_table", what }));
+                return Err(WriteError::Store(StoreError::Configuration { key: "sql_table", what }));
             }
             (described, _) => described?,
         };
@@ -75,35 +75,35 @@ impl Table {
                 Some((fields.next()?, fields.next()?))
             })
             .collect();
-        fit.has_all(|name| types.iter().any(|(known, _)| *known == name)).map_err(WriteError::StoreError)?;
-        let mut looks = Vec::with_capacity(head.columns.len());
+        fit.has_all(|name| types.iter().any(|(found, _)| *found == name)).map_err(WriteError::Store)?;
+        let mut formats = Vec::with_capacity(head.columns.len());
         for column in &head.columns {
             let Some((_, sql_type)) = types.iter().find(|(name, _)| *name == column.name) else { continue };
-            looks.push(look(column, sql_type, settings, cut));
+            formats.push(format(column, sql_type, settings, cut));
         }
         let names: Vec<String> = head.columns.iter().map(|column| quoted(&column.name)).collect();
         let insert = format!("INSERT INTO {name} ({}) FORMAT TabSeparated", names.join(", "));
-        Ok(Self { head: head.clone(), looks, insert })
+        Ok(Self { head: head.clone(), formats, insert })
     }
 }
 
-/// How values of a column of that type are written.
-fn look(column: &Column, sql_type: &str, settings: &Settings, cut: &Logged) -> Look {
+/// The text format of values of a column.
+fn format(column: &Column, sql_type: &str, settings: &Settings, cut: &Logged) -> TextFormat {
     let (inner, nullable) = bare(sql_type);
     let is_text = inner == "String" || inner.starts_with("FixedString");
     let time = match is_text {
         true => Time::Shown(settings.style.zone.clone()),
         false => Time::Digits,
     };
-    let look = Look { largest: largest(inner), ..Look::new(time, !is_text) };
-    let look = look.with_width(Width::of(&column.name, inner, cut));
+    let format = TextFormat { largest: largest(inner), ..TextFormat::new(time, !is_text) };
+    let format = format.with_width(Width::of(&column.name, inner, cut));
     match stand_in(inner) {
-        Some(text) if !nullable => look.with_stand_in(text, DELIMITER),
-        _ => look,
+        Some(text) if !nullable => format.with_stand_in(text, DELIMITER),
+        _ => format,
     }
 }
 
-/// A type without what it is wrapped in, and whether NULL is a value of it.
+/// The inner type without `LowCardinality` and `Nullable`, and whether it is nullable.
 fn bare(sql_type: &str) -> (&str, bool) {
     let unwrap = |sql_type: &'_ str, name: &str| -> Option<usize> {
         sql_type.strip_prefix(name)?.strip_suffix(')').map(|_| name.len())
@@ -118,7 +118,7 @@ fn bare(sql_type: &str) -> (&str, bool) {
     (inner, nullable)
 }
 
-/// The largest number of a type. The server takes larger ones modulo that, without a word.
+/// The largest number of a type. The server silently wraps larger ones around.
 fn largest(inner: &str) -> u64 {
     match inner {
         "UInt8" | "Bool" => u8::MAX.into(),
@@ -132,7 +132,7 @@ fn largest(inner: &str) -> u64 {
     }
 }
 
-/// What stands for nothing in a column that must have a value.
+/// The value for NULL in a column that is not nullable.
 fn stand_in(inner: &str) -> Option<&'static str> {
     match inner {
         "String" => Some(""),

@@ -1,4 +1,4 @@
-//! A connection, every read and write of which has a limit in time.
+//! A connection with a timeout for each read and write.
 
 use super::error::WriteError;
 use crate::settings::Settings;
@@ -9,15 +9,15 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, OptsBuilder, Params, Row, SslOpts, Statement, Value};
 use std::path::Path;
 
-/// Where servers on this machine listen, by distribution. `localhost` means these for MySQL's own clients too.
+/// The sockets of local servers in various distributions. MySQL's own clients use them for `localhost`, too.
 const SOCKETS: [&str; 3] = ["/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock"];
-/// The packet that is assumed when the server does not say.
+/// The maximum packet that is assumed when the server does not state it.
 const PACKET: usize = 16 << 10;
 
 /// A connection.
 pub(super) struct Connection {
     connection: Conn,
-    /// Octets that a statement with its values may have.
+    /// The maximum size of a statement with its values, in bytes.
     pub(super) packet: usize,
 }
 
@@ -37,39 +37,40 @@ impl Connection {
             .tcp_nodelay(true)
             .enable_cleartext_plugin(settings.cleartext)
             .stmt_cache_size(0usize)
-            // An UPDATE tells the rows that it found, whether or not it changed them.
+            // The result of an UPDATE counts the rows that it found, whether or not it changed them.
             .additional_capabilities(CapabilityFlags::CLIENT_FOUND_ROWS);
         options = match socket(host, settings) {
             Some(path) => options.socket(Some(path)),
             None => {
                 if let Some(path) = &settings.ca_file {
-                    // The client library reads it again, and says less about what is wrong.
+                    // The client library reads the file again, but its errors are less precise.
                     authorities("sql_conn_ca_file", Some(path))?;
-                    // The client library asks for a default and must find exactly one; another part of this program
-                    // may have set it before.
+                    // The client library needs a default provider; another part of this program may already have
+                    // installed one.
                     let _ = rustls::crypto::ring::default_provider().install_default();
                     options = options.ssl_opts(SslOpts::default().with_root_cert_path(Some(path.clone())));
                 }
                 options.ip_or_hostname(Some(host)).tcp_port(settings.port.unwrap_or(3306))
             }
         };
-        let named = |fault| match fault {
+        let with_host = |error| match error {
             StoreError::Down(what) => StoreError::Down(format!("{host}: {what}")),
             StoreError::Configuration { key, what } => {
                 StoreError::Configuration { key, what: format!("{host}: {what}") }
             }
-            fault @ StoreError::Batch(_) => fault,
+            error @ StoreError::Batch(_) => error,
         };
-        let connection = Conn::new(options).map_err(|error| named(WriteError::from(error).fault()))?;
+        let connection =
+            Conn::new(options).map_err(|error| with_host(WriteError::from(error).into_store_error()))?;
         let mut connection = Self { connection, packet: PACKET };
-        connection.session(settings).map_err(|error| named(error.fault()))?;
+        connection.session(settings).map_err(|error| with_host(error.into_store_error()))?;
         Ok(connection)
     }
 
-    /// What holds for the whole session.
+    /// Sets the variables of the session.
     fn session(&mut self, settings: &Settings) -> Result<(), WriteError> {
         let seconds = settings.timeout.as_secs().max(1);
-        // Locks are given up a little before this side gives the connection up.
+        // The server stops waiting for locks shortly before this side times out.
         let wait = seconds.saturating_sub(1).max(1);
         self.run(&format!("SET autocommit = 0, lock_wait_timeout = {wait}, innodb_lock_wait_timeout = {wait}"))?;
         if settings.utc {
@@ -95,12 +96,12 @@ impl Connection {
         Ok(self.connection.prep(statement)?)
     }
 
-    /// Lets the server forget a statement.
-    pub(super) fn forget(&mut self, statement: Statement) -> Result<(), WriteError> {
+    /// Closes a prepared statement.
+    pub(super) fn close_statement(&mut self, statement: Statement) -> Result<(), WriteError> {
         Ok(self.connection.close(statement)?)
     }
 
-    /// Runs a prepared statement; gives the number of rows that it found.
+    /// Runs a prepared statement; returns the number of rows that it found.
     pub(super) fn execute(&mut self, statement: &Statement, values: Vec<Value>) -> Result<u64, WriteError> {
         self.connection.exec_drop(statement, parameters(values))?;
         Ok(self.connection.affected_rows())
@@ -116,7 +117,7 @@ fn parameters(values: Vec<Value>) -> Params {
     if values.is_empty() { Params::Empty } else { Params::Positional(values) }
 }
 
-/// The socket of a server on this machine.
+/// The path of the socket, for a server on this machine.
 fn socket(host: &str, settings: &Settings) -> Option<String> {
     if let Some(path) = host.strip_prefix("unix:") {
         return Some(path.to_owned());

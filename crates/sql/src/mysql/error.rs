@@ -1,39 +1,39 @@
-//! What went wrong, by what can be done about it.
+//! Write errors, classified by how they are handled.
 
 use delivery::StoreError;
 use mysql::{DriverError, Error, MySqlError};
 
-/// What went wrong.
+/// Why a write failed.
 #[derive(Debug)]
 pub(super) enum WriteError {
-    /// The connection is of no more use. What was sent last may have been done.
+    /// The connection is broken. The last statement may or may not have been executed.
     Lost(String),
-    /// The server cannot, or the configuration is wrong.
-    StoreError(StoreError),
-    /// The server has undone the transaction, and it may work at once.
-    Again(String),
-    /// The server does not take a row.
+    /// The server cannot write, or the configuration is wrong.
+    Store(StoreError),
+    /// The server has rolled the transaction back; an immediate retry may succeed.
+    Retry(String),
+    /// The server refuses a row.
     Row(String),
 }
 
 impl WriteError {
-    /// As the delivery worker is told.
-    pub(super) fn fault(self) -> StoreError {
+    /// The error for the delivery worker.
+    pub(super) fn into_store_error(self) -> StoreError {
         match self {
-            Self::Lost(what) | Self::Again(what) => StoreError::Down(what),
-            Self::StoreError(fault) => fault,
-            // Statements about no row in particular: the table is not as it should be.
+            Self::Lost(what) | Self::Retry(what) => StoreError::Down(what),
+            Self::Store(error) => error,
+            // A statement that writes no particular row: the table does not fit.
             Self::Row(what) => StoreError::Configuration { key: "sql_table", what },
         }
     }
 
-    /// By the server's number, and the class of its SQLSTATE (MySQL manual, "Server Error Message Reference"; MariaDB
+    /// Classifies by the server's error number, and the class of its SQLSTATE (MySQL manual, "Server Error Message Reference"; MariaDB
     /// manual, "MariaDB Error Code Reference").
     fn from_server(error: MySqlError) -> Self {
         let MySqlError { state, message, code } = error;
         let what = format!("{message} (error {code})");
         let configuration = |key| StoreError::Configuration { key, what: what.clone() };
-        Self::StoreError(match code {
+        Self::Store(match code {
             1045 => configuration("sql_passwd"),
             1044 | 1049 => configuration("sql_db"),
             1130 | 1142 | 1143 | 1227 | 1251 | 1275 | 1370 | 1524 | 1698 => configuration("sql_user"),
@@ -43,9 +43,9 @@ impl WriteError {
             // Shutdown, a killed connection.
             1053 | 1317 | 1927 => return Self::Lost(what),
             // Deadlock; in MariaDB also a row that another transaction has changed.
-            1213 | 1020 => return Self::Again(what),
-            // Limits of packets, values that fit no type, conditions of the table, columns that get no value and have no
-            // default or take none, and what triggers refuse.
+            1213 | 1020 => return Self::Retry(what),
+            // The packet limit, values out of the range of the type, constraints, columns without a value and without a
+            // default, generated columns, and errors of triggers.
             1048
             | 1153
             | 1263..=1266
@@ -64,7 +64,7 @@ impl WriteError {
                 return Self::Row(what);
             }
             _ if ["22", "23", "45"].iter().any(|class| state.starts_with(class)) => return Self::Row(what),
-            // Too many connections, locks that last, full disks, servers that only read, and what nobody foresaw.
+            // Too many connections, lock timeouts, full disks, read-only servers, and everything else.
             _ => StoreError::Down(what),
         })
     }
@@ -74,27 +74,28 @@ impl From<Error> for WriteError {
     fn from(error: Error) -> Self {
         match error {
             Error::MySqlError(error) => Self::from_server(error),
-            Error::TlsError(error) => Self::StoreError(untrusted(error.to_string())),
+            Error::TlsError(error) => Self::Store(untrusted(error.to_string())),
             Error::DriverError(DriverError::TlsNotSupported) => {
-                Self::StoreError(untrusted("the server does not encrypt".to_owned()))
+                Self::Store(untrusted("the server does not support TLS".to_owned()))
             }
             Error::DriverError(DriverError::CleartextPluginDisabled) => {
-                let what = "the server asks for the password in the clear: sql_cleartext_passwd: true sends it"
-                    .to_owned();
-                Self::StoreError(StoreError::Configuration { key: "sql_passwd", what })
+                let what =
+                    "the server asks for the password in clear text; set sql_cleartext_passwd: true to send it"
+                        .to_owned();
+                Self::Store(StoreError::Configuration { key: "sql_passwd", what })
             }
             Error::DriverError(error) => Self::Lost(error.to_string()),
             Error::IoError(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-                Self::StoreError(untrusted(error.to_string()))
+                Self::Store(untrusted(error.to_string()))
             }
             Error::IoError(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                 Self::Lost("no answer in time".to_owned())
             }
             Error::IoError(error) => Self::Lost(error.to_string()),
             other => {
-                // A certificate that is not trusted shows when the first packet is written.
+                // An untrusted certificate shows as an error of the first write.
                 let what = other.to_string();
-                if what.contains("certificate") { Self::StoreError(untrusted(what)) } else { Self::Lost(what) }
+                if what.contains("certificate") { Self::Store(untrusted(what)) } else { Self::Lost(what) }
             }
         }
     }
@@ -109,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_are_told_apart() {
+    fn errors_are_classified() {
         let of = |code, state: &str| {
             WriteError::from(Error::MySqlError(MySqlError {
                 state: state.to_owned(),
@@ -119,7 +120,7 @@ mod tests {
         };
         assert!(matches!(
             of(1045, "28000"),
-            WriteError::StoreError(StoreError::Configuration { key: "sql_passwd", .. })
+            WriteError::Store(StoreError::Configuration { key: "sql_passwd", .. })
         ));
         assert!(matches!(of(1062, "23000"), WriteError::Row(_)));
         assert!(matches!(of(1264, "22003"), WriteError::Row(_)));
@@ -130,10 +131,10 @@ mod tests {
         }
         assert!(matches!(
             of(1050, "42S01"),
-            WriteError::StoreError(StoreError::Configuration { key: "sql_table_schema", .. })
+            WriteError::Store(StoreError::Configuration { key: "sql_table_schema", .. })
         ));
-        assert!(matches!(of(1213, "40001"), WriteError::Again(_)));
-        assert!(matches!(of(1205, "HY000"), WriteError::StoreError(StoreError::Down(_))));
+        assert!(matches!(of(1213, "40001"), WriteError::Retry(_)));
+        assert!(matches!(of(1205, "HY000"), WriteError::Store(StoreError::Down(_))));
         assert!(matches!(of(1053, "08S01"), WriteError::Lost(_)));
     }
 }

@@ -1,29 +1,29 @@
 //! MySQL from version 5.7, MariaDB from version 10.2.
 //!
-//! A parcel is one transaction of prepared statements that carry up to 512 rows each. Which statements depends on the table:
+//! A write batch is one transaction of prepared statements with up to 512 rows each. The statements depend on the table:
 //!
 //! * a unique index covers exactly the key: `INSERT … ON DUPLICATE KEY UPDATE`;
-//! * none does: INSERT into a temporary table, then one UPDATE with a join and one INSERT of what was not there;
-//! * none does, and the user may not make temporary tables: UPDATE, and INSERT when that found nothing, row by row;
+//! * no index does: INSERT into a temporary table, then one UPDATE with a join and one INSERT of the new rows;
+//! * no index does, and the user may not create temporary tables: row by row an UPDATE, and an INSERT if it found nothing;
 //! * rows are only inserted (`sql_dont_try_update`): INSERT.
 //!
-//! # Rows that are refused
+//! # Refused rows
 //!
-//! A statement that fails leaves nothing behind, so its rows are tried in smaller ones, down to the single row that is the
-//! matter; that one is left out. Engines without transactions (`MyISAM`, `Aria`) do leave something behind: their rows go
-//! one by one, each of them on the receipt at once.
+//! A statement that fails has no effect, so its rows are retried in smaller statements, down to the single row that the server
+//! refuses. Statements of engines without transactions (`MyISAM`, `Aria`) may have partial effects: their rows are written
+//! one by one, and each is recorded on the receipt at once.
 //!
-//! Before that, the table is looked at again: rows that it cannot take since it has changed are not at fault, and wait.
+//! Before a row is refused, the table is described again: if it has changed and lacks a column, the rows are kept and retried.
 //!
-//! # Commits without an answer
+//! # In-doubt transactions
 //!
-//! Before COMMIT, one of the rows is read back. When the connection breaks while COMMIT is under way, the next one reads it
-//! again: it has what it had, or more, if the transaction was committed.
+//! Before COMMIT, one of the rows is read back. If the connection breaks during COMMIT, the next connection reads that row
+//! again: its counters are the same or larger if the transaction was committed.
 //!
-//! # Nothing
+//! # NULL
 //!
-//! Where a row has nothing (no address, say) and the column must not be NULL, the column's default is written; without
-//! one, what is like zero in its type.
+//! If a row has no value for a column (such as an address) that must not be NULL, the column's default is written, or the zero
+//! value of its type if it has no default.
 
 mod connection;
 mod error;
@@ -40,14 +40,14 @@ use delivery::{Backend, BatchId, Receipt, StoreError, Sum, WriteBatch};
 use error::WriteError;
 use mysql::Value as Bound;
 use table::{Table, Way};
-use values::{Batch, bind};
+use values::{Chunk, bind};
 
-/// Tables that a connection keeps ready. Names with times in them would else pile up.
+/// The maximum number of tables that a connection keeps prepared. Names may contain times, so their number is unbounded.
 const TABLES: usize = 8;
-/// How often a transaction is tried that the server undid for the sake of another.
+/// The maximum number of attempts for a transaction that the server rolls back in favour of another.
 const ATTEMPTS: u32 = 4;
 
-/// A MySQL server, and its backup. `expected`: the table that must be there from the start.
+/// A MySQL server, and its backup. `expected` is the table that must exist at start-up.
 pub fn backend(settings: Settings, expected: Option<Head>) -> Box<dyn Backend> {
     let backup = settings.backup.clone().map(|host| MySql::new(host, settings.clone(), expected.clone()));
     Box::new(Servers::new(MySql::new(settings.host.clone(), settings, expected), backup))
@@ -58,31 +58,31 @@ struct MySql {
     settings: Settings,
     expected: Option<Head>,
     connection: Option<Connection>,
-    /// The tables of this connection, the last one used at the end.
+    /// The prepared tables of this connection; the current one is the last.
     tables: Vec<Table>,
-    /// Stages made in this connection.
+    /// The number of staging tables created in this connection.
     stages: u64,
     in_doubt: Option<InDoubt>,
-    /// Columns whose texts were cut.
+    /// Columns for which the truncation of texts was logged.
     cut: Logged,
 }
 
-/// A transaction of which nobody said whether it was committed.
+/// A transaction whose COMMIT was sent and not confirmed.
 struct InDoubt {
-    parcel: BatchId,
+    batch: BatchId,
     probe: Probe,
-    refused: Vec<Rejected>,
+    refused: Vec<RejectedRow>,
 }
 
-/// A row, and what the server had of it before COMMIT.
+/// A row, and its counters before COMMIT.
 struct Probe {
     query: String,
     key: Vec<Bound>,
     had: Vec<f64>,
 }
 
-/// A row that the server does not take.
-struct Rejected {
+/// A row that the server refuses.
+struct RejectedRow {
     number: u32,
     sum: Sum,
     what: String,
@@ -102,17 +102,17 @@ impl MySql {
         }
     }
 
-    fn drop_link(&mut self) {
+    fn disconnect(&mut self) {
         self.tables.clear();
         self.connection = None;
     }
 
-    /// What is left to do after error: the connection is given up, and with it transaction, locks and stages.
+    /// Handles an error: drops the connection, and with it transaction, locks and staging tables.
     fn failed(&mut self, error: WriteError) -> StoreError {
-        self.drop_link();
-        match error.fault() {
+        self.disconnect();
+        match error.into_store_error() {
             StoreError::Down(what) => StoreError::Down(format!("{}: {what}", self.host)),
-            fault => fault,
+            error => error,
         }
     }
 
@@ -131,7 +131,7 @@ impl MySql {
         self.connection.as_mut().zip(self.tables.last_mut()).ok_or_else(lost)
     }
 
-    /// Brings the table to the end of the list.
+    /// Prepares the table, and makes it the last of the list.
     fn prepare(&mut self, head: &Head) -> Result<(), WriteError> {
         let connection = self.connection.as_mut().ok_or_else(|| WriteError::Lost("not connected".to_owned()))?;
         if let Some(at) = self.tables.iter().position(|table| table.head == *head) {
@@ -144,13 +144,13 @@ impl MySql {
         }
         self.stages += 1;
         self.tables.push(Table::new(connection, head, &self.settings, self.stages, &self.cut)?);
-        // What was read about the table began a transaction.
+        // Describing the table has begun a transaction.
         connection.run("ROLLBACK")
     }
 
-    /// What became of the transaction in doubt.
-    fn resolve(&mut self, parcel: &WriteBatch, receipt: &mut Receipt) -> Result<(), WriteError> {
-        let Some(in_doubt) = self.in_doubt.take().filter(|in_doubt| in_doubt.parcel == parcel.id) else {
+    /// Finds out whether the in-doubt transaction was committed.
+    fn resolve(&mut self, batch: &WriteBatch, receipt: &mut Receipt) -> Result<(), WriteError> {
+        let Some(in_doubt) = self.in_doubt.take().filter(|in_doubt| in_doubt.batch == batch.id) else {
             return Ok(());
         };
         let connection = self.connection.as_mut().ok_or_else(|| WriteError::Lost("not connected".to_owned()));
@@ -158,9 +158,9 @@ impl MySql {
             in_doubt.probe.read(connection).and_then(|has| connection.run("ROLLBACK").map(|()| has))
         }) {
             Ok(has) => {
-                // Counters grow; others may have added to them.
-                let whole = has.len() == in_doubt.probe.had.len();
-                if whole && has.iter().zip(&in_doubt.probe.had).all(|(has, had)| has >= had) {
+                // Counters only grow; other clients may have added to them.
+                let is_same_length = has.len() == in_doubt.probe.had.len();
+                if is_same_length && has.iter().zip(&in_doubt.probe.had).all(|(has, had)| has >= had) {
                     settle(receipt, &in_doubt.refused);
                     receipt.confirm_all();
                 }
@@ -173,12 +173,12 @@ impl MySql {
         }
     }
 
-    /// Begins; connects anew when the connection has broken since the last parcel.
+    /// Begins a transaction. Reconnects if the connection has broken since the last batch.
     fn begin(&mut self, head: &Head) -> Result<(), WriteError> {
         match self.try_begin(head) {
             Err(WriteError::Lost(_)) => {
-                self.drop_link();
-                self.connect().map_err(WriteError::StoreError)?;
+                self.disconnect();
+                self.connect().map_err(WriteError::Store)?;
                 self.try_begin(head)
             }
             begun => begun,
@@ -190,12 +190,12 @@ impl MySql {
         let locking = self.settings.locking;
         let (connection, table) = self.ready()?;
         match locking {
-            // It ends what was before. A transaction begins with the next statement, as there is no autocommit: START
-            // TRANSACTION would unlock.
+            // LOCK TABLES ends the previous transaction. The next one begins with the next statement, since autocommit is off:
+            // START TRANSACTION would unlock the table.
             LockingStyle::Table => connection.run(&table.lock()).map_err(|error| match error {
-                WriteError::StoreError(StoreError::Configuration { key: "sql_db" | "sql_user", what }) => {
-                    let what = format!("{what}; sql_locking_style: none needs no right to lock");
-                    WriteError::StoreError(StoreError::Configuration { key: "sql_locking_style", what })
+                WriteError::Store(StoreError::Configuration { key: "sql_db" | "sql_user", what }) => {
+                    let what = format!("{what}; sql_locking_style: none needs no LOCK TABLES privilege");
+                    WriteError::Store(StoreError::Configuration { key: "sql_locking_style", what })
                 }
                 other => other,
             }),
@@ -203,41 +203,48 @@ impl MySql {
         }
     }
 
-    /// Writes the rows. Unless the table has been looked at for them (`is_known`), none is refused: that is error.
+    /// Writes the rows. A refused row is an error, unless the table was described again for this batch (`is_table_checked`).
     fn transact(
         &mut self,
-        parcel: &WriteBatch,
+        batch: &WriteBatch,
         rows: &Rows<'_>,
         receipt: &mut Receipt,
-        is_known: bool,
+        is_table_checked: bool,
     ) -> Result<(), WriteError> {
         self.begin(&rows.head)?;
         let locked = self.settings.locking == LockingStyle::Table;
         let limit = usize::try_from(self.settings.multi_values).unwrap_or(usize::MAX);
         let (connection, table) = self.ready()?;
-        let batch = Batch::new(rows, receipt).ok_or_else(|| {
-            WriteError::StoreError(StoreError::Batch("it ends in the middle of a row".to_owned()))
+        let chunk = Chunk::new(rows, receipt).ok_or_else(|| {
+            WriteError::Store(StoreError::Batch("the batch ends in the middle of a row".to_owned()))
         })?;
         let limit = if limit == 0 { connection.packet / 2 } else { limit.min(connection.packet / 2) };
-        // Without transactions nothing can be taken back, and what is written is written.
+        // Without transactions, written rows cannot be rolled back: they are confirmed at once.
         let written = if table.transactional { None } else { Some(&mut *receipt) };
-        let mut writer =
-            Writer { connection, table, batch: &batch, limit, may_refuse: is_known, refused: Vec::new(), written };
+        let mut writer = Writer {
+            connection,
+            table,
+            chunk: &chunk,
+            limit,
+            may_refuse: is_table_checked,
+            refused: Vec::new(),
+            written,
+        };
         writer.write()?;
         let refused = writer.refused;
-        let probe = Probe::new(connection, table, &batch, &refused)?;
+        let probe = Probe::new(connection, table, &chunk, &refused)?;
         match (connection.run("COMMIT"), probe) {
             (Ok(()), _) => {
                 settle(receipt, &refused);
                 receipt.confirm_all();
-                // It is locked no longer than this connection lasts: an error has no consequence for the parcel.
+                // The lock ends with the connection: an error here does not affect the batch.
                 if locked && connection.run("UNLOCK TABLES").is_err() {
-                    self.drop_link();
+                    self.disconnect();
                 }
                 Ok(())
             }
             (Err(WriteError::Lost(what)), Some(probe)) => {
-                self.in_doubt = Some(InDoubt { parcel: parcel.id, probe, refused });
+                self.in_doubt = Some(InDoubt { batch: batch.id, probe, refused });
                 Err(WriteError::Lost(what))
             }
             (Err(error), _) => Err(error),
@@ -254,22 +261,22 @@ impl Server for MySql {
         self.connect()
     }
 
-    fn write(&mut self, parcel: &WriteBatch, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), StoreError> {
+    fn write(&mut self, batch: &WriteBatch, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), StoreError> {
         self.connect()?;
-        self.resolve(parcel, receipt).map_err(|error| self.failed(error))?;
-        let mut is_known = false;
+        self.resolve(batch, receipt).map_err(|error| self.failed(error))?;
+        let mut is_table_checked = false;
         for attempt in 1.. {
-            if (0..parcel.items).all(|item| receipt.has(item)) {
+            if (0..batch.items).all(|item| receipt.has(item)) {
                 break;
             }
-            match self.transact(parcel, rows, receipt, is_known) {
-                Err(WriteError::Row(_)) if !is_known => {
-                    is_known = true;
-                    self.drop_link();
+            match self.transact(batch, rows, receipt, is_table_checked) {
+                Err(WriteError::Row(_)) if !is_table_checked => {
+                    is_table_checked = true;
+                    self.disconnect();
                     self.connect()?;
                 }
-                Err(WriteError::Again(_)) if attempt < ATTEMPTS => {
-                    self.drop_link();
+                Err(WriteError::Retry(_)) if attempt < ATTEMPTS => {
+                    self.disconnect();
                     self.connect()?;
                 }
                 Err(error) => return Err(self.failed(error)),
@@ -280,34 +287,34 @@ impl Server for MySql {
     }
 
     fn in_doubt(&self) -> Option<BatchId> {
-        self.in_doubt.as_ref().map(|in_doubt| in_doubt.parcel)
+        self.in_doubt.as_ref().map(|in_doubt| in_doubt.batch)
     }
 
     fn close(&mut self) {
-        self.drop_link();
+        self.disconnect();
     }
 }
 
-/// Writes refused rows on the receipt.
-fn settle(receipt: &mut Receipt, refused: &[Rejected]) {
+/// Records refused rows on the receipt.
+fn settle(receipt: &mut Receipt, refused: &[RejectedRow]) {
     for row in refused {
         receipt.refuse(row.number, row.sum, || row.what.clone());
     }
 }
 
 impl Probe {
-    /// Reads back a row that was written: one that counts something, as only that can be seen.
+    /// Reads back a row that was written: one with counters above zero, since only these show that it was added.
     fn new(
         connection: &mut Connection,
         table: &Table,
-        batch: &Batch<'_>,
-        refused: &[Rejected],
+        chunk: &Chunk<'_>,
+        refused: &[RejectedRow],
     ) -> Result<Option<Self>, WriteError> {
         let is_refused = |number: u32| refused.iter().any(|row| row.number == number);
-        let written = || batch.places.iter().enumerate().filter(|(_, place)| !is_refused(place.number));
-        let counting = written().find(|(_, place)| place.sum.packets > 0 && place.sum.octets > 0);
+        let written = || chunk.rows.iter().enumerate().filter(|(_, row_id)| !is_refused(row_id.number));
+        let counting = written().find(|(_, row_id)| row_id.sum.packets > 0 && row_id.sum.bytes > 0);
         let Some((row, _)) = counting.or_else(|| written().next()) else { return Ok(None) };
-        let values = bind(batch.values(row, row + 1), &table.looks);
+        let values = bind(chunk.values(row, row + 1), &table.bindings);
         let key = table.keys().filter_map(|at| values.get(at).cloned()).collect();
         let mut probe = Self { query: table.probe(), key, had: Vec::new() };
         probe.had = probe.read(connection)?;
@@ -322,23 +329,23 @@ impl Probe {
     }
 }
 
-/// Writes the rows of a parcel, within its transaction.
+/// Writes the rows of a batch, within its transaction.
 struct Writer<'a> {
     connection: &'a mut Connection,
     table: &'a mut Table,
-    batch: &'a Batch<'a>,
-    /// Octets of a statement.
+    chunk: &'a Chunk<'a>,
+    /// The maximum size of a statement in bytes.
     limit: usize,
-    /// What the server does not take is refused; else that is error.
+    /// Rows that the server rejects are refused; otherwise they are an error.
     may_refuse: bool,
-    refused: Vec<Rejected>,
-    /// Where each row is confirmed as it is written.
+    refused: Vec<RejectedRow>,
+    /// The receipt, where each row is confirmed when it is written.
     written: Option<&'a mut Receipt>,
 }
 
 impl Writer<'_> {
     fn write(&mut self) -> Result<(), WriteError> {
-        let rows = self.batch.places.len();
+        let rows = self.chunk.rows.len();
         match self.table.way {
             Way::Direct => self.insert(0, rows),
             Way::Staged => self.stage(0, rows),
@@ -347,33 +354,33 @@ impl Writer<'_> {
     }
 
     fn refuse(&mut self, row: usize, what: String) {
-        let Some(place) = self.batch.places.get(row) else { return };
+        let Some(row_id) = self.chunk.rows.get(row) else { return };
         if let Some(receipt) = &mut self.written {
-            receipt.refuse(place.number, place.sum, || what.clone());
+            receipt.refuse(row_id.number, row_id.sum, || what.clone());
         }
-        self.refused.push(Rejected { number: place.number, sum: place.sum, what });
+        self.refused.push(RejectedRow { number: row_id.number, sum: row_id.sum, what });
     }
 
-    /// Refuses a row that no packet can carry: sending it would cost the connection, again and again.
+    /// Refuses a row that exceeds the maximum packet: sending it would break the connection each time.
     fn is_too_large(&mut self, row: usize) -> bool {
-        let octets = self.batch.size(row, row + 1);
-        let large = octets > self.connection.packet;
+        let size = self.chunk.size(row, row + 1);
+        let large = size > self.connection.packet;
         if large {
             self.refuse(
                 row,
-                format!("it needs {octets} octets, max_allowed_packet is {}", self.connection.packet),
+                format!("the row needs {size} bytes, max_allowed_packet is {}", self.connection.packet),
             );
         }
         large
     }
 
     fn confirm(&mut self, row: usize) {
-        if let (Some(receipt), Some(place)) = (&mut self.written, self.batch.places.get(row)) {
-            receipt.confirm(place.number);
+        if let (Some(receipt), Some(row_id)) = (&mut self.written, self.chunk.rows.get(row)) {
+            receipt.confirm(row_id.number);
         }
     }
 
-    /// Inserts rows, in statements as large as possible. What fails is tried in smaller ones.
+    /// Inserts rows, in statements as large as possible. Rows of a failed statement are retried in smaller ones.
     fn insert(&mut self, first: usize, end: usize) -> Result<(), WriteError> {
         self.insert_by(first, end, 0)
     }
@@ -381,20 +388,20 @@ impl Writer<'_> {
     fn insert_by(&mut self, mut first: usize, end: usize, largest: usize) -> Result<(), WriteError> {
         while first < end {
             let fits = |rows: usize| {
-                rows <= end - first && (rows == 1 || self.batch.size(first, first + rows) <= self.limit)
+                rows <= end - first && (rows == 1 || self.chunk.size(first, first + rows) <= self.limit)
             };
-            let size = self.table.sizes().find(|(place, rows)| *place >= largest && fits(*rows));
-            let Some((place, rows)) = size else { return Ok(()) };
+            let found = self.table.sizes().find(|(size, rows)| *size >= largest && fits(*rows));
+            let Some((size, rows)) = found else { return Ok(()) };
             if rows == 1 && self.is_too_large(first) {
                 first += 1;
                 continue;
             }
-            let statement = self.table.insert(self.connection, place)?;
-            let values = bind(self.batch.values(first, first + rows), &self.table.looks);
+            let statement = self.table.insert(self.connection, size)?;
+            let values = bind(self.chunk.values(first, first + rows), &self.table.bindings);
             match self.connection.execute(&statement, values) {
                 Ok(_) => (first..first + rows).for_each(|row| self.confirm(row)),
                 Err(WriteError::Row(what)) if rows == 1 && self.may_refuse => self.refuse(first, what),
-                Err(WriteError::Row(_)) if self.may_refuse => self.insert_by(first, first + rows, place + 1)?,
+                Err(WriteError::Row(_)) if self.may_refuse => self.insert_by(first, first + rows, size + 1)?,
                 Err(error) => return Err(error),
             }
             first += rows;
@@ -402,12 +409,12 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Brings rows into the table by way of the stage. What fails is tried in halves.
+    /// Writes rows through the staging table. If the merge fails, the two halves are retried.
     fn stage(&mut self, first: usize, end: usize) -> Result<(), WriteError> {
         if first >= end {
             return Ok(());
         }
-        let known = self.refused.len();
+        let refused_before = self.refused.len();
         self.connection.run("SAVEPOINT pmacct")?;
         let cleared = format!("DELETE FROM {}", self.table.stage);
         self.connection.run(&cleared)?;
@@ -417,7 +424,7 @@ impl Writer<'_> {
         match merged {
             Err(WriteError::Row(what)) if self.may_refuse => {
                 self.connection.run("ROLLBACK TO SAVEPOINT pmacct")?;
-                self.refused.truncate(known);
+                self.refused.truncate(refused_before);
                 if end - first == 1 {
                     self.refuse(first, what);
                     return Ok(());
@@ -430,15 +437,15 @@ impl Writer<'_> {
         }
     }
 
-    /// Changes a row, or inserts it.
+    /// Updates a row, or inserts it.
     fn single(&mut self, row: usize) -> Result<(), WriteError> {
         if self.is_too_large(row) {
             return Ok(());
         }
-        let values = bind(self.batch.values(row, row + 1), &self.table.looks);
+        let values = bind(self.chunk.values(row, row + 1), &self.table.bindings);
         let statement = self.table.update(self.connection)?;
-        let places = self.table.updated();
-        let updated = places.iter().filter_map(|at| values.get(*at).cloned()).collect();
+        let positions = self.table.updated();
+        let updated = positions.iter().filter_map(|at| values.get(*at).cloned()).collect();
         match self.connection.execute(&statement, updated) {
             Ok(0) => self.insert(row, row + 1),
             Ok(_) => {

@@ -1,8 +1,8 @@
-//! A table, as the server describes it, and the statements that write to it.
+//! The description of a table, and the statements that write to it.
 
 use super::connection::Connection;
 use super::error::WriteError;
-use super::values::Look;
+use super::values::Binding;
 use crate::fit::Fit;
 use crate::rows::{Form, Head, Role};
 use crate::settings::Settings;
@@ -10,13 +10,13 @@ use crate::width::{Logged, Width};
 use delivery::StoreError;
 use mysql::{Statement, Value as Bound};
 
-/// Rows of statements, largest first: what is left over takes a few of the smaller ones, and a row that is refused is found
-/// by going from one to the next.
+/// The numbers of rows of statements, largest first: the remainder is written with a few of the smaller ones, and a refused row
+/// is found by going from one size to the next.
 const SIZES: [usize; 4] = [512, 64, 8, 1];
-/// Placeholders in a statement (MySQL protocol, `COM_STMT_PREPARE`: a number of 16 bits).
+/// The maximum number of placeholders in a statement (MySQL protocol, `COM_STMT_PREPARE`: a number of 16 bits).
 const PLACEHOLDERS: usize = 65_535;
 
-/// How rows come into a table.
+/// How rows are written to a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     /// Statements of many rows: INSERT, with ON DUPLICATE KEY UPDATE unless rows are only inserted.
@@ -30,17 +30,17 @@ pub(super) enum Way {
 /// A table, ready to be written to.
 pub(super) struct Table {
     pub(super) head: Head,
-    pub(super) looks: Vec<Look>,
+    pub(super) bindings: Vec<Binding>,
     /// Its name, quoted.
     pub(super) name: String,
     pub(super) way: Way,
-    /// What fails leaves no trace, and what is not committed is undone.
+    /// Failed statements have no effect, and uncommitted ones are rolled back.
     pub(super) transactional: bool,
-    /// The temporary table, quoted.
+    /// The name of the staging table, quoted.
     pub(super) stage: String,
     columns: Vec<Described>,
     insert_only: bool,
-    /// Prepared statements for so many rows, by their place in [`SIZES`].
+    /// Prepared INSERTs, by the index of their number of rows in [`SIZES`].
     inserts: [Option<Statement>; SIZES.len()],
     update: Option<Statement>,
 }
@@ -56,14 +56,14 @@ struct Described {
     placeholder: &'static str,
 }
 
-/// A name as a statement shows it.
+/// A name, quoted.
 fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 
 impl Table {
-    /// Asks the server about a table, and makes it if it is not there and that is known how. `number` tells stages of a
-    /// connection apart; `cut` has the columns of which it is known that texts are cut.
+    /// Describes a table, after creating it if it does not exist and `head` has a statement for that. `number` distinguishes the
+    /// staging tables of a connection; `cut` has the columns for which the truncation of texts was logged.
     pub(super) fn new(
         connection: &mut Connection,
         head: &Head,
@@ -75,16 +75,16 @@ impl Table {
         let fit = Fit { settings, head, table: &name, quoted };
         let show = format!("SHOW COLUMNS FROM {name}");
         let described = match (connection.query(&show), &head.create) {
-            (Err(WriteError::StoreError(StoreError::Configuration { key: "sql_table", .. })), Some(create)) => {
-                // Another one may have made it meanwhile: the server's refusal matters if it is not there.
-                let said = match connection.run(create).map_err(WriteError::fault) {
+            (Err(WriteError::Store(StoreError::Configuration { key: "sql_table", .. })), Some(create)) => {
+                // Another client may have created it meanwhile: an error matters only if the table does not exist.
+                let said = match connection.run(create).map_err(WriteError::into_store_error) {
                     Ok(()) => None,
                     Err(StoreError::Configuration { what, .. }) => Some(what),
-                    Err(fault) => return Err(WriteError::StoreError(fault)),
+                    Err(error) => return Err(WriteError::Store(error)),
                 };
                 connection.query(&show).map_err(|error| match error {
-                    WriteError::StoreError(StoreError::Configuration { key: "sql_table", .. }) => {
-                        WriteError::StoreError(fit.not_made(said))
+                    WriteError::Store(StoreError::Configuration { key: "sql_table", .. }) => {
+                        WriteError::Store(fit.not_created(said))
                     }
                     other => other,
                 })
@@ -96,8 +96,8 @@ impl Table {
                 .iter()
                 .any(|row| row.get("Field").is_some_and(|field: String| field.eq_ignore_ascii_case(name)))
         };
-        fit.has_all(has).map_err(WriteError::StoreError)?;
-        let (mut columns, mut looks) = (Vec::new(), Vec::new());
+        fit.has_all(has).map_err(WriteError::Store)?;
+        let (mut columns, mut bindings) = (Vec::new(), Vec::new());
         for column in &head.columns {
             let found = described.iter().find_map(|row| {
                 let field: String = row.get("Field")?;
@@ -121,16 +121,16 @@ impl Table {
                 false => stand_in(&sql_type, time, text("Default").as_deref()),
             };
             let is_text = TEXTS.iter().any(|text| sql_type.contains(text));
-            let octets = column.form == Form::Address && settings.num_hosts;
+            let binary = column.form == Form::Address && settings.num_hosts;
             let width = Width::of(&column.name, &sql_type, cut);
-            looks.push(Look { null, empty_is_null: !is_text, octets, width });
+            bindings.push(Binding { null, empty_is_null: !is_text, binary, width });
         }
         takes_rows(connection, &fit, &columns, &described)?;
         let transactional = transactional(connection, &head.table)?;
         let stage = quoted(&format!("pmacct_stage_{number}"));
         let mut table = Self {
             head: head.clone(),
-            looks,
+            bindings,
             name,
             way: Way::Direct,
             transactional,
@@ -141,17 +141,17 @@ impl Table {
             update: None,
         };
         if !table.insert_only && !table.is_indexed(connection)? {
-            // Who may not make temporary tables writes row by row.
-            let staged = transactional && connection.run(&table.make_stage()).is_ok();
+            // Without the privilege to create temporary tables, rows are written one by one.
+            let staged = transactional && connection.run(&table.create_stage()).is_ok();
             table.way = if staged { Way::Staged } else { Way::Single };
         }
         Ok(table)
     }
 
-    /// True when an index makes rows with the same key one, and no index does so with others.
+    /// True when a unique index covers exactly the key, and no other unique index covers only written columns.
     fn is_indexed(&self, connection: &mut Connection) -> Result<bool, WriteError> {
         let keys = || self.columns.iter().filter(|column| column.role == Role::Key);
-        // Two rows with nothing in a column are never the same for an index.
+        // Rows with NULL in a column are never equal in an index.
         if keys().any(|column| column.nullable) {
             return Ok(false);
         }
@@ -178,13 +178,13 @@ impl Table {
             columns.len() == keys().count()
                 && keys().all(|key| columns.iter().any(|name| key.name.eq_ignore_ascii_case(name)))
         };
-        // An index over columns that are not written (a number that counts up) does not meet what is written.
+        // An index with columns that are not written (such as AUTO_INCREMENT) does not conflict.
         let others =
             indexes.iter().filter(|(_, columns, _)| !exact(columns)).all(|(_, columns, _)| !within(columns));
         Ok(others && indexes.iter().any(|(_, columns, good)| *good && exact(columns)))
     }
 
-    fn make_stage(&self) -> String {
+    fn create_stage(&self) -> String {
         let names = self.list(|column| Some(column.quoted.clone()));
         format!("CREATE TEMPORARY TABLE {} AS SELECT {names} FROM {} LIMIT 0", self.stage, self.name)
     }
@@ -194,7 +194,7 @@ impl Table {
         shown.join(", ")
     }
 
-    /// The statement that locks the table for this connection alone, under all names that statements use.
+    /// The statement that locks the table for this connection, under all names that statements use.
     pub(super) fn lock(&self) -> String {
         let name = &self.name;
         match self.way {
@@ -203,20 +203,20 @@ impl Table {
         }
     }
 
-    /// Sizes of statements: their place, and rows.
+    /// The possible sizes of statements: index in [`SIZES`], and number of rows.
     pub(super) fn sizes(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
-        let most = if self.transactional { PLACEHOLDERS / self.columns.len().max(1) } else { 1 };
-        SIZES.into_iter().enumerate().filter(move |(_, rows)| *rows <= most.max(1))
+        let max_rows = if self.transactional { PLACEHOLDERS / self.columns.len().max(1) } else { 1 };
+        SIZES.into_iter().enumerate().filter(move |(_, rows)| *rows <= max_rows.max(1))
     }
 
-    /// The statement that inserts as many rows as the size in that place says; into the stage, where there is one.
+    /// The INSERT for the number of rows with that index in [`SIZES`]; into the staging table, if there is one.
     pub(super) fn insert(&mut self, connection: &mut Connection, size: usize) -> Result<Statement, WriteError> {
         if let Some(Some(statement)) = self.inserts.get(size) {
             return Ok(statement.clone());
         }
         let statement = connection.prepare(&self.insert_statement(SIZES.get(size).copied().unwrap_or(1)))?;
-        if let Some(place) = self.inserts.get_mut(size) {
-            *place = Some(statement.clone());
+        if let Some(slot) = self.inserts.get_mut(size) {
+            *slot = Some(statement.clone());
         }
         Ok(statement)
     }
@@ -232,7 +232,7 @@ impl Table {
         }
         if self.way == Way::Direct && !self.insert_only {
             let set = self.list(|column| column.set("", |name| format!("VALUES({name})")));
-            // What has keys only is there or is not.
+            // Without other columns than the key, there is nothing to update.
             let set = if set.is_empty() { self.columns.first().map_or(set, Described::same) } else { set };
             statement.push_str(" ON DUPLICATE KEY UPDATE ");
             statement.push_str(&set);
@@ -240,7 +240,7 @@ impl Table {
         statement
     }
 
-    /// The statement that changes a row. Its values: those of the columns that change, then of the key.
+    /// The statement that updates a row. Its values are those of the updated columns, then those of the key.
     pub(super) fn update(&mut self, connection: &mut Connection) -> Result<Statement, WriteError> {
         if let Some(statement) = &self.update {
             return Ok(statement.clone());
@@ -252,23 +252,23 @@ impl Table {
         Ok(statement)
     }
 
-    /// Places of the columns whose values [`Self::update`] takes, in order.
+    /// Positions of the columns whose values [`Self::update`] needs, in order.
     pub(super) fn updated(&self) -> Vec<usize> {
-        let mut places = Vec::new();
+        let mut positions = Vec::new();
         for (at, column) in self.columns.iter().enumerate() {
-            // A column that may be NULL is shown more than once.
-            places.extend(std::iter::repeat_n(at, column.shown()));
+            // The value of a nullable column may be needed more than once.
+            positions.extend(std::iter::repeat_n(at, column.uses()));
         }
-        places.extend(self.keys());
-        places
+        positions.extend(self.keys());
+        positions
     }
 
-    /// Places of the columns of the key.
+    /// Positions of the key columns.
     pub(super) fn keys(&self) -> impl Iterator<Item = usize> {
         self.columns.iter().enumerate().filter(|(_, column)| column.role == Role::Key).map(|(at, _)| at)
     }
 
-    /// The condition that a row has a key.
+    /// The condition that a row has the key.
     fn same(&self) -> String {
         let keys = self.columns.iter().filter(|column| column.role == Role::Key);
         let same: Vec<String> =
@@ -276,7 +276,7 @@ impl Table {
         if same.is_empty() { "TRUE".to_owned() } else { same.join(" AND ") }
     }
 
-    /// The statements that bring the stage's rows into the table.
+    /// The statements that merge the staging table into the table.
     pub(super) fn merge(&self) -> [Option<String>; 2] {
         let (name, stage) = (&self.name, &self.stage);
         let keys = self.list(|column| (column.role == Role::Key).then(|| column.quoted.clone()));
@@ -297,8 +297,8 @@ impl Table {
         [update, Some(insert)]
     }
 
-    /// A query whose answer tells whether a row has been written: how many there are with its key, and their counters. It
-    /// waits for whoever is at the row.
+    /// A query that shows whether a row has been written: the number of rows with its key, and the sums of their counters. It
+    /// waits for locks on the row.
     pub(super) fn probe(&self) -> String {
         let counters = self.columns.iter().filter(|column| column.role == Role::Sum);
         let sums: String =
@@ -310,10 +310,10 @@ impl Table {
         )
     }
 
-    /// Lets the server forget what belongs to the table.
+    /// Closes the statements and drops the staging table.
     pub(super) fn close(self, connection: &mut Connection) -> Result<(), WriteError> {
         for statement in self.inserts.into_iter().flatten().chain(self.update) {
-            connection.forget(statement)?;
+            connection.close_statement(statement)?;
         }
         match self.way {
             Way::Staged => connection.run(&format!("DROP TEMPORARY TABLE IF EXISTS {}", self.stage)),
@@ -322,8 +322,8 @@ impl Table {
     }
 }
 
-/// Checks that a row can be inserted, by an INSERT of none: the server knows what triggers, modes and views make of a column
-/// that gets no value.
+/// Checks that rows can be inserted, by an INSERT of no rows: only the server knows how triggers, modes and views treat a column
+/// without a value.
 fn takes_rows(
     connection: &mut Connection,
     fit: &Fit<'_>,
@@ -344,14 +344,14 @@ fn takes_rows(
                 (must && text(row, "Extra").is_none_or(|extra| extra.is_empty())).then_some(field)
             });
             let unfilled: Vec<String> = unfilled.collect();
-            fit.fills_all(&unfilled).map_err(WriteError::StoreError)?;
-            Err(WriteError::StoreError(StoreError::Configuration { key: "sql_table", what }))
+            fit.fills_all(&unfilled).map_err(WriteError::Store)?;
+            Err(WriteError::Store(StoreError::Configuration { key: "sql_table", what }))
         }
         result => result,
     }
 }
 
-/// Types of numbers, and of texts, by their beginning or a part.
+/// Names of number types (the beginning) and of text types (a part).
 const NUMBERS: [&str; 12] = [
     "tinyint",
     "smallint",
@@ -368,13 +368,13 @@ const NUMBERS: [&str; 12] = [
 ];
 const TEXTS: [&str; 5] = ["char", "text", "binary", "blob", "enum"];
 
-/// What stands for nothing in a column that must have a value.
+/// The value for NULL in a column that must not be NULL.
 fn stand_in(sql_type: &str, time: bool, default: Option<&str>) -> Bound {
     if time {
-        // A time stamp has no zero.
+        // A TIMESTAMP has no zero value.
         return Bound::Int(i64::from(sql_type.starts_with("timestamp")));
     }
-    // MariaDB shows defaults as a statement does, with quotes; MySQL shows what they are.
+    // MariaDB shows defaults with quotes, MySQL without.
     let default = default.map(|text| match text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
         Some(text) => text.replace("''", "'"),
         None => text.to_owned(),
@@ -391,7 +391,7 @@ fn stand_in(sql_type: &str, time: bool, default: Option<&str>) -> Bound {
     }
 }
 
-/// Whether the table's engine has transactions. A view has no engine; it is treated with the same care as one without.
+/// Whether the table's engine has transactions. A view has no engine and is treated as one without transactions.
 fn transactional(connection: &mut Connection, table: &str) -> Result<bool, WriteError> {
     let row = connection.ask(
         "SELECT COUNT(*) > 0 AND SUM(e.TRANSACTIONS = 'YES') = COUNT(*) FROM information_schema.TABLES t \
@@ -403,12 +403,12 @@ fn transactional(connection: &mut Connection, table: &str) -> Result<bool, Write
 }
 
 impl Described {
-    /// `name = …` for a column that changes; `old` stands before its name, `new` makes the new value.
+    /// `name = …` for a column that is updated; `old` is a prefix of its name, `new` gives the new value.
     fn set(&self, old: &str, new: impl Fn(&str) -> String) -> Option<String> {
         let name = format!("{old}{}", self.quoted);
         let new = new(&self.quoted);
         let number = |value: &str| if self.nullable { format!("IFNULL({value}, 0)") } else { value.to_owned() };
-        // These give NULL when one of the two is.
+        // LEAST and GREATEST are NULL if one of the two is.
         let choose = |function: &str| match self.nullable {
             true => format!("COALESCE({function}({name}, {new}), {name}, {new})"),
             false => format!("{function}({name}, {new})"),
@@ -424,8 +424,8 @@ impl Described {
         Some(format!("{name} = {value}"))
     }
 
-    /// How often [`Self::set`] shows the new value.
-    fn shown(&self) -> usize {
+    /// How often [`Self::set`] uses the new value.
+    fn uses(&self) -> usize {
         match self.role {
             Role::Key => 0,
             Role::Least | Role::Greatest if self.nullable => 2,
@@ -438,7 +438,7 @@ impl Described {
         format!("{0} = {0}", self.quoted)
     }
 
-    /// The value of several rows with the same key.
+    /// The merged value of rows with the same key.
     fn summed(&self) -> String {
         let aggregate = match self.role {
             Role::Key => return self.quoted.clone(),
@@ -461,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_for_nothing() {
+    fn null_is_replaced_in_columns_that_must_not_be_null() {
         let text = |text: &str| Bound::Bytes(text.as_bytes().to_vec());
         assert_eq!(stand_in("int(4) unsigned", false, None), Bound::Int(0));
         assert_eq!(stand_in("int(4) unsigned", false, Some("7")), text("7"));

@@ -7,52 +7,52 @@ use encode::address;
 use mysql::Value as Bound;
 use std::net::IpAddr;
 
-/// Octets of a parameter beside what it holds: its type, its length.
-const AROUND: usize = 16;
+/// The overhead of a parameter in bytes: its type and its length.
+const OVERHEAD: usize = 16;
 
-/// How values of a column are bound.
+/// How the values of a column are bound.
 #[derive(Clone, Debug)]
-pub(super) struct Look {
-    /// What stands for nothing.
+pub(super) struct Binding {
+    /// The value for NULL.
     pub(super) null: Bound,
-    /// An empty text is nothing, as it is no value of the column's type.
+    /// An empty text counts as NULL, since it is not a value of the column's type.
     pub(super) empty_is_null: bool,
-    /// Addresses are octets, as `INET6_ATON` gives them.
-    pub(super) octets: bool,
-    /// How long texts may be.
+    /// Addresses are binary, as `INET6_ATON` returns them.
+    pub(super) binary: bool,
+    /// The maximum length of texts.
     pub(super) width: Width,
 }
 
-/// A row of a parcel.
+/// A row of a batch.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    /// Its number in the parcel.
+pub(super) struct RowId {
+    /// Its number in the batch.
     pub(super) number: u32,
-    /// What it accounts for.
+    /// The traffic that it counts.
     pub(super) sum: Sum,
 }
 
-/// The rows that are to be written.
+/// The rows of a batch that are still to be written.
 #[derive(Debug)]
-pub(super) struct Batch<'a> {
-    pub(super) places: Vec<Place>,
-    /// As many for each row as there are columns.
+pub(super) struct Chunk<'a> {
+    pub(super) rows: Vec<RowId>,
+    /// Row by row, one for each column.
     values: Vec<Value<'a>>,
     columns: usize,
 }
 
-impl<'a> Batch<'a> {
-    /// The rows that a receipt does not have yet; `None` when the parcel is damaged.
+impl<'a> Chunk<'a> {
+    /// The rows that the receipt does not list yet; `None` when the batch is damaged.
     pub(super) fn new(rows: &Rows<'a>, receipt: &Receipt) -> Option<Self> {
-        let mut batch = Self { places: Vec::new(), values: Vec::new(), columns: rows.head.columns.len() };
-        let whole = rows.each(|number, sum, values| {
+        let mut chunk = Self { rows: Vec::new(), values: Vec::new(), columns: rows.head.columns.len() };
+        let is_complete = rows.each(|number, sum, values| {
             if !receipt.has(number) {
-                batch.places.push(Place { number, sum });
-                batch.values.extend_from_slice(values);
+                chunk.rows.push(RowId { number, sum });
+                chunk.values.extend_from_slice(values);
             }
             Ok::<(), std::convert::Infallible>(())
         });
-        matches!(whole, Ok(true)).then_some(batch)
+        matches!(is_complete, Ok(true)).then_some(chunk)
     }
 
     /// The values of some rows.
@@ -60,19 +60,19 @@ impl<'a> Batch<'a> {
         self.values.get(first * self.columns..end * self.columns).unwrap_or_default()
     }
 
-    /// Octets that some rows need in a packet, at most.
+    /// An upper bound of the size of some rows in a packet, in bytes.
     pub(super) fn size(&self, first: usize, end: usize) -> usize {
         let text = |value: &Value<'_>| if let Value::Text(text) = value { text.len() } else { 40 };
-        self.values(first, end).iter().map(|value| text(value) + AROUND).sum()
+        self.values(first, end).iter().map(|value| text(value) + OVERHEAD).sum()
     }
 }
 
 /// The parameters for values, row by row.
-pub(super) fn bind(values: &[Value<'_>], looks: &[Look]) -> Vec<Bound> {
-    values.iter().zip(looks.iter().cycle()).map(|(value, look)| look.bind(*value)).collect()
+pub(super) fn bind(values: &[Value<'_>], bindings: &[Binding]) -> Vec<Bound> {
+    values.iter().zip(bindings.iter().cycle()).map(|(value, binding)| binding.bind(*value)).collect()
 }
 
-impl Look {
+impl Binding {
     /// The parameter for a value.
     #[inline]
     pub(super) fn bind(&self, value: Value<'_>) -> Bound {
@@ -82,11 +82,11 @@ impl Look {
             Value::Number(number) => Bound::UInt(number),
             Value::Real(real) => Bound::Double(real),
             Value::Text(text) => Bound::Bytes(self.width.cut(text).as_bytes().to_vec()),
-            Value::Address(IpAddr::V4(address)) if self.octets => Bound::Bytes(address.octets().to_vec()),
-            Value::Address(IpAddr::V6(address)) if self.octets => Bound::Bytes(address.octets().to_vec()),
+            Value::Address(IpAddr::V4(address)) if self.binary => Bound::Bytes(address.octets().to_vec()),
+            Value::Address(IpAddr::V6(address)) if self.binary => Bound::Bytes(address.octets().to_vec()),
             Value::Address(IpAddr::V4(address)) => text(15, |out| address::v4(out, address.octets())),
             Value::Address(IpAddr::V6(address)) => text(39, |out| address::v6(out, &address.octets())),
-            Value::Mac(octets) => text(17, |out| address::mac(out, octets)),
+            Value::Mac(mac) => text(17, |out| address::mac(out, mac)),
             Value::Time(seconds) => Bound::Int(seconds),
         }
     }
@@ -104,16 +104,16 @@ mod tests {
 
     #[test]
     fn values_are_bound() {
-        let plain = Look { null: Bound::NULL, empty_is_null: true, octets: false, width: Width::unbounded() };
-        let octets = Look {
+        let plain = Binding { null: Bound::NULL, empty_is_null: true, binary: false, width: Width::unbounded() };
+        let binary = Binding {
             null: Bound::Int(0),
             empty_is_null: false,
-            octets: true,
+            binary: true,
             width: Width::of("b", "char(17)", &crate::width::Logged::default()),
         };
         let (v4, v6) = ("192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap());
         let bytes = |text: &[u8]| Bound::Bytes(text.to_vec());
-        for (value, as_plain, as_octets) in [
+        for (value, as_plain, as_binary) in [
             (Value::Null, Bound::NULL, Bound::Int(0)),
             (Value::Text(""), Bound::NULL, bytes(b"")),
             (Value::Text("a'b"), bytes(b"a'b"), bytes(b"a'b")),
@@ -127,7 +127,7 @@ mod tests {
             (Value::Time(-5), Bound::Int(-5), Bound::Int(-5)),
             (Value::Number(u64::MAX), Bound::UInt(u64::MAX), Bound::UInt(u64::MAX)),
         ] {
-            assert_eq!(bind(&[value, value], &[plain.clone(), octets.clone()]), [as_plain, as_octets]);
+            assert_eq!(bind(&[value, value], &[plain.clone(), binary.clone()]), [as_plain, as_binary]);
         }
     }
 }

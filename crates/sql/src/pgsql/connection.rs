@@ -1,7 +1,6 @@
-//! A connection. Every step has a limit in time; after one that took longer the connection is given up, since nobody
-//! knows what it would say next.
+//! A connection. Every step has a timeout. After a timeout the connection is dropped, since its state is unknown.
 
-use super::error::{WriteError, whole};
+use super::error::{WriteError, with_causes};
 use super::guard::{ASKED, Guard};
 use crate::settings::Settings;
 use bytes::Bytes;
@@ -23,24 +22,24 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row, SimpleQueryMessage, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// Octets that are handed to the socket at a time.
+/// Bytes that are written to the socket at a time.
 const PIECE: usize = 128 << 10;
-/// Where servers listen.
+/// The default port.
 const PORT: u16 = 5432;
-/// Between two signs of life of a connection that is idle, and how many may be missed.
+/// The interval of TCP keepalives, and how many may remain unanswered.
 const KEEPALIVE: Duration = Duration::from_secs(5);
 const KEEPALIVES: u32 = 3;
-/// How much later than the server this side gives up a statement, so that the server can say it first.
+/// How much longer than the server this side waits for a statement, so that the server can report the timeout.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// A connection.
 pub(super) struct Connection {
     client: Client,
-    /// Reads and writes the socket, while something waits for an answer.
+    /// Reads and writes the socket while a request is pending.
     task: JoinHandle<()>,
     runtime: Runtime,
     limit: Duration,
-    /// Times without a zone are in UTC in this session.
+    /// The time zone of the session is UTC.
     pub(super) utc: bool,
 }
 
@@ -66,7 +65,7 @@ impl Connection {
             .keepalives_interval(KEEPALIVE)
             .keepalives_retries(KEEPALIVES)
             .ssl_mode(if settings.ca_file.is_some() { SslMode::Require } else { SslMode::Disable });
-        // A path is a socket on this machine: there is nothing to encrypt.
+        // A path is a local socket, which needs no encryption.
         let tls = match &settings.ca_file {
             Some(path) if !host.starts_with('/') => Some(tls(path)?),
             _ => {
@@ -98,15 +97,15 @@ impl Connection {
         let (client, task) = match connected {
             Ok(Ok(connected)) => connected,
             Ok(Err(Failed::Socket(error))) => return Err(down(format!("error connecting to server: {error}"))),
-            Ok(Err(Failed::Login(error))) => return Err(refused(host, &error, settings)),
+            Ok(Err(Failed::Login(error))) => return Err(login_error(host, &error, settings)),
             Err(_) => return Err(down(format!("no answer within {} s", settings.timeout.as_secs()))),
         };
         let mut connection = Self { client, task, runtime, limit: settings.timeout + GRACE, utc: settings.utc };
-        connection.session(settings).map_err(WriteError::fault)?;
+        connection.session(settings).map_err(WriteError::into_store_error)?;
         Ok(connection)
     }
 
-    /// What holds for the whole session.
+    /// Sets the variables of the session.
     fn session(&mut self, settings: &Settings) -> Result<(), WriteError> {
         let milliseconds = settings.timeout.as_millis();
         let zone = if settings.utc { "SET TIME ZONE 'UTC';" } else { "" };
@@ -119,7 +118,7 @@ impl Connection {
         Ok(())
     }
 
-    /// True when the connection is known to be broken.
+    /// True when the connection is broken.
     pub(super) fn is_closed(&self) -> bool {
         self.client.is_closed()
     }
@@ -136,7 +135,7 @@ impl Connection {
         self.wait(self.client.batch_execute(statements))
     }
 
-    /// Runs statements of which the last gives a value.
+    /// Runs statements and returns the value of the last one.
     pub(super) fn ask(&self, statements: &str) -> Result<Option<String>, WriteError> {
         let messages = self.wait(self.client.simple_query(statements))?;
         Ok(messages.iter().rev().find_map(|message| match message {
@@ -161,7 +160,7 @@ impl Connection {
             let mut sink = pin!(self.client.copy_in(statement).await?);
             while !rows.is_empty() {
                 let piece = rows.split_to(rows.len().min(PIECE));
-                // An error of the server comes with the end, not here.
+                // `finish` returns the error of the server.
                 if sink.feed(piece).await.is_err() {
                     break;
                 }
@@ -170,14 +169,14 @@ impl Connection {
         })
     }
 
-    /// Says goodbye.
+    /// Closes the connection.
     pub(super) fn close(self) {
         drop(self.client);
         let _ = self.runtime.block_on(async { tokio::time::timeout(Duration::from_secs(2), self.task).await });
     }
 }
 
-/// Why there is no connection.
+/// Why connecting failed.
 enum Failed {
     Socket(io::Error),
     Login(tokio_postgres::Error),
@@ -189,7 +188,7 @@ impl From<tokio_postgres::Error> for Failed {
     }
 }
 
-/// A socket as the client library makes them, for a connection that is looked at.
+/// A socket with the options that the client library would set, for a connection with a [`Guard`].
 async fn connect(host: &str, settings: &Settings) -> io::Result<TcpStream> {
     let stream = TcpStream::connect((host, settings.port.unwrap_or(PORT))).await?;
     stream.set_nodelay(true)?;
@@ -206,12 +205,12 @@ where
     T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
     tokio::spawn(async {
-        // Whoever waits for an answer is told.
+        // Pending requests get the error.
         let _ = connection.await;
     })
 }
 
-/// TLS that trusts the authorities in a file, and nobody else.
+/// TLS that trusts only the authorities in a file.
 fn tls(path: &Path) -> Result<MakeRustlsConnect, StoreError> {
     let wrong = |what: String| StoreError::Configuration {
         key: "sql_conn_ca_file",
@@ -227,15 +226,15 @@ fn tls(path: &Path) -> Result<MakeRustlsConnect, StoreError> {
     Ok(MakeRustlsConnect::new(config))
 }
 
-/// Why there is no connection.
-fn refused(host: &str, error: &tokio_postgres::Error, settings: &Settings) -> StoreError {
-    let what = format!("{host}: {}", whole(error));
+/// Maps an error of the login.
+fn login_error(host: &str, error: &tokio_postgres::Error, settings: &Settings) -> StoreError {
+    let what = format!("{host}: {}", with_causes(error));
     if let Some(said) = error.as_db_error() {
         let hint = match said.code().code() {
-            "28000" if settings.ca_file.is_none() => " (with sql_conn_ca_file the connection is encrypted)",
+            "28000" if settings.ca_file.is_none() => " (set sql_conn_ca_file to encrypt the connection)",
             _ => "",
         };
-        return match WriteError::from_server(said).fault() {
+        return match WriteError::from_server(said).into_store_error() {
             StoreError::Configuration { key, what } => {
                 StoreError::Configuration { key, what: format!("{host}: {what}{hint}") }
             }
@@ -244,12 +243,12 @@ fn refused(host: &str, error: &tokio_postgres::Error, settings: &Settings) -> St
     }
     if what.contains(ASKED) {
         let what = format!(
-            "{host}: {ASKED}, and the connection is not encrypted: sql_conn_ca_file encrypts it, scram-sha-256 in the \
-             server's pg_hba.conf hides the password, sql_cleartext_passwd: true sends it all the same"
+            "{host}: {ASKED}, and the connection is not encrypted: set sql_conn_ca_file to encrypt it, or use scram-sha-256 in the \
+             server's pg_hba.conf, or set sql_cleartext_passwd: true to send the password unencrypted"
         );
         return StoreError::Configuration { key: "sql_passwd", what };
     }
-    // A certificate that is not trusted, or a server without TLS.
+    // An untrusted certificate, or a server without TLS.
     if settings.ca_file.is_some()
         && (what.contains("certificate") || what.contains("TLS handshake: server does not"))
     {

@@ -1,57 +1,57 @@
-//! What went wrong, by what can be done about it.
+//! Write errors, classified by how they are handled.
 
 use delivery::StoreError;
 use std::error::Error as _;
 use tokio_postgres::Error;
 use tokio_postgres::error::DbError;
 
-/// What went wrong.
+/// Why a write failed.
 #[derive(Debug)]
 pub(super) enum WriteError {
-    /// The connection is of no more use. What was sent last may have been done.
+    /// The connection is broken. The last statement may or may not have been executed.
     Lost(String),
-    /// The server cannot, or the configuration is wrong.
-    StoreError(StoreError),
-    /// The server does not take a row.
+    /// The server cannot write, or the configuration is wrong.
+    Store(StoreError),
+    /// The server refuses a row.
     Row {
-        /// The place of the row, counted from 1, in the data of a COPY; if the server told.
+        /// The line of the row in the data of the COPY, from 1, if the server names it.
         line: Option<usize>,
-        /// The server's words.
+        /// The server's message.
         what: String,
     },
 }
 
 impl WriteError {
-    /// As the delivery worker is told.
-    pub(super) fn fault(self) -> StoreError {
+    /// The error for the delivery worker.
+    pub(super) fn into_store_error(self) -> StoreError {
         match self {
             Self::Lost(what) => StoreError::Down(what),
-            Self::StoreError(fault) => fault,
-            // Statements about no row in particular: the table is not as it should be.
+            Self::Store(error) => error,
+            // A statement that writes no particular row: the table does not fit.
             Self::Row { what, .. } => StoreError::Configuration { key: "sql_table", what },
         }
     }
 
-    /// By SQLSTATE (PostgreSQL manual, appendix A).
+    /// Classifies by SQLSTATE (PostgreSQL manual, appendix A).
     pub(super) fn from_server(said: &DbError) -> Self {
         let code = said.code().code();
         let what = words(said);
-        let configuration = |key| Self::StoreError(StoreError::Configuration { key, what: what.clone() });
+        let configuration = |key| Self::Store(StoreError::Configuration { key, what: what.clone() });
         match code {
             "28P01" => configuration("sql_passwd"),
             "28000" | "42501" => configuration("sql_user"),
             "3D000" => configuration("sql_db"),
             "42P01" | "3F000" | "42809" => configuration("sql_table"),
             "42703" | "42804" | "42883" | "42846" => configuration("sql_table_version"),
-            // Another client holds the lock for too long, or the server is told to hold still.
-            "57014" | "55P03" | "25006" => Self::StoreError(StoreError::Down(what)),
+            // A timeout of a statement or a lock, or a read-only transaction.
+            "57014" | "55P03" | "25006" => Self::Store(StoreError::Down(what)),
             _ => match code.get(..2) {
                 Some("08" | "57") => Self::Lost(what),
-                // The value, a constraint, a trigger, the check of a view, the size of a row.
+                // The value, a constraint, a trigger, the check option of a view, the size of a row.
                 Some("22" | "23" | "P0" | "44" | "54") => Self::Row { line: copied(said), what },
                 Some("42" | "0A") => configuration("sql_table"),
-                // Deadlocks, want of memory and of disk, the system, and what nobody foresaw.
-                _ => Self::StoreError(StoreError::Down(what)),
+                // Deadlocks, lack of memory or disk space, system errors, and everything else.
+                _ => Self::Store(StoreError::Down(what)),
             },
         }
     }
@@ -61,13 +61,13 @@ impl From<Error> for WriteError {
     fn from(error: Error) -> Self {
         match error.as_db_error() {
             Some(said) => Self::from_server(said),
-            None => Self::Lost(whole(&error)),
+            None => Self::Lost(with_causes(&error)),
         }
     }
 }
 
-/// An error with its causes: the first alone says "error communicating with the server".
-pub(super) fn whole(error: &Error) -> String {
+/// An error with its causes: its own message may only say "error communicating with the server".
+pub(super) fn with_causes(error: &Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -87,8 +87,8 @@ fn words(said: &DbError) -> String {
     }
 }
 
-/// The line of a COPY that an error is about. Its context says `COPY name, line 3, column c: "x"`, in the server's
-/// language. Whoever copies into a table with a comma in its name does not look at it.
+/// The line of the COPY that caused an error. Its context is `COPY name, line 3, column c: "x"`, in the server's language. Callers
+/// ignore the line if the name of the table contains a comma.
 fn copied(said: &DbError) -> Option<usize> {
     line(said.where_()?)
 }
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_of_a_copy() {
+    fn the_line_of_a_copy_is_parsed_in_any_language() {
         let of = |context| line(context);
         assert_eq!(of("COPY stage, line 3, column packets: \"99999999999\""), Some(3));
         assert_eq!(of("COPY stage, Zeile 12, Spalte packets: \"1,2,3\""), Some(12));

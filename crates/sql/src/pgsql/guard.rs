@@ -1,5 +1,5 @@
-//! A connection in the clear on which the server may not ask for the password in the clear (PostgreSQL manual, "Message Flow",
-//! `AuthenticationCleartextPassword`): whoever stands between could ask for it in the server's place.
+//! An unencrypted connection that rejects a request for the password in clear text (PostgreSQL manual, "Message Flow",
+//! `AuthenticationCleartextPassword`): an attacker in the middle could send that request in place of the server.
 
 use std::io;
 use std::pin::Pin;
@@ -7,16 +7,16 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// What such a connection ends with.
-pub(super) const ASKED: &str = "the server asks for the password in the clear";
+/// The error with which such a connection ends.
+pub(super) const ASKED: &str = "the server asks for the password in clear text";
 
-/// The message that asks for something to log in with, or says that nothing more is needed.
+/// The type of authentication messages.
 const AUTHENTICATION: u8 = b'R';
-/// Its kinds that matter here.
+/// The kinds of authentication messages that matter here.
 const OK: u32 = 0;
 const CLEARTEXT_PASSWORD: u32 = 3;
 
-/// The connection.
+/// The guarded connection.
 pub(super) struct Guard {
     stream: TcpStream,
     watch: Watch,
@@ -37,7 +37,7 @@ impl AsyncRead for Guard {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         let octets = buffer.filled().get(before..).unwrap_or_default();
-        Poll::Ready(self.watch.see(octets))
+        Poll::Ready(self.watch.inspect(octets))
     }
 }
 
@@ -55,18 +55,18 @@ impl AsyncWrite for Guard {
     }
 }
 
-/// Looks at messages until the login is done: type, length in four octets that include themselves, body.
+/// Parses messages until the login is complete: type, length in four octets that includes itself, body.
 #[derive(Default)]
 struct Watch {
     done: bool,
-    /// Type, length, and of an authentication its kind.
+    /// The type, the length, and the kind of an authentication message.
     head: Vec<u8>,
-    /// Octets of a body that do not matter.
+    /// Remaining octets of a body that is skipped.
     skip: usize,
 }
 
 impl Watch {
-    fn see(&mut self, mut octets: &[u8]) -> io::Result<()> {
+    fn inspect(&mut self, mut octets: &[u8]) -> io::Result<()> {
         while let (false, Some((first, rest))) = (self.done, octets.split_first()) {
             if self.skip > 0 {
                 let skipped = self.skip.min(octets.len());
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_in_the_clear_is_seen_wherever_reads_cut_the_messages() {
+    fn a_request_for_the_clear_text_password_is_found_however_reads_split_the_messages() {
         let notice = message(b'N', b"SWARNING\0\0");
         let sasl = message(AUTHENTICATION, b"\0\0\0\x0aSCRAM-SHA-256\0\0");
         let asks = message(AUTHENTICATION, &[0, 0, 0, 3]);
@@ -116,13 +116,13 @@ mod tests {
             ([&asks[..]].concat(), true),
             ([&notice[..], &sasl, &asks].concat(), true),
             ([&notice[..], &sasl, &ok].concat(), false),
-            // What follows is data, whatever it looks like.
+            // After the login all messages are ignored.
             ([&ok[..], &asks].concat(), false),
         ] {
             for size in 1..=stream.len() {
                 let mut watch = Watch::default();
-                let seen = stream.chunks(size).try_for_each(|part| watch.see(part));
-                assert_eq!(seen.is_err(), is_refused, "{size}");
+                let inspected = stream.chunks(size).try_for_each(|part| watch.inspect(part));
+                assert_eq!(inspected.is_err(), is_refused, "{size}");
             }
         }
     }

@@ -1,24 +1,25 @@
 //! PostgreSQL, from version 11 on.
 //!
-//! A parcel is one transaction of four questions: begin and lock, COPY, merge, commit; see [`table`] for the merge. So the
-//! work of this side is to write rows as text, and the server sees statements that it plans once for thousands of rows.
+//! A write batch is one transaction with four round trips: begin and lock, COPY, merge, commit; see [`table`] for the merge. The
+//! client only writes rows as text, and the server plans each statement once for thousands of rows.
 //!
-//! # Rows that are refused
+//! # Refused rows
 //!
-//! A value out of range, a text too long, a constraint: the server says which line of the COPY it was, and that row alone is
-//! left out; where it does not say, halves are tried, and halves of these. Savepoints keep what was good.
+//! If a value is out of range, a text too long or a constraint violated, the server names the line of the COPY, and only that
+//! row is refused. Where the server does not name the line, the rows are split into halves until the row is found. Savepoints
+//! keep the rows that were accepted.
 //!
-//! Before that, the table is looked at again: rows that it cannot take since it has changed are not at fault, and wait.
+//! Before a row is refused, the table is described again: if it has changed and lacks a column, the rows are kept and retried.
 //!
-//! # Commits without an answer
+//! # In-doubt transactions
 //!
-//! Each transaction asks for its id before it begins to write. When the connection breaks while COMMIT is under way, the
-//! next connection asks what became of that id (`pg_xact_status`), so nothing is counted twice and nothing is left out.
+//! Each transaction asks for its id before it writes. If the connection breaks during COMMIT, the next connection asks for the
+//! status of that id (`txid_status`), so nothing is counted twice and nothing is lost.
 //!
-//! # Nothing
+//! # NULL
 //!
-//! Where a row has nothing (no address, say) and the column must not be NULL, the column's default is written; without
-//! one, what is like zero in its type.
+//! If a row has no value for a column (such as an address) that must not be NULL, the column's default is written, or the zero
+//! value of its type if it has no default.
 
 mod connection;
 mod error;
@@ -38,10 +39,10 @@ use error::WriteError;
 use table::Table;
 use tracing::warn;
 
-/// Tables that a connection keeps ready. Names with times in them would else pile up.
+/// The maximum number of tables that a connection keeps prepared. Names may contain times, so their number is unbounded.
 const TABLES: usize = 8;
 
-/// A PostgreSQL server, and its backup. `expected`: the table that must be there from the start.
+/// A PostgreSQL server, and its backup. `expected` is the table that must exist at start-up.
 pub fn backend(settings: Settings, expected: Option<Head>) -> Box<dyn Backend> {
     let backup = settings.backup.clone().map(|host| PgSql::new(host, settings.clone(), expected.clone()));
     Box::new(Servers::new(PgSql::new(settings.host.clone(), settings, expected), backup))
@@ -52,25 +53,25 @@ struct PgSql {
     settings: Settings,
     expected: Option<Head>,
     connection: Option<Connection>,
-    /// The tables of this connection, the last one used at the end.
+    /// The prepared tables of this connection; the current one is the last.
     tables: Vec<Table>,
-    /// Stages made in this connection.
+    /// The number of staging tables created in this connection.
     stages: u64,
     in_doubt: Option<InDoubt>,
-    /// Columns whose texts were cut.
+    /// Columns for which the truncation of texts was logged.
     cut: Logged,
 }
 
-/// A transaction of which nobody said whether it was committed.
+/// A transaction whose COMMIT was sent and not confirmed.
 struct InDoubt {
-    parcel: BatchId,
-    /// As `pg_current_xact_id` gives it.
+    batch: BatchId,
+    /// Its id, as returned by `txid_current`.
     transaction: String,
-    refused: Vec<Rejected>,
+    refused: Vec<RejectedRow>,
 }
 
-/// A row that the server does not take.
-struct Rejected {
+/// A row that the server refuses.
+struct RejectedRow {
     number: u32,
     sum: Sum,
     what: String,
@@ -90,34 +91,34 @@ impl PgSql {
         }
     }
 
-    /// Gives the connection up.
-    fn drop_link(&mut self) {
+    /// Drops the connection.
+    fn disconnect(&mut self) {
         self.tables.clear();
         self.connection = None;
     }
 
-    /// What is left to do after error.
+    /// Handles an error.
     fn failed(&mut self, error: WriteError) -> StoreError {
         match &error {
-            WriteError::Lost(_) => self.drop_link(),
-            // Perhaps the table has changed: it is looked at again. A new connection ends the transaction at once.
-            WriteError::StoreError(_) | WriteError::Row { .. } => {
+            WriteError::Lost(_) => self.disconnect(),
+            // The table may have changed: it is described again. Dropping the connection ends the transaction, too.
+            WriteError::Store(_) | WriteError::Row { .. } => {
                 let ended = self.connection.as_ref().is_some_and(|connection| connection.run("ROLLBACK").is_ok());
                 if !ended {
-                    self.drop_link();
+                    self.disconnect();
                 }
                 self.tables.clear();
             }
         }
-        match error.fault() {
+        match error.into_store_error() {
             StoreError::Down(what) => StoreError::Down(format!("{}: {what}", self.host)),
-            fault => fault,
+            error => error,
         }
     }
 
     fn connect(&mut self) -> Result<(), StoreError> {
         if self.connection.as_ref().is_some_and(Connection::is_closed) {
-            self.drop_link();
+            self.disconnect();
         }
         if self.connection.is_none() {
             self.connection = Some(Connection::new(&self.host, &self.settings)?);
@@ -128,7 +129,7 @@ impl PgSql {
         Ok(())
     }
 
-    /// Brings the table to the end of the list.
+    /// Prepares the table, and makes it the last of the list.
     fn prepare(&mut self, head: &Head) -> Result<(), WriteError> {
         let lost = || WriteError::Lost("not connected".to_owned());
         let connection = self.connection.as_ref().ok_or_else(lost)?;
@@ -148,18 +149,18 @@ impl PgSql {
         Ok(())
     }
 
-    /// What became of the transaction in doubt.
-    fn resolve(&mut self, parcel: &WriteBatch, receipt: &mut Receipt) -> Result<(), WriteError> {
+    /// Finds out whether the in-doubt transaction was committed.
+    fn resolve(&mut self, batch: &WriteBatch, receipt: &mut Receipt) -> Result<(), WriteError> {
         let (Some(connection), Some(in_doubt)) =
-            (&self.connection, self.in_doubt.take_if(|in_doubt| in_doubt.parcel == parcel.id))
+            (&self.connection, self.in_doubt.take_if(|in_doubt| in_doubt.batch == batch.id))
         else {
             self.in_doubt = None;
             return Ok(());
         };
-        // A server that still works at it needs a moment; asking is done by the second connection.
+        // The server may still be processing the COMMIT of the broken connection: wait a moment.
         let ask = |wait| {
             let transaction = &in_doubt.transaction;
-            // `txid_status` is the name that all versions know.
+            // `txid_status` exists in all versions.
             connection.ask(&format!("SELECT pg_sleep({wait}); SELECT txid_status({transaction})"))
         };
         let mut status = ask("0");
@@ -177,8 +178,8 @@ impl PgSql {
             }
             Ok(Some(word)) if word == "in progress" => {
                 self.in_doubt = Some(in_doubt);
-                Err(WriteError::StoreError(StoreError::Down(
-                    "the server is still busy with the last COMMIT".to_owned(),
+                Err(WriteError::Store(StoreError::Down(
+                    "the server is still processing the last COMMIT".to_owned(),
                 )))
             }
             Ok(status) => {
@@ -194,12 +195,12 @@ impl PgSql {
         }
     }
 
-    /// Begins; connects anew when the connection has broken since the last parcel.
+    /// Begins a transaction. Reconnects if the connection has broken since the last batch.
     fn begin(&mut self, head: &Head) -> Result<String, WriteError> {
         match self.try_begin(head) {
             Err(WriteError::Lost(_)) => {
-                self.drop_link();
-                self.connect().map_err(WriteError::StoreError)?;
+                self.disconnect();
+                self.connect().map_err(WriteError::Store)?;
                 self.try_begin(head)
             }
             begun => begun,
@@ -219,31 +220,31 @@ impl PgSql {
         connection.ask(&begin)?.ok_or_else(|| WriteError::Lost("the transaction has no id".to_owned()))
     }
 
-    /// Looks at the tables again, in a new transaction.
-    fn look_again(&mut self) -> Result<(), StoreError> {
+    /// Rolls back and forgets the tables, so that they are described again.
+    fn reload_tables(&mut self) -> Result<(), StoreError> {
         let stages: Vec<String> = self.tables.drain(..).filter_map(|table| table.stage).collect();
         let Some(connection) = &self.connection else { return Ok(()) };
         let dropped = stages.iter().map(|stage| format!("; DROP TABLE IF EXISTS {stage}")).collect::<String>();
         connection.run(&format!("ROLLBACK{dropped}")).map_err(|error| self.failed(error))
     }
 
-    /// Writes the rows. Unless the table has been looked at for them (`is_known`), none is refused: that is error.
+    /// Writes the rows. A refused row is an error, unless the table was described again for this batch (`is_table_checked`).
     fn transact(
         &mut self,
-        parcel: &WriteBatch,
+        batch: &WriteBatch,
         rows: &Rows<'_>,
         receipt: &mut Receipt,
-        is_known: bool,
+        is_table_checked: bool,
     ) -> Result<(), WriteError> {
-        self.resolve(parcel, receipt)?;
+        self.resolve(batch, receipt)?;
         let transaction = self.begin(&rows.head)?;
         let lost = || WriteError::Lost("not connected".to_owned());
         let (connection, table) = self.connection.as_ref().zip(self.tables.last()).ok_or_else(lost)?;
         let delimiter = table::delimiter(&self.settings);
-        let text = Text::new(rows, parcel.body.len(), &table.looks, delimiter, receipt).ok_or_else(|| {
-            WriteError::StoreError(StoreError::Batch("it ends in the middle of a row".to_owned()))
+        let text = Text::new(rows, batch.body.len(), &table.formats, delimiter, receipt).ok_or_else(|| {
+            WriteError::Store(StoreError::Batch("the batch ends in the middle of a row".to_owned()))
         })?;
-        let refused = store(connection, table, text, is_known)?;
+        let refused = store(connection, table, text, is_table_checked)?;
         match connection.run("COMMIT") {
             Ok(()) => {
                 settle(receipt, &refused);
@@ -251,7 +252,7 @@ impl PgSql {
                 Ok(())
             }
             Err(WriteError::Lost(what)) => {
-                self.in_doubt = Some(InDoubt { parcel: parcel.id, transaction, refused });
+                self.in_doubt = Some(InDoubt { batch: batch.id, transaction, refused });
                 Err(WriteError::Lost(what))
             }
             Err(error) => Err(error),
@@ -268,15 +269,15 @@ impl Server for PgSql {
         self.connect()
     }
 
-    fn write(&mut self, parcel: &WriteBatch, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), StoreError> {
-        if (0..parcel.items).all(|item| receipt.has(item)) {
+    fn write(&mut self, batch: &WriteBatch, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), StoreError> {
+        if (0..batch.items).all(|item| receipt.has(item)) {
             return Ok(());
         }
         self.connect()?;
-        let written = match self.transact(parcel, rows, receipt, false) {
+        let written = match self.transact(batch, rows, receipt, false) {
             Err(WriteError::Row { .. }) => {
-                self.look_again()?;
-                self.transact(parcel, rows, receipt, true)
+                self.reload_tables()?;
+                self.transact(batch, rows, receipt, true)
             }
             written => written,
         };
@@ -284,7 +285,7 @@ impl Server for PgSql {
     }
 
     fn in_doubt(&self) -> Option<BatchId> {
-        self.in_doubt.as_ref().map(|in_doubt| in_doubt.parcel)
+        self.in_doubt.as_ref().map(|in_doubt| in_doubt.batch)
     }
 
     fn close(&mut self) {
@@ -295,31 +296,31 @@ impl Server for PgSql {
     }
 }
 
-/// Writes refused rows on the receipt.
-fn settle(receipt: &mut Receipt, refused: &[Rejected]) {
+/// Records refused rows on the receipt.
+fn settle(receipt: &mut Receipt, refused: &[RejectedRow]) {
     for row in refused {
         receipt.refuse(row.number, row.sum, || row.what.clone());
     }
 }
 
-/// Writes all rows that the server takes, within the transaction, and gives back the others; ends at the first one that it
-/// does not take unless they may be refused.
+/// Writes all rows that the server accepts, within the transaction, and returns the refused ones. If rows may not be refused, the
+/// first refused one is an error.
 fn store(
     connection: &Connection,
     table: &Table,
     text: Text,
     may_refuse: bool,
-) -> Result<Vec<Rejected>, WriteError> {
-    let Text { octets, places, nulls } = text;
-    let octets = Bytes::from(octets);
+) -> Result<Vec<RejectedRow>, WriteError> {
+    let Text { bytes, rows, nulls } = text;
+    let bytes = Bytes::from(bytes);
     let merge = table.merge(&nulls);
-    let start = |row: usize| row.checked_sub(1).and_then(|row| places.get(row)).map_or(0, |place| place.end);
+    let start = |row: usize| row.checked_sub(1).and_then(|row| rows.get(row)).map_or(0, |entry| entry.end);
     let put = |first: usize, end: usize| {
-        connection.copy(&table.copy, octets.slice(start(first)..start(end)))?;
+        connection.copy(&table.copy, bytes.slice(start(first)..start(end)))?;
         merge.as_ref().map_or(Ok(()), |merge| connection.run(merge))
     };
     let mut refused = Vec::new();
-    let mut left = vec![(0, places.len())];
+    let mut left = vec![(0, rows.len())];
     while let Some((first, end)) = left.pop() {
         if first >= end {
             continue;
@@ -332,13 +333,13 @@ fn store(
             }
             Err(WriteError::Row { line, what }) if may_refuse => {
                 connection.run("ROLLBACK TO SAVEPOINT pmacct")?;
-                let known =
+                let named =
                     line.map(|line| first + line - 1).filter(|row| *row < end && !table.name.contains(','));
-                let row = if end - first == 1 { Some(first) } else { known };
+                let row = if end - first == 1 { Some(first) } else { named };
                 match row {
                     Some(row) => {
-                        let Some(place) = places.get(row) else { continue };
-                        refused.push(Rejected { number: place.number, sum: place.sum, what });
+                        let Some(entry) = rows.get(row) else { continue };
+                        refused.push(RejectedRow { number: entry.number, sum: entry.sum, what });
                         left.extend([(row + 1, end), (first, row)]);
                     }
                     None => {

@@ -1,21 +1,21 @@
-//! A table, as the server describes it, and the statements that write to it.
+//! The description of a table, and the statements that write to it.
 //!
-//! Rows are copied into a *stage*: a temporary table with the columns that are written, empty at the end of each
-//! transaction. Its columns have the types of the table, except that counters are `bigint`, for sums, and times have a
-//! zone, so that the server turns them into its own. From there one statement merges them:
+//! Rows are copied into a *stage*: a temporary staging table with the columns that are written, which is emptied at the end of
+//! each transaction. Its columns have the types of the table, except that counters are `bigint`, for sums, and times have a
+//! zone, so that the server converts them to its own. From there one statement merges them:
 //!
 //! * where a unique index covers exactly the key, `INSERT … ON CONFLICT DO UPDATE`;
-//! * else an UPDATE of the rows that are there, and an INSERT of the others, at once.
+//! * otherwise one statement with an UPDATE of the existing rows and an INSERT of the others.
 //!
-//! Rows with the same key are summed before. When rows are only inserted (`sql_dont_try_update`), they are copied into the
-//! table itself; unless it has times without a zone, which COPY would not turn into the server's.
+//! Rows with the same key are summed first. If rows are only inserted (`sql_dont_try_update`), they are copied directly into the
+//! table, unless it has times without a zone, which COPY would not convert to the server's zone.
 
 use super::connection::Connection;
 use super::error::WriteError;
 use crate::fit::Fit;
 use crate::rows::{Form, Head, Role};
 use crate::settings::Settings;
-use crate::text::{Look, Time};
+use crate::text::{TextFormat, Time};
 use crate::width::{Logged, Width};
 use delivery::StoreError;
 use std::fmt::Write as _;
@@ -29,7 +29,7 @@ const DESCRIBE: &str = "\
     LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.attgenerated = '' \
     WHERE a.attrelid = pg_catalog.to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped";
 
-/// Columns that must have a value and have no default, unless a trigger may give them one.
+/// Columns that must not be NULL and have no default, unless a trigger may set them.
 const UNFILLED: &str = "\
     SELECT a.attname::text FROM pg_catalog.pg_attribute a \
     JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
@@ -51,16 +51,16 @@ const INDEXES: &str = "\
 /// A table, ready to be written to.
 pub(super) struct Table {
     pub(super) head: Head,
-    /// How values become text.
-    pub(super) looks: Vec<Look>,
+    /// The text formats of the columns.
+    pub(super) formats: Vec<TextFormat>,
     /// Its name, quoted.
     pub(super) name: String,
-    /// The COPY into the stage, or into the table itself.
+    /// The COPY into the stage, or directly into the table.
     pub(super) copy: Statement,
-    /// The stage; none when rows are copied into the table itself.
+    /// The stage; `None` when rows are copied directly into the table.
     pub(super) stage: Option<String>,
     columns: Vec<Described>,
-    /// Its key has a unique index.
+    /// A unique index covers exactly the key.
     indexed: bool,
     insert_only: bool,
 }
@@ -71,21 +71,21 @@ struct Described {
     quoted: String,
     role: Role,
     form: Form,
-    /// Its type, as in a statement.
+    /// Its type, in SQL.
     sql_type: String,
     kind: Kind,
     not_null: bool,
     default: Option<String>,
 }
 
-/// What matters of a type.
+/// Kinds of types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     /// `smallint`, `integer`, `bigint`.
     Integer,
     /// Other numbers.
     Number,
-    /// A time of a day, without a zone or with one.
+    /// A date and time, with or without a zone.
     Timestamp {
         zoned: bool,
     },
@@ -99,7 +99,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// By name and category (PostgreSQL manual, `pg_type`).
+    /// Classifies a type by name and category (PostgreSQL manual, `pg_type`).
     fn new(name: &str, category: &str) -> Self {
         match (name, category) {
             ("int2" | "int4" | "int8", _) => Self::Integer,
@@ -113,7 +113,7 @@ impl Kind {
         }
     }
 
-    /// What stands for nothing in a column that must have a value and has no default.
+    /// The value for NULL in a column that must not be NULL and has no default.
     fn stand_in(self) -> Option<&'static str> {
         match self {
             Self::Integer | Self::Number => Some("0"),
@@ -126,7 +126,7 @@ impl Kind {
     }
 }
 
-/// A name as a statement shows it. Names that need no quotes mean what they mean without: capital letters are small.
+/// A name, quoted. Names that need no quotes are folded to lower case, as without quotes.
 pub(super) fn quoted(name: &str) -> String {
     if plain(name) { format!("\"{}\"", name.to_ascii_lowercase()) } else { quoted_as_is(name) }
 }
@@ -135,7 +135,7 @@ fn quoted_as_is(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// The name of a table: one that needs no quotes may have a schema before it.
+/// The name of a table, quoted. A name that needs no quotes may have a schema before it.
 pub(super) fn quoted_table(name: &str) -> String {
     match name.split_once('.') {
         Some((schema, table)) if plain(schema) && plain(table) => format!("{}.{}", quoted(schema), quoted(table)),
@@ -149,8 +149,8 @@ fn plain(name: &str) -> bool {
 }
 
 impl Table {
-    /// Asks the server about a table, makes it if it is not there and that is known how, and prepares its stage.
-    /// `number` tells stages of a connection apart; `cut` has the columns of which it is known that texts are cut.
+    /// Describes a table, after creating it if it does not exist and `head` has a statement for that, and prepares its stage.
+    /// `number` distinguishes the stages of a connection; `cut` has the columns for which the truncation of texts was logged.
     pub(super) fn new(
         connection: &Connection,
         head: &Head,
@@ -162,33 +162,33 @@ impl Table {
         let fit = Fit { settings, head, table: &name, quoted };
         let mut described = connection.query(DESCRIBE, &[&name])?;
         if let (true, Some(create)) = (described.is_empty(), &head.create) {
-            // Another one may have made it meanwhile: the server's refusal matters if it is not there.
+            // Another client may have created it meanwhile: an error matters only if the table does not exist.
             let said = match connection.run(create) {
                 Ok(()) => None,
-                Err(
-                    WriteError::StoreError(StoreError::Configuration { what, .. }) | WriteError::Row { what, .. },
-                ) => Some(what),
+                Err(WriteError::Store(StoreError::Configuration { what, .. }) | WriteError::Row { what, .. }) => {
+                    Some(what)
+                }
                 Err(error) => return Err(error),
             };
             described = connection.query(DESCRIBE, &[&name])?;
             if described.is_empty() {
-                return Err(WriteError::StoreError(fit.not_made(said)));
+                return Err(WriteError::Store(fit.not_created(said)));
             }
         }
         if described.is_empty() {
             let what = format!(
-                "there is no table {name} in database '{}'; make it, or let sql_table_schema name a file with the \
+                "there is no table {name} in database '{}'; create it, or set sql_table_schema to a file with the \
                  statement that does",
                 settings.db
             );
-            return Err(WriteError::StoreError(StoreError::Configuration { key: "sql_table", what }));
+            return Err(WriteError::Store(StoreError::Configuration { key: "sql_table", what }));
         }
         let found = |name: &str| described.iter().find(|row| quoted_as_is(row.get(0)) == quoted(name));
-        fit.has_all(|name| found(name).is_some()).map_err(WriteError::StoreError)?;
+        fit.has_all(|name| found(name).is_some()).map_err(WriteError::Store)?;
         let unfilled: Vec<String> = connection.query(UNFILLED, &[&name])?.iter().map(|row| row.get(0)).collect();
         let written = |name: &String| head.columns.iter().any(|column| quoted(&column.name) == quoted_as_is(name));
         let unfilled: Vec<String> = unfilled.into_iter().filter(|name| !written(name)).collect();
-        fit.fills_all(&unfilled).map_err(WriteError::StoreError)?;
+        fit.fills_all(&unfilled).map_err(WriteError::Store)?;
         let mut columns = Vec::with_capacity(head.columns.len());
         for column in &head.columns {
             let quoted = quoted(&column.name);
@@ -208,12 +208,12 @@ impl Table {
             && (connection.utc || !columns.iter().any(|column| column.kind == Kind::Timestamp { zoned: false }));
         let stage = (!direct).then(|| format!("pg_temp.pmacct_stage_{number}"));
         if let Some(stage) = &stage {
-            connection.run(&make_stage(stage, &name, &columns))?;
+            connection.run(&create_stage(stage, &name, &columns))?;
         }
         let delimiter = delimiter(settings);
-        let mut looks = Vec::with_capacity(columns.len());
+        let mut formats = Vec::with_capacity(columns.len());
         for column in &columns {
-            looks.push(column.look(connection, settings, delimiter, cut)?);
+            formats.push(column.format(connection, settings, delimiter, cut)?);
         }
         let names: Vec<&str> = columns.iter().map(|column| column.quoted.as_str()).collect();
         let copy = connection.prepare(&format!(
@@ -223,7 +223,7 @@ impl Table {
         ))?;
         Ok(Self {
             head: head.clone(),
-            looks,
+            formats,
             name,
             copy,
             stage,
@@ -233,8 +233,8 @@ impl Table {
         })
     }
 
-    /// The statement that brings the stage's rows into the table; `None` when they are there already. `nulls`: columns
-    /// in which rows of the stage have nothing.
+    /// The statement that merges the stage into the table; `None` when rows are copied directly. `nulls`: the columns in which
+    /// rows of the stage have NULL.
     pub(super) fn merge(&self, nulls: &[bool]) -> Option<String> {
         let stage = self.stage.as_deref()?;
         let (table, columns) = (&self.name, &self.columns);
@@ -245,7 +245,7 @@ impl Table {
         }
         let keys = list(columns, |column| (column.role == Role::Key).then(|| column.quoted.clone()));
         let values = list(columns, |column| Some(format!("{} AS {}", column.summed(), column.quoted)));
-        // Without a key there is one row, and none when there is nothing to sum.
+        // Without a key there is one row, or none when the stage is empty.
         let group = if keys.is_empty() { "HAVING count(*) > 0".to_owned() } else { format!("GROUP BY {keys}") };
         let summed = format!("SELECT {values} FROM {stage} {group}");
         let set = list(columns, |column| Some(format!("{} = {}", column.quoted, column.combined("excluded")?)));
@@ -271,13 +271,11 @@ impl Table {
     }
 }
 
-/// The character between values; one that COPY takes.
+/// The delimiter between values; a tab if COPY does not accept the configured one.
 pub(super) fn delimiter(settings: &Settings) -> u8 {
     match u8::try_from(settings.delimiter) {
-        Ok(octet)
-            if octet.is_ascii_graphic() && !octet.is_ascii_alphanumeric() && octet != b'\\' && octet != b'.' =>
-        {
-            octet
+        Ok(byte) if byte.is_ascii_graphic() && !byte.is_ascii_alphanumeric() && byte != b'\\' && byte != b'.' => {
+            byte
         }
         _ => b'\t',
     }
@@ -288,10 +286,10 @@ fn list(columns: &[Described], show: impl Fn(&Described) -> Option<String>) -> S
     shown.join(", ")
 }
 
-/// True when rows with the same key cannot be twice in the table.
+/// True when a unique index covers exactly the key, so that the table has each key at most once.
 fn exactly_indexed(connection: &Connection, name: &str, columns: &[Described]) -> Result<bool, WriteError> {
     let mut keys = columns.iter().filter(|column| column.role == Role::Key);
-    // Two rows with nothing in a column are never the same for an index.
+    // Rows with NULL in a column are never equal in an index.
     if keys.clone().any(|column| !column.not_null) {
         return Ok(false);
     }
@@ -303,8 +301,8 @@ fn exactly_indexed(connection: &Connection, name: &str, columns: &[Described]) -
     }))
 }
 
-/// The statement that makes a stage.
-fn make_stage(stage: &str, table: &str, columns: &[Described]) -> String {
+/// The statement that creates a stage.
+fn create_stage(stage: &str, table: &str, columns: &[Described]) -> String {
     let columns = list(columns, |column| {
         Some(match (column.kind, column.role) {
             (Kind::Timestamp { .. }, _) => format!("{0}::timestamp with time zone AS {0}", column.quoted),
@@ -320,7 +318,7 @@ fn make_stage(stage: &str, table: &str, columns: &[Described]) -> String {
 }
 
 impl Described {
-    /// A value of the stage as one of the table.
+    /// Converts a value of the stage to the type of the table.
     fn cast(&self, value: String) -> String {
         match (self.kind, self.role) {
             (Kind::Timestamp { .. }, _) | (Kind::Integer, Role::Sum | Role::Or) => {
@@ -330,7 +328,7 @@ impl Described {
         }
     }
 
-    /// The value of several rows with the same key.
+    /// The merged value of rows with the same key.
     fn summed(&self) -> String {
         let aggregate = match self.role {
             Role::Key => return self.cast(self.quoted.clone()),
@@ -342,7 +340,7 @@ impl Described {
         self.cast(format!("{aggregate}({})", self.quoted))
     }
 
-    /// What the column becomes in a row that is there.
+    /// The updated value of the column in an existing row.
     fn combined(&self, new: &str) -> Option<String> {
         let column = &self.quoted;
         Some(match self.role {
@@ -355,25 +353,25 @@ impl Described {
         })
     }
 
-    fn look(
+    fn format(
         &self,
         connection: &Connection,
         settings: &Settings,
         delimiter: u8,
         cut: &Logged,
-    ) -> Result<Look, WriteError> {
+    ) -> Result<TextFormat, WriteError> {
         let time = match (self.kind, self.form) {
             (Kind::Integer | Kind::Number, _) => Time::Number,
             (Kind::Text, _) => Time::Shown(settings.style.zone.clone()),
             _ => Time::Zoned,
         };
         let width = Width::of(&self.quoted, &self.sql_type, cut);
-        let look = Look::new(time, self.kind != Kind::Text).with_width(width);
+        let format = TextFormat::new(time, self.kind != Kind::Text).with_width(width);
         if !self.not_null {
-            return Ok(look);
+            return Ok(format);
         }
         let default = match &self.default {
-            // It comes from the table's definition, and is asked for once.
+            // The default is evaluated once; it comes from the definition of the table.
             Some(default) if !default.contains("nextval") => {
                 connection.ask(&format!("SELECT ({default})::text"))?
             }
@@ -381,8 +379,8 @@ impl Described {
         };
         let stand_in = default.or_else(|| self.kind.stand_in().map(str::to_owned));
         Ok(match stand_in {
-            Some(text) => look.with_stand_in(&text, delimiter),
-            None => look,
+            Some(text) => format.with_stand_in(&text, delimiter),
+            None => format,
         })
     }
 }

@@ -1,9 +1,9 @@
 //! SQLite, in this process.
 //!
-//! A parcel is one transaction. Where an index of the table tells keys apart, a row is one statement that inserts or adds
-//! (`ON CONFLICT`); else it is an UPDATE and, when that touched nothing, an INSERT, as tables of any shape allow.
+//! A write batch is one transaction. If the table has a unique index over the key, a row is one statement that inserts or adds
+//! (`ON CONFLICT`). Otherwise it is an UPDATE and, if that found no row, an INSERT, which works for any table.
 //!
-//! The file keeps its journal mode: one that an operator has set to WAL lets others read while rows are written.
+//! The journal mode of the file is not changed: with WAL, others can read while rows are written.
 
 mod statements;
 mod table;
@@ -20,40 +20,41 @@ use table::Table;
 use tracing::warn;
 use write::Binder;
 
-/// SQLite's cache of pages, in its unit: negative for KiB.
+/// The size of SQLite's page cache; negative values are KiB.
 const CACHE: i32 = -65_536;
 
-/// The name of a database that is in no file.
+/// The name of an in-memory database.
 const IN_MEMORY: &str = ":memory:";
 
 /// A database in a file.
 pub struct Sqlite {
     settings: Settings,
     binder: Binder,
-    /// What is checked at the start.
+    /// The table that must exist at start-up.
     expected: Option<Head>,
     primary: File,
     /// `sql_backup_host`.
     backup: Option<File>,
     /// The purge whose rows go to the backup.
-    away: Option<u64>,
+    failover_purge: Option<u64>,
 }
 
 struct File {
     path: PathBuf,
     connection: Option<Connection>,
-    /// The table at hand.
+    /// The prepared table.
     table: Option<Table>,
-    /// That searching takes long was told.
-    told: bool,
+    /// The warning about a missing index was logged.
+    is_scan_logged: bool,
 }
 
 impl Sqlite {
-    /// A database that is not opened yet. `expected`: the table that must be there from the start.
+    /// A database, not yet opened. `expected` is the table that must exist at start-up.
     pub fn new(settings: Settings, expected: Option<Head>) -> Self {
-        let file = |path: &str| File { path: PathBuf::from(path), connection: None, table: None, told: false };
+        let file =
+            |path: &str| File { path: PathBuf::from(path), connection: None, table: None, is_scan_logged: false };
         let (primary, backup) = (file(&settings.db), settings.backup.as_deref().map(file));
-        Self { binder: Binder::new(&settings), settings, expected, primary, backup, away: None }
+        Self { binder: Binder::new(&settings), settings, expected, primary, backup, failover_purge: None }
     }
 }
 
@@ -64,17 +65,17 @@ impl Backend for Sqlite {
             None => Ok(()),
         });
         match (opened, &mut self.backup) {
-            // The backup stands in; what is wrong is told when it does.
+            // The backup takes over; the error is logged then.
             (Err(StoreError::Down(_)), Some(backup)) => backup.open(&self.settings),
             (opened, _) => opened,
         }
     }
 
-    fn deliver(&mut self, parcel: &WriteBatch, receipt: &mut Receipt) -> Result<(), StoreError> {
-        let rows =
-            Rows::read(&parcel.body).ok_or_else(|| StoreError::Batch("it is not one of rows".to_owned()))?;
-        if self.away.is_some_and(|purge| purge != parcel.purge) {
-            self.away = None;
+    fn deliver(&mut self, batch: &WriteBatch, receipt: &mut Receipt) -> Result<(), StoreError> {
+        let rows = Rows::read(&batch.body)
+            .ok_or_else(|| StoreError::Batch("the batch does not contain rows".to_owned()))?;
+        if self.failover_purge.is_some_and(|purge| purge != batch.purge) {
+            self.failover_purge = None;
         }
         if rows.head.for_backup {
             return match &mut self.backup {
@@ -82,14 +83,14 @@ impl Backend for Sqlite {
                 None => Err(no_backup()),
             };
         }
-        if self.away.is_none() {
+        if self.failover_purge.is_none() {
             match self.primary.write(&rows, &self.settings, &mut self.binder, receipt) {
                 Err(StoreError::Down(what)) if self.backup.is_some() => {
                     warn!(
-                        "'{}' cannot be written, the backup takes this purge: {what}",
+                        "'{}' cannot be written, the backup takes over for this purge: {what}",
                         self.primary.path.display()
                     );
-                    self.away = Some(parcel.purge);
+                    self.failover_purge = Some(batch.purge);
                 }
                 result => return result,
             }
@@ -104,7 +105,7 @@ impl Backend for Sqlite {
         for file in [Some(&mut self.primary), self.backup.as_mut()].into_iter().flatten() {
             file.table = None;
             if let Some(Err((_, error))) = file.connection.take().map(Connection::close) {
-                warn!("'{}' was not closed well: {error}", file.path.display());
+                warn!("'{}' was not closed cleanly: {error}", file.path.display());
             }
         }
     }
@@ -120,8 +121,8 @@ impl File {
         let path = self.path.display();
         let wrong = |what: String| StoreError::Configuration { key: "sql_db", what: format!("'{path}': {what}") };
         let cannot = |error: rusqlite::Error| wrong(error.to_string());
-        // SQLite follows connections by itself, also in directories where others may make them. The path that is resolved has none,
-        // and the flag refuses those that come afterwards.
+        // SQLite follows symbolic links, even in directories where other users may create them. The resolved path has none, and
+        // the flag rejects links that are created later.
         let files = runtime::files::Settings { follow_links: settings.follow_links, ..Default::default() };
         let resolved = match self.path == Path::new(IN_MEMORY) {
             true => self.path.clone(),
@@ -130,15 +131,15 @@ impl File {
         let flags = flags | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let mut connection = Connection::open_with_flags(resolved, flags).map_err(cannot)?;
         connection.set_prepared_statement_cache_capacity(64);
-        // With less, the pages of a large index are written and read again within one transaction.
+        // With a smaller cache, the pages of a large index are written and reread within one transaction.
         connection.pragma_update(None, "cache_size", CACHE).map_err(cannot)?;
         if settings.num_hosts {
             let flags = functions::FunctionFlags::SQLITE_UTF8 | functions::FunctionFlags::SQLITE_DETERMINISTIC;
             connection.create_scalar_function("INET6_ATON", 1, flags, inet6_aton).map_err(cannot)?;
         }
         connection.busy_timeout(Duration::ZERO).map_err(cannot)?;
-        match try_to_write(&mut connection).map_err(|error| (fault(&error), error.to_string())) {
-            // Whoever holds the lock can write.
+        match try_to_write(&mut connection).map_err(|error| (store_error(&error), error.to_string())) {
+            // A locked file can be written by the holder of the lock.
             Ok(()) | Err((StoreError::Down(_), _)) => {}
             Err((_, what)) => return Err(wrong(what)),
         }
@@ -147,18 +148,18 @@ impl File {
         Ok(())
     }
 
-    /// Makes statements for a head, unless they are those at hand.
+    /// Prepares the table and its statements, unless it is the prepared one.
     fn prepare(&mut self, head: &Head, settings: &Settings) -> Result<(), StoreError> {
         if self.table.as_ref().is_some_and(|table| table.head == *head) {
             return Ok(());
         }
         let Some(connection) = &self.connection else { return Ok(()) };
         let table = Table::prepare(connection, head, settings)?;
-        if table.is_scanned && !self.told {
-            self.told = true;
+        if table.is_scanned && !self.is_scan_logged {
+            self.is_scan_logged = true;
             warn!(
-                "table '{}' has no index over its key: each row is searched for in the whole table, which takes the \
-                 longer the more there are",
+                "table '{}' has no index over its key: each row is searched for in the whole table, which is slow for \
+                 large tables; create an index",
                 head.table
             );
         }
@@ -177,12 +178,12 @@ impl File {
         self.open(settings)?;
         let mut written = self.try_to_write(rows, settings, binder, (receipt, false));
         if let Ok(false) = written {
-            // The table may have changed: then rows are not at fault, and wait.
+            // Rows may be refused because the table has changed: prepare it again before any row is refused.
             self.table = None;
             written = self.try_to_write(rows, settings, binder, (receipt, true));
         }
         if let Err(StoreError::Down(_)) = &written {
-            // The file may have been moved away: look at it anew.
+            // The file may have been moved: reopen it.
             self.table = None;
             self.connection = None;
         }
@@ -211,7 +212,7 @@ fn try_to_write(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.rollback()
 }
 
-/// MySQL's function of this name: an address as 4 or 16 octets, nothing for what is none.
+/// MySQL's function of this name: an address as 4 or 16 bytes, NULL for other texts.
 fn inet6_aton(context: &functions::Context<'_>) -> rusqlite::Result<Option<Vec<u8>>> {
     let text: Option<String> = context.get(0)?;
     Ok(text.and_then(|text| text.parse().ok()).map(|address: IpAddr| match address {
@@ -220,17 +221,17 @@ fn inet6_aton(context: &functions::Context<'_>) -> rusqlite::Result<Option<Vec<u
     }))
 }
 
-fn misfit(what: &str) -> StoreError {
+fn schema_error(what: &str) -> StoreError {
     let key = if what.contains("no such table") { "sql_table" } else { "sql_table_version" };
     let hint = match key {
-        "sql_table" => "make it with the statements in etc/sql, or set sql_table_schema",
+        "sql_table" => "create it with the statements in etc/sql, or set sql_table_schema",
         _ => "the table does not fit what sql_table_version and sql_optimize_clauses write",
     };
     StoreError::Configuration { key, what: format!("{what} ({hint})") }
 }
 
-/// What an error means for the parcel.
-fn fault(error: &rusqlite::Error) -> StoreError {
+/// Maps an error of SQLite.
+fn store_error(error: &rusqlite::Error) -> StoreError {
     let what = error.to_string();
     match error.sqlite_error_code() {
         Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) => {
@@ -240,7 +241,7 @@ fn fault(error: &rusqlite::Error) -> StoreError {
             StoreError::Configuration { key: "sql_db", what }
         }
         Some(ErrorCode::CannotOpen) => StoreError::Configuration { key: "sql_db", what },
-        Some(ErrorCode::Unknown) | None => misfit(&what),
+        Some(ErrorCode::Unknown) | None => schema_error(&what),
         _ => StoreError::Down(what),
     }
 }
@@ -276,9 +277,9 @@ mod tests {
         }
         let (items, sum) = (builder.count(), builder.sum());
         let id = BatchId { run: 1, number: 1 };
-        let parcel = WriteBatch { id, purge: 1, items, sum, body: builder.take() };
+        let batch = WriteBatch { id, purge: 1, items, sum, body: builder.take() };
         let mut receipt = Receipt::new(items);
-        backend.open().and_then(|()| backend.deliver(&parcel, &mut receipt)).unwrap();
+        backend.open().and_then(|()| backend.deliver(&batch, &mut receipt)).unwrap();
         backend.close();
         let database = Connection::open(&path).unwrap();
         let mut statement = database.prepare("SELECT k, packets FROM t ORDER BY 1").unwrap();
@@ -300,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_wait_for_a_table_that_has_changed_and_no_longer_fits() {
+    fn rows_are_kept_while_a_changed_table_does_not_fit() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("db");
         let database = Connection::open(&path).unwrap();
@@ -309,7 +310,7 @@ mod tests {
         let columns = vec![column("k", Role::Key), column("packets", Role::Sum)];
         let head = Head { table: "t".to_owned(), create: None, columns, for_backup: false };
         let mut backend = Sqlite::new(settings(&format!("sql_db: {}", path.display())), Some(head.clone()));
-        let parcel = |number| {
+        let batch = |number| {
             let mut builder = Builder::new(&head);
             builder.row(1, 0);
             builder.value(Value::Text("a"));
@@ -319,17 +320,17 @@ mod tests {
         };
         let mut deliver = |number| {
             let mut receipt = Receipt::new(1);
-            let done = backend.open().and_then(|()| backend.deliver(&parcel(number), &mut receipt));
+            let done = backend.open().and_then(|()| backend.deliver(&batch(number), &mut receipt));
             assert_eq!(receipt.refused(), None);
             done
         };
         deliver(1).unwrap();
-        // SQLite adds no such column to a table that is there.
+        // SQLite cannot add such a column to an existing table.
         let other = KEYED.replace("k TEXT", "more INT NOT NULL, k TEXT");
         database.execute_batch(&format!("DROP TABLE t; {other}")).unwrap();
         for _ in 0..2 {
-            let fault = deliver(2).unwrap_err();
-            let StoreError::Configuration { key: "sql_table", what } = &fault else { panic!("{fault:?}") };
+            let error = deliver(2).unwrap_err();
+            let StoreError::Configuration { key: "sql_table", what } = &error else { panic!("{error:?}") };
             assert!(what.contains("more") && what.contains("without a default"), "{what}");
         }
         database.execute_batch(&format!("DROP TABLE t; {KEYED}")).unwrap();
@@ -337,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_must_not_be_added_is_refused_alone() {
+    fn only_the_row_that_violates_a_constraint_after_adding_is_refused() {
         let rows = [("a", 60), ("b", 1), ("a", 60), ("b", 2)];
         for table in [KEYED, PLAIN] {
             assert_eq!(written("", table, &rows), (vec![("a".to_owned(), 60), ("b".to_owned(), 3)], 60));
@@ -345,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_row_is_refused_alone() {
+    fn only_the_row_that_violates_a_constraint_is_refused() {
         let rows = [("a", 1), ("b", 500), ("c", 3)];
         let expected = vec![("a".to_owned(), 1), ("c".to_owned(), 3)];
         for lines in ["", "sql_dont_try_update: true", "sql_dont_try_update: true\nsql_multi_values: 100000"] {

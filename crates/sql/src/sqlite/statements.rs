@@ -1,6 +1,6 @@
-//! Statements.
+//! SQL statements.
 //!
-//! Values are bound to placeholders, names are quoted: nothing that a record says becomes part of a statement.
+//! Values are bound to placeholders and names are quoted: no data of a record becomes part of a statement.
 
 use crate::rows::{Column, Form, Head, Role};
 
@@ -15,11 +15,12 @@ pub(super) fn table(head: &Head) -> String {
     parts.join(".")
 }
 
-/// What writes rows of a head. The placeholders are numbered as the columns, so that one way of binding fits all.
+/// The statements that write rows of a head. Placeholders are numbered as the columns, so that all statements are bound the same
+/// way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Statements<'a> {
     pub(super) head: &'a Head,
-    /// Addresses are octets.
+    /// Addresses are binary.
     pub(super) num_hosts: bool,
 }
 
@@ -32,7 +33,7 @@ impl Statements<'_> {
         }
     }
 
-    /// `INSERT INTO t (c, …) VALUES (?1, …), …` for so many rows.
+    /// `INSERT INTO t (c, …) VALUES (?1, …), …` for that many rows.
     pub(super) fn insert(&self, rows: usize) -> String {
         let columns = &self.head.columns;
         let names: Vec<String> = columns.iter().map(|column| name(&column.name)).collect();
@@ -64,7 +65,7 @@ impl Statements<'_> {
         format!("UPDATE {} SET {set}{keys}", table(self.head))
     }
 
-    /// What columns become when the row is there; `new`: the expression for the row at hand.
+    /// The assignments that update an existing row; `new` gives the expression for the new value.
     fn set(&self, new: impl Fn(usize, &Column) -> String) -> String {
         let set: Vec<String> = ((1..).zip(&self.head.columns))
             .filter_map(|(number, column)| {

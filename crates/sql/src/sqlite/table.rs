@@ -1,7 +1,7 @@
-//! A table of a file, and the statements that write to it.
+//! A table, and the statements that write to it.
 
 use super::statements::{Statements, name, table as shown};
-use super::{fault, misfit};
+use super::{schema_error, store_error};
 use crate::fit::Fit;
 use crate::rows::{Head, Role};
 use crate::settings::Settings;
@@ -9,62 +9,63 @@ use delivery::StoreError;
 use rusqlite::{Connection, Result};
 use tracing::info;
 
-/// Values that SQLite binds in one statement at most.
+/// The maximum number of values that SQLite binds in one statement.
 const BOUND: usize = 32_766;
-/// Rows of one INSERT at most: beyond, statements only get longer to prepare.
+/// The maximum number of rows of one INSERT: more only make statements slower to prepare.
 const ROWS: usize = 500;
-/// Octets that a value is taken to have in a statement, for `sql_multi_values`.
+/// The assumed size of a value in a statement in bytes, for `sql_multi_values`.
 const VALUE: usize = 40;
 
-/// A table that was found to fit a head.
+/// A table that has the columns of its head.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
     pub(super) head: Head,
-    /// Inserts a row, or adds it to the one that is there if an index can tell.
+    /// Inserts a row, or adds it to the existing one if there is an index over the key.
     pub(super) insert: String,
-    /// Adds a row to the one that is there, where no index can tell.
+    /// Adds a row to the existing one, if there is no index over the key.
     pub(super) update: Option<String>,
-    /// As many rows as one statement inserts, and that statement.
+    /// An INSERT of several rows, and their number.
     pub(super) many: Option<(usize, String)>,
-    /// Each row that is looked for costs a walk through the table.
+    /// Each update scans the whole table.
     pub(super) is_scanned: bool,
 }
 
 impl Table {
-    /// Makes the table if it is not there and the head says how, and checks that it has the columns.
+    /// Creates the table if it does not exist and the head has a statement for that, and checks that it has the columns.
     pub(super) fn prepare(connection: &Connection, head: &Head, settings: &Settings) -> Result<Self, StoreError> {
         let shown = shown(head);
         let fit = Fit { settings, head, table: &shown, quoted: name };
-        let is_there = || exists(connection, &head.table).map_err(|error| fault(&error));
+        let is_there = || exists(connection, &head.table).map_err(|error| store_error(&error));
         if let Some(create) = &head.create
             && !is_there()?
         {
-            // Another one may have made it meanwhile: the refusal matters if it is not there.
-            let said = match connection.execute_batch(create).map_err(|error| (fault(&error), error)) {
+            // Another process may have created it meanwhile: an error matters only if the table does not exist.
+            let said = match connection.execute_batch(create).map_err(|error| (store_error(&error), error)) {
                 Ok(()) => None,
                 Err((StoreError::Down(what), _)) => return Err(StoreError::Down(what)),
                 Err((_, error)) => Some(error.to_string()),
             };
             if !is_there()? {
-                return Err(fit.not_made(said));
+                return Err(fit.not_created(said));
             }
-            info!("table '{}' made", head.table);
+            info!("table '{}' created", head.table);
         }
-        let columns = columns(connection, head).map_err(|error| fault(&error))?;
-        // Without any there is no table; its statements say so.
+        let columns = columns(connection, head).map_err(|error| store_error(&error))?;
+        // Without columns there is no table: preparing its statements fails with that error.
         if !columns.is_empty() {
             let is_same = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
-            fit.has_all(|name| columns.iter().any(|(known, _)| is_same(known, name)))?;
+            fit.has_all(|name| columns.iter().any(|(found, _)| is_same(found, name)))?;
             let is_written = |name: &str| head.columns.iter().any(|column| is_same(&column.name, name));
             let unfilled = columns.into_iter().filter(|(name, must)| *must && !is_written(name));
             fit.fills_all(&unfilled.map(|(name, _)| name).collect::<Vec<_>>())?;
         }
         let statements = Statements { head, num_hosts: settings.num_hosts };
-        let check = |text: &str| match connection.prepare_cached(text).map_err(|error| (fault(&error), error)) {
-            Ok(_) => Ok(()),
-            Err((StoreError::Down(what), _)) => Err(StoreError::Down(what)),
-            Err((_, error)) => Err(misfit(&error.to_string())),
-        };
+        let check =
+            |text: &str| match connection.prepare_cached(text).map_err(|error| (store_error(&error), error)) {
+                Ok(_) => Ok(()),
+                Err((StoreError::Down(what), _)) => Err(StoreError::Down(what)),
+                Err((_, error)) => Err(schema_error(&error.to_string())),
+            };
         let mut table =
             Self { head: head.clone(), insert: statements.insert(1), update: None, many: None, is_scanned: false };
         check(&table.insert)?;
@@ -77,12 +78,12 @@ impl Table {
         }
         let update = statements.update();
         check(&update)?;
-        let index = index(connection, head).map_err(|error| fault(&error))?;
+        let index = index(connection, head).map_err(|error| store_error(&error))?;
         match index.map(|index| statements.upsert(&index)) {
             Some(upsert) if connection.prepare_cached(&upsert).is_ok() => table.insert = upsert,
             _ => {
                 let has_key = head.columns.iter().any(|column| column.role == Role::Key);
-                table.is_scanned = has_key && is_scan(connection, &update).map_err(|error| fault(&error))?;
+                table.is_scanned = has_key && is_scan(connection, &update).map_err(|error| store_error(&error))?;
                 table.update = Some(update);
             }
         }
@@ -96,7 +97,7 @@ fn exists(connection: &Connection, table: &str) -> Result<bool> {
     connection.query_row(query, [name], |row| row.get::<_, i64>(0)).map(|count| count > 0)
 }
 
-/// The columns of a table, and of each whether it must have a value and has no default; none where there is no table.
+/// The columns of a table, each with whether it must not be NULL and has no default; empty if there is no table.
 fn columns(connection: &Connection, head: &Head) -> Result<Vec<(String, bool)>> {
     let (schema, table) = match head.table.split_once('.') {
         Some((schema, table)) => (format!("{}.", name(schema)), table),
@@ -105,10 +106,10 @@ fn columns(connection: &Connection, head: &Head) -> Result<Vec<(String, bool)>> 
     let mut statement = connection.prepare(&format!("PRAGMA {schema}table_xinfo({})", name(table)))?;
     let rows = statement.query_map([], |row| {
         let has_default = row.get_ref("dflt_value")? != rusqlite::types::ValueRef::Null;
-        // A single key of this type is the number of the row, which is made where none is given.
+        // A primary key of this single column is the row id, which SQLite assigns if it is not given.
         let is_number =
             row.get::<_, String>("type")?.eq_ignore_ascii_case("INTEGER") && row.get::<_, u32>("pk")? > 0;
-        // Columns that are computed are hidden from what is written.
+        // Generated columns are not written.
         let is_written = row.get::<_, u32>("hidden")? == 0;
         let must = row.get::<_, bool>("notnull")? && is_written && !has_default && !is_number;
         Ok((row.get("name")?, must))
@@ -116,7 +117,7 @@ fn columns(connection: &Connection, head: &Head) -> Result<Vec<(String, bool)>> 
     rows?.collect()
 }
 
-/// True when a statement walks through a table: no index helps it.
+/// True when a statement scans a table, without an index.
 fn is_scan(connection: &Connection, statement: &str) -> Result<bool> {
     let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}"))?;
     let mut steps = plan.raw_query();
@@ -128,16 +129,16 @@ fn is_scan(connection: &Connection, statement: &str) -> Result<bool> {
     Ok(false)
 }
 
-/// The columns of a unique index that tells rows of different keys apart, and only these.
+/// The columns of a unique index in which rows conflict exactly if their keys are equal.
 ///
-/// It covers the key. What it covers beside are columns that are not written and have a constant for a default, so that
-/// all rows agree in them: the known shapes have such an index when `sql_optimize_clauses` leaves columns out.
+/// It covers the key. Its other columns are not written and have a constant default, so that all rows are equal in them: the
+/// standard schemas have such an index when `sql_optimize_clauses` omits columns.
 fn index(connection: &Connection, head: &Head) -> Result<Option<Vec<String>>> {
     let (schema, table) = match head.table.split_once('.') {
         Some((schema, table)) => (format!("{}.", name(schema)), table),
         None => (String::new(), head.table.as_str()),
     };
-    // Arguments of these cannot be bound where a schema stands before them.
+    // Arguments of pragmas with a schema cannot be bound.
     let pragma = |what: &str, of: &str, columns: &str| -> Result<Vec<[Option<String>; 3]>> {
         let mut statement = connection.prepare(&format!("PRAGMA {schema}{what}({})", name(of)))?;
         let columns: Vec<&str> = columns.split(' ').collect();
@@ -179,7 +180,7 @@ fn index(connection: &Connection, head: &Head) -> Result<Option<Vec<String>>> {
     Ok(None)
 }
 
-/// True for a text in quotes and a number, as a statement has them.
+/// True for a number or a quoted text, in the syntax of SQL.
 fn is_constant(default: &str) -> bool {
     let text = default.trim();
     text.parse::<f64>().is_ok()

@@ -1,7 +1,7 @@
-//! Rows of a parcel, written in one transaction.
+//! Writes the rows of a batch in one transaction.
 
 use super::table::Table;
-use super::{fault, misfit};
+use super::{schema_error, store_error};
 use crate::rows::{Rows, Value};
 use crate::settings::Settings;
 use delivery::{Receipt, StoreError, Sum};
@@ -17,7 +17,7 @@ use std::net::IpAddr;
 #[derive(Debug)]
 pub(super) struct Binder {
     clock: Clock,
-    /// The beginning of 1970, which clocks take for a time that is not there.
+    /// The text for 1970-01-01 00:00:00 UTC, which clocks treat as a missing time.
     epoch: Vec<u8>,
     text: Vec<u8>,
 }
@@ -35,23 +35,23 @@ impl Binder {
         text.clear();
         let value = match value {
             Value::Null => ValueRef::Null,
-            // SQLite's numbers are signed: the largest counters become the largest number.
+            // SQLite's integers are signed: larger counters are clamped.
             Value::Number(number) => ValueRef::Integer(i64::try_from(number).unwrap_or(i64::MAX)),
             Value::Real(real) => ValueRef::Real(real),
             Value::Text(text) => ValueRef::Text(text.as_bytes()),
-            Value::Address(IpAddr::V4(octets)) => {
-                address::v4(text, octets.octets());
+            Value::Address(IpAddr::V4(ip)) => {
+                address::v4(text, ip.octets());
                 ValueRef::Text(text)
             }
-            Value::Address(IpAddr::V6(octets)) => {
-                address::v6(text, &octets.octets());
+            Value::Address(IpAddr::V6(ip)) => {
+                address::v6(text, &ip.octets());
                 ValueRef::Text(text)
             }
-            Value::Mac(octets) => {
-                address::mac(text, octets);
+            Value::Mac(mac) => {
+                address::mac(text, mac);
                 ValueRef::Text(text)
             }
-            // The text that DATETIME() would make of it, at less cost.
+            // The same text as DATETIME() would give, but cheaper.
             Value::Time(seconds) => match u64::try_from(seconds) {
                 Ok(seconds @ 1..) => {
                     self.clock.seconds(text, seconds);
@@ -64,15 +64,15 @@ impl Binder {
     }
 }
 
-/// Why a statement did not do its work.
+/// Why a statement failed.
 enum WriteError {
-    /// The rows do not fit the table, others may.
+    /// The table refuses these rows, but may accept others.
     Rejected(String),
-    /// Nothing goes on.
-    StoreError(StoreError),
+    /// No row can be written.
+    Store(StoreError),
 }
 
-/// Statements at work.
+/// The prepared statements of one transaction.
 struct Writing<'c, 'b> {
     binder: &'b mut Binder,
     insert: CachedStatement<'c>,
@@ -84,9 +84,9 @@ struct Writing<'c, 'b> {
 impl<'c, 'b> Writing<'c, 'b> {
     fn new(connection: &'c Connection, table: &Table, binder: &'b mut Binder) -> Result<Self, StoreError> {
         let prepare = |text: &str| {
-            connection.prepare_cached(text).map_err(|error| match fault(&error) {
+            connection.prepare_cached(text).map_err(|error| match store_error(&error) {
                 StoreError::Down(what) => StoreError::Down(what),
-                _ => misfit(&error.to_string()),
+                _ => schema_error(&error.to_string()),
             })
         };
         Ok(Self {
@@ -101,7 +101,7 @@ impl<'c, 'b> Writing<'c, 'b> {
         })
     }
 
-    /// Writes a row; one that is refused is put aside.
+    /// Writes a row. A refused row is recorded.
     fn row(&mut self, number: u32, sum: Sum, values: &[Value<'_>]) -> Result<(), StoreError> {
         let updated = match &mut self.update {
             Some(update) => execute(update, self.binder, values),
@@ -113,7 +113,7 @@ impl<'c, 'b> Writing<'c, 'b> {
         };
         match written {
             Ok(_) => Ok(()),
-            Err(WriteError::StoreError(fault)) => Err(fault),
+            Err(WriteError::Store(error)) => Err(error),
             Err(WriteError::Rejected(reason)) => {
                 self.refused.push((number, sum, reason));
                 Ok(())
@@ -121,17 +121,17 @@ impl<'c, 'b> Writing<'c, 'b> {
         }
     }
 
-    /// Writes rows, as many in a statement as it takes.
+    /// Writes all rows, several per statement if possible.
     fn all(&mut self, rows: &Rows<'_>) -> Result<bool, StoreError> {
-        let Some((most, _)) = self.many else {
+        let Some((max_rows, _)) = self.many else {
             return rows.each(|number, sum, values| self.row(number, sum, values));
         };
-        let mut waiting: Vec<(u32, Sum)> = Vec::with_capacity(most);
+        let mut waiting: Vec<(u32, Sum)> = Vec::with_capacity(max_rows);
         let mut gathered: Vec<Value<'_>> = Vec::new();
-        let whole = rows.each(|number, sum, values| {
+        let is_complete = rows.each(|number, sum, values| {
             waiting.push((number, sum));
             gathered.extend_from_slice(values);
-            if waiting.len() < most {
+            if waiting.len() < max_rows {
                 return Ok(());
             }
             let written = match &mut self.many {
@@ -140,15 +140,15 @@ impl<'c, 'b> Writing<'c, 'b> {
             };
             match written {
                 Ok(_) => waiting.clear(),
-                Err(WriteError::StoreError(fault)) => return Err(fault),
-                // The others of the statement are written one by one.
+                Err(WriteError::Store(error)) => return Err(error),
+                // The rows of the failed statement are written one by one.
                 Err(WriteError::Rejected(_)) => self.each(&mut waiting, &gathered)?,
             }
             gathered.clear();
             Ok(())
         })?;
         self.each(&mut waiting, &gathered)?;
-        Ok(whole)
+        Ok(is_complete)
     }
 
     fn each(&mut self, rows: &mut Vec<(u32, Sum)>, values: &[Value<'_>]) -> Result<(), StoreError> {
@@ -160,21 +160,21 @@ impl<'c, 'b> Writing<'c, 'b> {
     }
 }
 
-/// Gives how many rows the statement touched.
+/// Executes a statement; returns the number of rows that it changed.
 fn execute(
     statement: &mut CachedStatement<'_>,
     binder: &mut Binder,
     values: &[Value<'_>],
 ) -> Result<usize, WriteError> {
     let bound = (1..).zip(values).try_for_each(|(at, value)| binder.bind(statement, at, *value));
-    bound.and_then(|()| statement.raw_execute()).map_err(|error| match fault(&error) {
+    bound.and_then(|()| statement.raw_execute()).map_err(|error| match store_error(&error) {
         StoreError::Batch(reason) => WriteError::Rejected(reason),
-        fault => WriteError::StoreError(fault),
+        error => WriteError::Store(error),
     })
 }
 
-/// Writes the rows of a parcel: all that are not refused, or none. `Ok(false)`: none, as there are some that the table does not
-/// take, and they may not be refused.
+/// Writes all rows of a batch except for refused ones, or none. `Ok(false)`: no row was written, since the table refuses some and
+/// `may_refuse` is false.
 pub(super) fn write(
     connection: &mut Connection,
     table: &Table,
@@ -182,29 +182,29 @@ pub(super) fn write(
     rows: &Rows<'_>,
     (receipt, may_refuse): (&mut Receipt, bool),
 ) -> Result<bool, StoreError> {
-    // The lock is taken before the first row, so that nobody comes between an UPDATE and its INSERT.
+    // The lock is taken before the first row, so that no other process writes between an UPDATE and its INSERT.
     let transaction = (connection.transaction_with_behavior(TransactionBehavior::Immediate))
-        .map_err(|error| unless_known(&error))?;
+        .map_err(|error| transaction_error(&error))?;
     let mut writing = Writing::new(&transaction, table, binder)?;
-    let whole = writing.all(rows)?;
+    let is_complete = writing.all(rows)?;
     let refused = std::mem::take(&mut writing.refused);
     drop(writing);
     if !refused.is_empty() && !may_refuse {
-        transaction.rollback().map_err(|error| unless_known(&error))?;
+        transaction.rollback().map_err(|error| transaction_error(&error))?;
         return Ok(false);
     }
-    transaction.commit().map_err(|error| unless_known(&error))?;
+    transaction.commit().map_err(|error| transaction_error(&error))?;
     for (number, sum, reason) in refused {
         receipt.refuse(number, sum, || reason);
     }
     receipt.confirm_all();
-    if whole { Ok(true) } else { Err(StoreError::Batch("its last row is not whole".to_owned())) }
+    if is_complete { Ok(true) } else { Err(StoreError::Batch("the batch ends in the middle of a row".to_owned())) }
 }
 
-/// What a failed begin or end of a transaction means: unless the file is at fault, it may work the next time.
-fn unless_known(error: &rusqlite::Error) -> StoreError {
-    match fault(error) {
-        known @ StoreError::Configuration { key: "sql_db", .. } => known,
+/// The error for a failed begin or end of a transaction: unless the file itself is wrong, a retry may succeed.
+fn transaction_error(error: &rusqlite::Error) -> StoreError {
+    match store_error(error) {
+        configuration @ StoreError::Configuration { key: "sql_db", .. } => configuration,
         _ => StoreError::Down(error.to_string()),
     }
 }

@@ -1,6 +1,6 @@
-//! What holds for both servers.
+//! Test cases for both servers.
 
-use super::model::{self, KEY, Row, Table, add, create, deliver, head, insist, many, parcel, read};
+use super::model::{self, KEY, Row, Table, add, batch, create, deliver, head, insist, many, read};
 use super::proxy::{Cut, Proxy};
 use super::{Server, shared};
 use config::keys::sql::LockingStyle;
@@ -17,7 +17,7 @@ fn backend(settings: &Settings) -> Box<dyn Backend> {
     sql::backend(settings, None)
 }
 
-/// Purges add up to what a map has; `end`: the end of the statement that makes the table.
+/// Purges sum up as in a map; `end` is the end of the statement that creates the table.
 pub(crate) fn purges_add_up(dialect: Dialect, end: &str, change: impl Fn(&Server, &str, &mut Settings)) {
     let server = shared(dialect);
     let database = server.database();
@@ -31,7 +31,7 @@ pub(crate) fn purges_add_up(dialect: Dialect, end: &str, change: impl Fn(&Server
         let mut backend = backend(&settings);
         let mut expected = Table::new();
         for (number, rows) in (1..).zip(&purges) {
-            deliver(&mut *backend, &parcel(number, &head("acct"), rows));
+            deliver(&mut *backend, &batch(number, &head("acct"), rows));
             add(&mut expected, rows);
         }
         backend.close();
@@ -41,8 +41,8 @@ pub(crate) fn purges_add_up(dialect: Dialect, end: &str, change: impl Fn(&Server
     result.unwrap();
 }
 
-/// Parcels of thousands of rows, with each way to lock.
-pub(crate) fn large_parcels(dialect: Dialect) {
+/// Batches of thousands of rows, with each locking style.
+pub(crate) fn batches_of_thousands_of_rows(dialect: Dialect) {
     let server = shared(dialect);
     for (locking, end) in [(LockingStyle::Table, KEY), (LockingStyle::Row, ")"), (LockingStyle::None, KEY)] {
         let database = server.database();
@@ -51,7 +51,7 @@ pub(crate) fn large_parcels(dialect: Dialect) {
         let mut expected = Table::new();
         for number in 1..4 {
             let rows = many(3000, number);
-            deliver(&mut *backend, &parcel(number, &head("acct"), &rows));
+            deliver(&mut *backend, &batch(number, &head("acct"), &rows));
             add(&mut expected, &rows);
         }
         assert!(read(server, &database, "acct") == expected);
@@ -60,13 +60,13 @@ pub(crate) fn large_parcels(dialect: Dialect) {
             _ => "SELECT DISTINCT UNIX_TIMESTAMP(stamp_updated) FROM acct",
         };
         assert_eq!(server.sql(&database, updated).trim(), (model::BIN + 53).to_string());
-        // Nobody is locked out while there is nothing to write.
+        // Locks are released after each write.
         server.sql(&database, "DELETE FROM acct");
     }
 }
 
-/// A row that is refused is refused alone, wherever the server finds out.
-pub(crate) fn refused_rows(dialect: Dialect, end: &str) {
+/// Only the refused row is refused, at whichever step the server detects it.
+pub(crate) fn only_refused_rows_are_refused(dialect: Dialect, end: &str) {
     let server = shared(dialect);
     let database = server.database();
     server.sql(&database, &create(dialect, "acct", end));
@@ -74,31 +74,31 @@ pub(crate) fn refused_rows(dialect: Dialect, end: &str) {
     let mut good = many(300, 10);
     good.retain(|row| row.seen != 77);
     let mut rows = many(300, 10);
-    // Out of range by itself.
+    // Out of range on its own.
     rows[77].packets = 1 << 40;
     rows[77].bytes = 5;
     let mut receipt = Receipt::new(300);
     backend.open().unwrap();
-    backend.deliver(&parcel(1, &head("acct"), &rows), &mut receipt).unwrap();
+    backend.deliver(&batch(1, &head("acct"), &rows), &mut receipt).unwrap();
     let (sum, reason) = receipt.refused().unwrap();
-    assert_eq!(sum, Sum { aggregates: 1, packets: 1 << 40, octets: 5 });
+    assert_eq!(sum, Sum { aggregates: 1, packets: 1 << 40, bytes: 5 });
     assert!(reason.to_lowercase().contains("out of range"), "{reason}");
     let mut expected = Table::new();
     add(&mut expected, &good);
     assert_eq!(read(server, &database, "acct"), expected);
 
-    // Out of range together with what is there: packets is a column of 32 bits.
+    // Out of range when added to the existing row: packets is a column of 32 bits.
     let mut more = many(300, 20);
     for at in [5, 6, 150] {
         more[at].packets = 2_000_000_000;
     }
-    deliver(&mut *backend, &parcel(2, &head("acct"), &more));
+    deliver(&mut *backend, &batch(2, &head("acct"), &more));
     add(&mut expected, &more);
     for at in [5, 150] {
         more[at].packets = 4_000_000_000 - 2_000_000_000 + 294_967_290;
     }
     let mut receipt = Receipt::new(300);
-    backend.deliver(&parcel(3, &head("acct"), &more), &mut receipt).unwrap();
+    backend.deliver(&batch(3, &head("acct"), &more), &mut receipt).unwrap();
     assert_eq!(receipt.refused().unwrap().0.aggregates, if dialect == Dialect::PgSql { 3 } else { 2 });
     for (at, row) in more.iter().enumerate() {
         // Row 6 exceeds 2^31, where PostgreSQL's column ends, but not 2^32.
@@ -109,42 +109,42 @@ pub(crate) fn refused_rows(dialect: Dialect, end: &str) {
     assert_eq!(read(server, &database, "acct"), expected);
 }
 
-/// What is wrong is told with the key that is.
-pub(crate) fn wrong_configurations(dialect: Dialect) {
+/// A configuration error names the key.
+pub(crate) fn configuration_errors_name_the_key(dialect: Dialect) {
     let server = shared(dialect);
     let database = server.database();
     server.sql(&database, &create(dialect, "acct", KEY));
     let right = server.settings(&database);
-    let fault = |settings: &Settings, head: Option<Head>| {
-        let fault = sql::backend(settings, head).open().unwrap_err();
-        assert!(!format!("{fault:?}").contains("secret"), "{fault:?}");
-        fault
+    let error = |settings: &Settings, head: Option<Head>| {
+        let error = sql::backend(settings, head).open().unwrap_err();
+        assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+        error
     };
-    let key = |fault| match fault {
+    let key = |error| match error {
         StoreError::Configuration { key, .. } => key,
         other => panic!("{other:?}"),
     };
     sql::backend(&right, Some(head("acct"))).open().unwrap();
     let settings = Settings { password: "secret".to_owned(), ..right.clone() };
-    assert_eq!(key(fault(&settings, None)), "sql_passwd");
+    assert_eq!(key(error(&settings, None)), "sql_passwd");
     let settings = Settings { db: "nowhere".to_owned(), ..right.clone() };
-    assert_eq!(key(fault(&settings, None)), "sql_db");
-    assert_eq!(key(fault(&right, Some(head("other")))), "sql_table");
+    assert_eq!(key(error(&settings, None)), "sql_db");
+    assert_eq!(key(error(&right, Some(head("other")))), "sql_table");
     let mut more = head("acct");
     more.columns[3].name = "vlan".to_owned();
-    assert_eq!(key(fault(&right, Some(more.clone()))), "sql_table");
+    assert_eq!(key(error(&right, Some(more.clone()))), "sql_table");
     let settings = Settings { optimize: false, ..right.clone() };
-    assert_eq!(key(fault(&settings, Some(more))), "sql_table_version");
+    assert_eq!(key(error(&settings, Some(more))), "sql_table_version");
     let create = Some("CREATE TABLE nonsense (".to_owned());
-    assert_eq!(key(fault(&right, Some(Head { create, ..head("other") }))), "sql_table_schema");
+    assert_eq!(key(error(&right, Some(Head { create, ..head("other") }))), "sql_table_schema");
     let settings = Settings { port: Some(1), ..right.clone() };
-    assert!(matches!(fault(&settings, None), StoreError::Down(_)));
+    assert!(matches!(error(&settings, None), StoreError::Down(_)));
     let settings = Settings { ca_file: Some("/nonexistent".into()), ..right };
-    assert_eq!(key(fault(&settings, None)), "sql_conn_ca_file");
+    assert_eq!(key(error(&settings, None)), "sql_conn_ca_file");
 }
 
-/// Tables that do not fit: all that is wrong is named at once, with the statement that mends it.
-pub(crate) fn misfits(dialect: Dialect) {
+/// Tables that do not fit: all problems are named at once, with the statement that fixes them.
+pub(crate) fn tables_that_do_not_fit_are_reported(dialect: Dialect) {
     let server = shared(dialect);
     let database = server.database();
     let settings = server.settings(&database);
@@ -164,7 +164,7 @@ pub(crate) fn misfits(dialect: Dialect) {
     server.sql(&database, &format!("ALTER{statement}"));
     sql::backend(&settings, Some(wanted.clone())).open().unwrap();
 
-    // Columns that nothing is written to.
+    // Columns that the plugin does not write.
     for name in ["one", "two"] {
         server.sql(&database, &format!("ALTER TABLE acct ADD COLUMN {name} INT NOT NULL"));
     }
@@ -194,17 +194,17 @@ pub(crate) fn misfits(dialect: Dialect) {
         delivery::WriteBatch { id, purge: number, items, sum, body: builder.take() }
     };
     deliver(&mut *backend, &row(1));
-    // Those that come while the daemon runs are no fault of rows: these wait until the table fits again.
+    // When such columns are added while the daemon runs, no row is refused: rows are kept until the table fits again.
     for (number, add, mend) in [
         (2, "ALTER COLUMN two DROP DEFAULT", "ALTER COLUMN two SET DEFAULT 0"),
         (4, "ADD COLUMN five INT NOT NULL", "ALTER COLUMN five SET DEFAULT 0"),
     ] {
-        // PostgreSQL adds no such column to a table with rows in one step.
+        // PostgreSQL cannot add such a column to a table with rows in one step.
         server.sql(&database, &format!("DELETE FROM acct; ALTER TABLE acct {add}"));
         let mut receipt = Receipt::new(1);
         for _ in 0..2 {
-            let fault = backend.open().and_then(|()| backend.deliver(&row(number), &mut receipt)).unwrap_err();
-            let StoreError::Configuration { key: "sql_table", what } = &fault else { panic!("{fault:?}") };
+            let error = backend.open().and_then(|()| backend.deliver(&row(number), &mut receipt)).unwrap_err();
+            let StoreError::Configuration { key: "sql_table", what } = &error else { panic!("{error:?}") };
             assert!(what.contains("without a default"), "{what}");
             assert_eq!((receipt.has(0), receipt.refused()), (false, None));
         }
@@ -214,16 +214,16 @@ pub(crate) fn misfits(dialect: Dialect) {
     }
     backend.close();
 
-    // A statement that makes another table than the one that is written to.
+    // A statement that creates another table than the one that is written to.
     for create in ["CREATE TABLE acct (x INT)", "CREATE TABLE elsewhere (x INT)"] {
         let (key, what) = said(&Head { create: Some(create.to_owned()), ..head("other") });
         assert_eq!(key, "sql_table_schema", "{what}");
-        assert!(what.contains("does not make table") && what.contains("other"), "{what}");
+        assert!(what.contains("does not create table") && what.contains("other"), "{what}");
     }
 }
 
-/// Tables that do not exist are made, also when they disappear later.
-pub(crate) fn tables_are_made(dialect: Dialect) {
+/// Missing tables are created, also when they disappear later.
+pub(crate) fn missing_tables_are_created(dialect: Dialect) {
     let server = shared(dialect);
     let database = server.database();
     let mut backend = backend(&server.settings(&database));
@@ -231,22 +231,22 @@ pub(crate) fn tables_are_made(dialect: Dialect) {
     for hour in 0..12 {
         let table = format!("acct_20231114_{hour:02}");
         let head = Head { create: Some(create(dialect, &table, KEY)), ..head(&table) };
-        deliver(&mut *backend, &parcel(hour + 1, &head, &many(20, 1)));
+        deliver(&mut *backend, &batch(hour + 1, &head, &many(20, 1)));
         assert_eq!(read(server, &database, &table).len(), 20);
     }
     let table = "acct_20231114_11";
     let head = Head { create: Some(create(dialect, table, KEY)), ..head(table) };
     server.sql(&database, &format!("DROP TABLE {table}"));
-    let parcel = parcel(20, &head, &many(20, 1));
+    let batch = batch(20, &head, &many(20, 1));
     let mut receipt = Receipt::new(20);
-    let first = backend.deliver(&parcel, &mut receipt);
+    let first = backend.deliver(&batch, &mut receipt);
     assert!(matches!(first, Err(StoreError::Configuration { key: "sql_table", .. })), "{first:?}");
-    deliver(&mut *backend, &parcel);
+    deliver(&mut *backend, &batch);
     assert_eq!(read(server, &database, table).len(), 20);
 }
 
-/// Rows without an address, or with no text, in columns that must not be NULL.
-pub(crate) fn nothing_becomes_the_default(dialect: Dialect) {
+/// Rows without an address or text, in columns that must not be NULL.
+pub(crate) fn null_is_replaced_by_the_default(dialect: Dialect) {
     let server = shared(dialect);
     let database = server.database();
     server.sql(&database, &create(dialect, "acct", KEY));
@@ -270,25 +270,25 @@ pub(crate) fn nothing_becomes_the_default(dialect: Dialect) {
     assert_eq!(read(server, &database, "acct"), Table::from([expected]));
 }
 
-/// The server is killed again and again while parcels are on their way, and everything is there once.
-pub(crate) fn crashes(dialect: Dialect, end: &str) {
+/// The server is killed repeatedly during deliveries, and everything is written exactly once.
+pub(crate) fn killed_servers_lose_and_repeat_nothing(dialect: Dialect, end: &str) {
     let mut server = Server::start(dialect);
     let database = server.database();
     server.sql(&database, &create(dialect, "acct", end));
     let settings = server.settings(&database);
     let mut expected = Table::new();
-    let parcels: Vec<Vec<Row>> = (1..80).map(|number| many(400, number)).collect();
-    for rows in &parcels {
+    let batches: Vec<Vec<Row>> = (1..80).map(|number| many(400, number)).collect();
+    for rows in &batches {
         add(&mut expected, rows);
     }
-    let faults = std::thread::scope(|scope| {
+    let errors = std::thread::scope(|scope| {
         let worker = scope.spawn(|| {
             let mut backend = backend(&settings);
-            let mut faults = 0;
-            for (number, rows) in (1..).zip(&parcels) {
-                faults += insist(&mut *backend, &parcel(number, &head("acct"), rows));
+            let mut errors = 0;
+            for (number, rows) in (1..).zip(&batches) {
+                errors += insist(&mut *backend, &batch(number, &head("acct"), rows));
             }
-            faults
+            errors
         });
         for round in 0..4 {
             testkit::conditions::pause(std::time::Duration::from_millis(150 + 70 * round));
@@ -297,12 +297,12 @@ pub(crate) fn crashes(dialect: Dialect, end: &str) {
         }
         worker.join().unwrap()
     });
-    assert!(faults > 0, "no kill came while parcels were on their way");
+    assert!(errors > 0, "no kill came during a delivery");
     assert!(read(&server, &database, "acct") == expected);
 }
 
-/// The connection breaks at COMMIT, before the server hears of it or after.
-pub(crate) fn commits_without_an_answer(dialect: Dialect, end: &str) {
+/// The connection breaks at COMMIT, before or after the server receives it.
+pub(crate) fn in_doubt_transactions_are_resolved(dialect: Dialect, end: &str) {
     let server = shared(dialect);
     let database = server.database();
     server.sql(&database, &create(dialect, "acct", end));
@@ -315,17 +315,17 @@ pub(crate) fn commits_without_an_answer(dialect: Dialect, end: &str) {
         let rows = many(100, number);
         proxy.cut(cut);
         if cut == Cut::Never {
-            deliver(&mut *backend, &parcel(number, &head("acct"), &rows));
+            deliver(&mut *backend, &batch(number, &head("acct"), &rows));
         } else {
-            assert!(insist(&mut *backend, &parcel(number, &head("acct"), &rows)) > 0);
+            assert!(insist(&mut *backend, &batch(number, &head("acct"), &rows)) > 0);
         }
         add(&mut expected, &rows);
-        assert!(read(server, &database, "acct") == expected, "parcel {number}");
+        assert!(read(server, &database, "acct") == expected, "batch {number}");
     }
 }
 
-/// A connection that ended while there was nothing to do is no fault.
-pub(crate) fn idle_connections_end(dialect: Dialect) {
+/// A connection that is closed while idle is not an error.
+pub(crate) fn closed_idle_connections_are_reopened(dialect: Dialect) {
     let mut server = Server::start(dialect);
     let database = server.database();
     server.sql(&database, &create(dialect, "acct", KEY));
@@ -333,17 +333,17 @@ pub(crate) fn idle_connections_end(dialect: Dialect) {
     let rows = many(10, 1);
     let mut expected = Table::new();
     for number in 1..4 {
-        deliver(&mut *backend, &parcel(number, &head("acct"), &rows));
+        deliver(&mut *backend, &batch(number, &head("acct"), &rows));
         add(&mut expected, &rows);
         server.restart();
     }
     assert_eq!(read(&server, &database, "acct"), expected);
 }
 
-/// The backup takes what the primary does not, until the next purge.
-pub(crate) fn backup(dialect: Dialect) {
+/// The backup takes over when the primary fails, until the next purge.
+pub(crate) fn the_backup_takes_over(dialect: Dialect) {
     let mut primary = Server::start(dialect);
-    // One port is set for both.
+    // Both servers use the same port.
     let address = SocketAddr::new(own_address().ip(), primary.port);
     let second = Server::start_at(address, dialect, |_| Vec::new(), &[]);
     let database = primary.database();
@@ -358,23 +358,23 @@ pub(crate) fn backup(dialect: Dialect) {
     add(&mut once, &rows);
     let mut twice = once.clone();
     add(&mut twice, &rows);
-    deliver(&mut *backend, &parcel(1, &head("acct"), &rows));
+    deliver(&mut *backend, &batch(1, &head("acct"), &rows));
     primary.kill();
-    deliver(&mut *backend, &parcel(2, &head("acct"), &rows));
+    deliver(&mut *backend, &batch(2, &head("acct"), &rows));
     primary.restart();
     assert_eq!(read(&primary, &database, "acct"), once);
     assert_eq!(read(&second, &database, "acct"), once);
-    // The same purge goes on where it went to; the next one is at the primary.
-    let mut rest = parcel(3, &head("acct"), &rows);
+    // The rest of the purge goes to the backup; the next purge goes to the primary.
+    let mut rest = batch(3, &head("acct"), &rows);
     rest.purge = 2;
     deliver(&mut *backend, &rest);
-    deliver(&mut *backend, &parcel(4, &head("acct"), &rows));
+    deliver(&mut *backend, &batch(4, &head("acct"), &rows));
     assert_eq!(read(&primary, &database, "acct"), twice);
     assert_eq!(read(&second, &database, "acct"), twice);
 }
 
-/// Encrypted, with an authority of one's own; not with that of somebody else.
-pub(crate) fn encrypted(dialect: Dialect, options: &[(&'static str, &str)], after: &str) {
+/// TLS with a private authority; another authority is rejected.
+pub(crate) fn tls_connections_verify_the_server(dialect: Dialect, options: &[(&'static str, &str)], after: &str) {
     let address = own_address();
     let (authority, stranger) = (Authority::new(), Authority::new());
     let Certified { certificate, key } = authority.certify(&address.ip().to_string());
@@ -401,18 +401,18 @@ pub(crate) fn encrypted(dialect: Dialect, options: &[(&'static str, &str)], afte
     let plain = server.settings(&database);
     let trusting = Settings { ca_file: Some(path("ca.pem", authority.pem())), ..plain.clone() };
     let rows = many(1000, 1);
-    deliver(&mut *backend(&trusting), &parcel(1, &head("acct"), &rows));
+    deliver(&mut *backend(&trusting), &batch(1, &head("acct"), &rows));
     let mut expected = Table::new();
     add(&mut expected, &rows);
     assert!(read(&server, &database, "acct") == expected);
     let wary = Settings { ca_file: Some(path("other.pem", stranger.pem())), ..plain.clone() };
     for settings in [wary, Settings { ca_file: Some(path("empty.pem", "")), ..plain.clone() }] {
-        let fault = backend(&settings).open().unwrap_err();
-        assert!(matches!(fault, StoreError::Configuration { key: "sql_conn_ca_file", .. }), "{fault:?}");
+        let error = backend(&settings).open().unwrap_err();
+        assert!(matches!(error, StoreError::Configuration { key: "sql_conn_ca_file", .. }), "{error:?}");
     }
-    // A server that does not encrypt.
+    // A server without TLS.
     let other = shared(dialect);
     let settings = Settings { ca_file: trusting.ca_file.clone(), ..other.settings(&other.database()) };
-    let fault = backend(&settings).open().unwrap_err();
-    assert!(matches!(fault, StoreError::Configuration { key: "sql_conn_ca_file", .. }), "{fault:?}");
+    let error = backend(&settings).open().unwrap_err();
+    assert!(matches!(error, StoreError::Configuration { key: "sql_conn_ca_file", .. }), "{error:?}");
 }

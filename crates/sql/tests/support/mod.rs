@@ -1,4 +1,4 @@
-//! What the tests of both servers share: private servers, parcels, and what tables must hold afterwards.
+//! Shared by the tests of MySQL and PostgreSQL: private servers, write batches, and the expected content of tables.
 #![allow(dead_code, reason = "each test program uses a part")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -22,26 +22,26 @@ use testkit::sockets::own_address;
 
 pub(crate) const PASSWORD: &str = "a 'real' smart pwd";
 
-/// A server of a test's own, stopped and removed at the end.
+/// A private server of a test, which is stopped and removed at the end.
 pub(crate) struct Server {
     pub(crate) dialect: Dialect,
-    /// A loopback address of its own: no other server and no client takes its port.
+    /// A private loopback address, so that no other server or client uses its port.
     pub(crate) host: String,
     pub(crate) port: u16,
     directory: PathBuf,
     child: Option<Child>,
-    /// Ends the server and removes its directory when this process ends, however it does.
+    /// Stops the server and removes its directory when this process ends, even by a crash.
     janitor: Option<Child>,
     arguments: Vec<String>,
 }
 
 impl Server {
-    /// A server as it comes.
+    /// Starts a server with default options.
     pub(crate) fn start(dialect: Dialect) -> Self {
         Self::start_at(own_address(), dialect, |_| Vec::new(), &[])
     }
 
-    /// A server with options of its own, which may name files in its directory.
+    /// Starts a server with options, which may name files in its directory.
     pub(crate) fn start_at(
         address: SocketAddr,
         dialect: Dialect,
@@ -128,7 +128,7 @@ impl Server {
         server
     }
 
-    /// Ends the server as a crash does.
+    /// Kills the server.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
@@ -136,7 +136,7 @@ impl Server {
         }
     }
 
-    /// Starts it, with the data that it had, and waits until it answers.
+    /// Starts the server with its existing data, and waits until it answers.
     pub(crate) fn restart(&mut self) {
         self.kill();
         for _ in 0..20 {
@@ -145,7 +145,7 @@ impl Server {
                 command(&self.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
             let up = testkit::conditions::within(Duration::from_secs(20), || {
                 let up = self.client("", "SELECT 1").status.success();
-                // PostgreSQL waits for what is left of the one that was killed, and gives up at once.
+                // PostgreSQL exits while processes of the killed server are still running: retry.
                 (up || child.try_wait().unwrap().is_some()).then_some(up)
             });
             if up == Some(true) {
@@ -159,7 +159,7 @@ impl Server {
         panic!("no server: {}", fs::read_to_string(self.directory.join("log")).unwrap_or_default());
     }
 
-    /// The answer to statements, a line for each row, `|` between values.
+    /// The answer to statements: one line per row, `|` between values.
     pub(crate) fn sql(&self, database: &str, statements: &str) -> String {
         let output = self.client(database, statements);
         assert!(output.status.success(), "{statements}: {}", String::from_utf8_lossy(&output.stderr));
@@ -187,12 +187,12 @@ impl Server {
         client.stdin(Stdio::null()).output().unwrap()
     }
 
-    /// The directory with its socket.
+    /// The directory of the server, which contains its socket.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// A new database.
+    /// Creates a database.
     pub(crate) fn database(&self) -> String {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
@@ -249,13 +249,13 @@ impl Drop for Server {
     }
 }
 
-/// The server that tests share, each with a database of its own.
+/// The server that tests share; each uses its own database.
 pub(crate) fn shared(dialect: Dialect) -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| Server::start(dialect))
 }
 
-/// Whether the server's programs are on this machine.
+/// Whether the server's programs are installed.
 pub(crate) fn installed(dialect: Dialect) -> bool {
     let (name, variable) = match dialect {
         Dialect::PgSql => ("initdb", "PMACCT_TEST_PGSQL"),
@@ -268,7 +268,7 @@ pub(crate) fn installed(dialect: Dialect) -> bool {
     found
 }
 
-/// Where a program of a server is; Debian keeps PostgreSQL's out of the path.
+/// The path of a server's program. Debian installs those of PostgreSQL outside of PATH.
 fn find(name: &str) -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut folders: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();

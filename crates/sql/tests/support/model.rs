@@ -1,4 +1,4 @@
-//! Rows, parcels of them, and a table as a map: what adding them up must give.
+//! Rows, write batches of them, and a model of the table as a map.
 
 use delivery::{Backend, BatchId, Receipt, StoreError, WriteBatch};
 use proptest::prelude::*;
@@ -10,7 +10,7 @@ use std::net::IpAddr;
 /// Start of the bin.
 pub(crate) const BIN: i64 = 1_700_000_100;
 
-/// Texts that hurt where values are pasted into statements, or not escaped.
+/// Texts that break statements if they are not bound or escaped.
 pub(crate) const LABELS: [&str; 10] =
     ["", "a", "A", "é😀", "it's", "'); DROP TABLE acct; --", "tab\there\r\n", "\\N", "\\.", "a\\,b|c\"`"];
 
@@ -23,11 +23,11 @@ pub(crate) struct Row {
     pub(crate) flags: u8,
     pub(crate) packets: u64,
     pub(crate) bytes: u64,
-    /// Goes into a column for the least and one for the greatest.
+    /// Written to the columns `seen_min` and `seen_max`.
     pub(crate) seen: u64,
 }
 
-/// Key, then flags, packets, bytes, least, greatest.
+/// By key: flags, packets, bytes, minimum, maximum.
 pub(crate) type Table = BTreeMap<(String, u64, String), [u64; 5]>;
 
 pub(crate) fn host(host: u8) -> IpAddr {
@@ -58,7 +58,7 @@ pub(crate) fn head(table: &str) -> Head {
     }
 }
 
-/// The statement that makes the table; `key`: what stands after the columns.
+/// The statement that creates the table; `key` is its end, after the columns.
 pub(crate) fn create(dialect: Dialect, table: &str, key: &str) -> String {
     let (time, ip, text, number, large) = match dialect {
         Dialect::PgSql => ("timestamp", "inet", "varchar(40)", "int", "bigint"),
@@ -75,7 +75,7 @@ pub(crate) fn create(dialect: Dialect, table: &str, key: &str) -> String {
 
 pub(crate) const KEY: &str = ", PRIMARY KEY (stamp_inserted, ip_src, port_src, label))";
 
-pub(crate) fn parcel(number: u64, head: &Head, rows: &[Row]) -> WriteBatch {
+pub(crate) fn batch(number: u64, head: &Head, rows: &[Row]) -> WriteBatch {
     let mut builder = Builder::new(head);
     for row in rows {
         builder.row(row.packets, row.bytes);
@@ -115,7 +115,7 @@ pub(crate) fn add(table: &mut Table, rows: &[Row]) {
     }
 }
 
-/// What a database has.
+/// The content of a table.
 pub(crate) fn read(server: &super::Server, database: &str, table: &str) -> Table {
     let (ip, label, bin) = match server.dialect {
         Dialect::PgSql => (
@@ -142,33 +142,33 @@ pub(crate) fn read(server: &super::Server, database: &str, table: &str) -> Table
     read
 }
 
-/// Delivers a parcel at the first attempt, without refusals.
-pub(crate) fn deliver(backend: &mut dyn Backend, parcel: &WriteBatch) {
-    let mut receipt = Receipt::new(parcel.items);
+/// Delivers a batch at the first attempt, without refusals.
+pub(crate) fn deliver(backend: &mut dyn Backend, batch: &WriteBatch) {
+    let mut receipt = Receipt::new(batch.items);
     backend.open().unwrap();
-    backend.deliver(parcel, &mut receipt).unwrap();
+    backend.deliver(batch, &mut receipt).unwrap();
     assert_eq!(receipt.refused(), None);
-    assert!((0..parcel.items).all(|item| receipt.has(item)));
+    assert!((0..batch.items).all(|item| receipt.has(item)));
 }
 
-/// Delivers as the delivery worker does, as often as it takes; gives the number of faults.
-pub(crate) fn insist(backend: &mut dyn Backend, parcel: &WriteBatch) -> usize {
-    let mut receipt = Receipt::new(parcel.items);
-    let mut faults = 0;
+/// Retries the delivery as the delivery worker does, until it succeeds. Returns the number of errors.
+pub(crate) fn insist(backend: &mut dyn Backend, batch: &WriteBatch) -> usize {
+    let mut receipt = Receipt::new(batch.items);
+    let mut errors = 0;
     loop {
-        match backend.open().and_then(|()| backend.deliver(parcel, &mut receipt)) {
+        match backend.open().and_then(|()| backend.deliver(batch, &mut receipt)) {
             Ok(()) => break,
-            Err(StoreError::Down(_)) if faults < 6000 => faults += 1,
-            Err(fault) => panic!("{fault:?}"),
+            Err(StoreError::Down(_)) if errors < 6000 => errors += 1,
+            Err(error) => panic!("{error:?}"),
         }
         testkit::conditions::pause(std::time::Duration::from_millis(50));
     }
     assert_eq!(receipt.refused(), None);
-    faults
+    errors
 }
 
-/// Rows of few keys, so that many are the same.
-pub(crate) fn rows(most: usize) -> impl Strategy<Value = Vec<Row>> {
+/// Rows with few different keys, so that many are merged.
+pub(crate) fn rows(max: usize) -> impl Strategy<Value = Vec<Row>> {
     let row = (0..6u8, 0..3u16, 0..LABELS.len(), any::<u8>(), 0..1000u64, 0..1u64 << 40, 0..1u64 << 50);
     let row = row.prop_map(|(host, port, label, flags, packets, bytes, seen)| Row {
         host,
@@ -179,10 +179,10 @@ pub(crate) fn rows(most: usize) -> impl Strategy<Value = Vec<Row>> {
         bytes,
         seen,
     });
-    proptest::collection::vec(row, 0..most)
+    proptest::collection::vec(row, 0..max)
 }
 
-/// So many rows with keys of their own.
+/// Rows with distinct keys.
 pub(crate) fn many(count: usize, packets: u64) -> Vec<Row> {
     let row = |at: usize| Row {
         host: u8::try_from(at % 200).unwrap(),

@@ -1,4 +1,4 @@
-//! Stands between a client and a server, and cuts their connection around COMMIT.
+//! A proxy between a client and a server that breaks their connection around COMMIT.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
 
-/// What happens when a client says COMMIT.
+/// What happens when a client sends COMMIT.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Cut {
-    /// It is passed on.
+    /// It is forwarded.
     Never,
-    /// The server does not hear of it.
+    /// The connection breaks before the server receives it.
     Before,
-    /// The client does not hear the answer.
+    /// The connection breaks before the client receives the answer.
     After,
 }
 
@@ -42,16 +42,16 @@ impl Proxy {
         Self { port, cut }
     }
 
-    /// The next COMMIT is cut so; those after it are not.
+    /// Applies to the next COMMIT only.
     pub(crate) fn cut(&self, cut: Cut) {
         self.cut.store(cut as u8, Ordering::SeqCst);
     }
 }
 
 fn upstream(mut client: TcpStream, mut server: TcpStream, cut: &AtomicU8) {
-    let mut octets = [0; 1 << 16];
-    while let Ok(read @ 1..) = client.read(&mut octets) {
-        let commits = octets[..read].windows(6).any(|word| word == b"COMMIT");
+    let mut bytes = [0; 1 << 16];
+    while let Ok(read @ 1..) = client.read(&mut bytes) {
+        let commits = bytes[..read].windows(6).any(|word| word == b"COMMIT");
         let cut = if commits { cut.swap(0, Ordering::SeqCst) } else { 0 };
         if cut == Cut::Before as u8 {
             break;
@@ -59,11 +59,11 @@ fn upstream(mut client: TcpStream, mut server: TcpStream, cut: &AtomicU8) {
         if cut == Cut::After as u8 {
             let _ = client.shutdown(Shutdown::Both);
         }
-        if server.write_all(&octets[..read]).is_err() {
+        if server.write_all(&bytes[..read]).is_err() {
             break;
         }
         if cut == Cut::After as u8 {
-            // The server gets the word to its end.
+            // The server receives the whole COMMIT.
             let _ = server.shutdown(Shutdown::Write);
             return;
         }
@@ -73,9 +73,9 @@ fn upstream(mut client: TcpStream, mut server: TcpStream, cut: &AtomicU8) {
 }
 
 fn downstream(mut server: TcpStream, mut client: TcpStream) {
-    let mut octets = [0; 1 << 16];
-    while let Ok(read @ 1..) = server.read(&mut octets) {
-        let _ = client.write_all(&octets[..read]);
+    let mut bytes = [0; 1 << 16];
+    while let Ok(read @ 1..) = server.read(&mut bytes) {
+        let _ = client.write_all(&bytes[..read]);
     }
     let _ = client.shutdown(Shutdown::Both);
 }

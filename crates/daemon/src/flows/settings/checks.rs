@@ -100,7 +100,7 @@ fn variables(source: &Plugin, plugin: &PluginSettings, problems: &mut Diagnostic
 
 /// A hint: the variable that was probably meant, or the list of all.
 pub(crate) fn meant(word: &str, lookup: Lookup) -> String {
-    let all = names::words().chain(markers::WRITER_ID_WORDS).chain(brokers::encoder::key_words());
+    let all = names::words().chain(markers::WRITER_ID_WORDS).chain(brokers::encoder::key_variables());
     let mut known: Vec<&str> = all.filter(|word| lookup(word).is_some_and(|(known, _)| known == *word)).collect();
     known.sort_unstable();
     known.dedup();

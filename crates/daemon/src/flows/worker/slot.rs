@@ -103,7 +103,7 @@ impl PluginSlot {
         }
         let new = self.aggregator.add(rows, strings);
         self.tally.add(Counter::RecordsAggregated, count);
-        self.tally.add(Counter::RecordsNotSpread, self.aggregator.take_whole_rows());
+        self.tally.add(Counter::RecordsNotSpread, self.aggregator.take_unspread_rows());
         self.tally.add(Counter::AggregatesCreated, new as u64);
     }
 
