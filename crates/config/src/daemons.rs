@@ -20,7 +20,7 @@ pub const PMTELEMETRYD: Daemons = Daemons::PMTELEMETRYD;
 pub const COLLECTORS: Daemons = Daemons::COLLECTORS;
 /// The two daemons that see packets.
 pub const PACKETS: Daemons = Daemons::PACKETS;
-/// The four daemons that account flows through plugins.
+/// The four daemons that aggregate flows and run plugins.
 pub const FLOW: Daemons = Daemons::FLOW;
 /// Every daemon.
 pub const ALL: Daemons = Daemons::ALL;

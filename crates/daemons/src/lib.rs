@@ -108,7 +108,7 @@ impl Daemons {
     pub const COLLECTORS: Self = Self::NFACCTD.and(Self::SFACCTD);
     /// The two daemons that see packets.
     pub const PACKETS: Self = Self::PMACCTD.and(Self::UACCTD);
-    /// The four daemons that account flows through plugins.
+    /// The four daemons that aggregate flows and run plugins.
     pub const FLOW: Self = Self::COLLECTORS.and(Self::PACKETS);
 
     /// The set of one program.
