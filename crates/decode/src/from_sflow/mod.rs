@@ -17,7 +17,7 @@ use flow::needs::Needs;
 use flow::output::Output;
 use flow::row::FieldSet;
 use recent::Map;
-use sflow::sequence::{Seen, Sequence};
+use sflow::sequence::{Outcome, Sequence};
 use sflow::{CounterSample, DataFormat, DecodeError, Header, Sample};
 use std::net::IpAddr;
 
@@ -371,20 +371,20 @@ impl Agent {
         }
     }
 
-    fn count(&mut self, header: &Header, (octets, arrival): (usize, u64), seen: Seen, counts: &mut Counts) {
+    fn count(&mut self, header: &Header, (octets, arrival): (usize, u64), seen: Outcome, counts: &mut Counts) {
         self.sub_agent = header.sub_agent.unwrap_or(0);
         self.came = if self.datagrams == 0 { (arrival, arrival) } else { (self.came.0, arrival) };
         self.datagrams += 1;
         self.octets += octets as u64;
         match seen {
-            Seen::First | Seen::Good => self.good += 1,
-            Seen::Forward(lost) => {
+            Outcome::First | Outcome::InOrder => self.good += 1,
+            Outcome::Gap(lost) => {
                 self.forward += 1;
                 self.lost += u64::from(lost);
                 counts.gaps += 1;
                 counts.lost += u64::from(lost);
             }
-            Seen::Back | Seen::Restart => {
+            Outcome::OutOfOrder | Outcome::Restart => {
                 self.back += 1;
                 counts.restarts += 1;
             }

@@ -7,7 +7,7 @@ use super::report::ExporterReport;
 use super::{Message, Protocol, Report};
 use crate::counter_log::Lines;
 use crate::host::part::Mailbox;
-use ::sflow::{CounterSample, DecodeError, Header, What};
+use ::sflow::{CounterSample, DecodeError, Header, DecodeErrorKind};
 use capture::Datagram;
 use config::Names;
 use decode::bound::Bound;
@@ -72,7 +72,7 @@ impl Sflow {
 
     fn rejected(&self, datagram: &Datagram<'_>, malformed: &DecodeError) {
         let source = datagram.source.ip();
-        if matches!(malformed.what, What::Version(_)) {
+        if matches!(malformed.kind, DecodeErrorKind::Version(_)) {
             if self.quiet {
                 return;
             }
@@ -232,9 +232,9 @@ impl Protocol for Sflow {
 
 /// The counter of what became of a datagram.
 fn outcome(malformed: DecodeError) -> Counter {
-    match malformed.what {
-        What::Version(_) => Counter::DatagramsBadVersion,
-        What::Truncated { .. } => Counter::DatagramsTooShort,
+    match malformed.kind {
+        DecodeErrorKind::Version(_) => Counter::DatagramsBadVersion,
+        DecodeErrorKind::Truncated { .. } => Counter::DatagramsTooShort,
         _ => Counter::DatagramsBadLength,
     }
 }
