@@ -123,7 +123,7 @@ impl<'a> Out<'a> {
 /// Sends the reason why there is no answer, or no more of it, if the client reads it at once.
 pub(super) fn refuse(mut to: &UnixStream, text: &str) {
     // A client that does not read it sees that the answer has no end.
-    let _ = to.write_all(&[&Frame::Problem.head(text.len())[..], text.as_bytes()].concat());
+    let _ = to.write_all(&[&Frame::Error.head(text.len())[..], text.as_bytes()].concat());
 }
 
 /// Writes aggregates in the requested format.
