@@ -135,7 +135,7 @@ impl Settings {
     /// Names of the primitives that this output cannot show. A daemon refuses to start with any.
     pub fn refused(&self, schema: &Schema) -> Vec<String> {
         match self.output {
-            Output::Formatted | Output::EventFormatted => columns::refused(schema),
+            Output::Formatted | Output::EventFormatted => columns::unsupported(schema),
             _ => Vec::new(),
         }
     }
