@@ -66,13 +66,13 @@ words! {
 }
 
 /// Why the keys of the queue between core and plugins have no effect.
-const NO_QUEUE: &str = "records are aggregated where they are decoded, so there is no queue to size; \
+const NO_QUEUE: &str = "workers aggregate the records that they decode, so there is no queue; \
     see `plugin_memory` and `plugin_tables_max`";
 
 keys! {
     /// Writes log lines of level debug.
     ///
-    /// The command line letter also shows, at once, which plugins and lines the parser has found.
+    /// The command line option also shows, during startup, which plugins and lines the parser has found.
     DEBUG: bool = boolean(&["debug"]).default("false").both().flag('d', ALL, "true").acts();
 
     /// Adds debug lines about the exchange of tables between workers and plugins.

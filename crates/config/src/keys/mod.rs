@@ -1,4 +1,4 @@
-//! Every key, by group: the table that everything else follows from.
+//! All keys, by group.
 
 use crate::key::AnyKey;
 
@@ -29,7 +29,7 @@ pub mod tee;
 pub mod telemetry;
 pub mod time;
 
-/// Keys that belong together in the documentation.
+/// A section of the documentation.
 #[derive(Clone, Copy)]
 pub struct Group {
     /// Heading.

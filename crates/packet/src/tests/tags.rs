@@ -72,9 +72,9 @@ fn the_customer_frame_in_a_provider_frame_is_decoded() {
 #[test]
 fn a_fabric_frame_has_fabric_addresses_and_customer_tags() {
     let tagged = join(&[&[1, 0x60], &[4; 6], &[6; 6], &[0x81, 0, 0, 7, 0x86, 0xdd], &ipv6(17, &udp(1, 2, &[]))]);
-    let behind_tag = join(&[&[0x60, 9, 0x89, 3], &tagged]);
+    let after_tag = join(&[&[0x60, 9, 0x89, 3], &tagged]);
     for (etype, contents, outer) in
-        [(ethertype::FABRIC_PATH, &tagged, None), (ethertype::VLAN, &behind_tag, Some(0x6009))]
+        [(ethertype::FABRIC_PATH, &tagged, None), (ethertype::VLAN, &after_tag, Some(0x6009))]
     {
         let frame = ethernet(etype, contents);
         let p = decode(LinkType::ETHERNET, &frame);
