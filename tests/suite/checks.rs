@@ -226,7 +226,7 @@ fn repeated_networks_and_bad_lines_give_one_warning_each() {
     let finished = checked(&setup);
     let lines: Vec<&str> = finished.log.lines().collect();
     assert_eq!(lines.iter().filter(|line| line.contains("/tags")).count(), 1, "{}", finished.log);
-    assert!(finished.log.contains("198 more are alike, in lines 2, 3, 4, "), "{}", finished.log);
+    assert!(finished.log.contains("198 similar problems follow, in lines 2, 3, 4, "), "{}", finished.log);
     assert!(finished.log.contains("line 2 (as in 1)"), "{}", finished.log);
     assert!(finished.log.contains("200 warnings"), "{}", finished.log);
     // Repeated rows do not prevent a reload.

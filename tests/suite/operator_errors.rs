@@ -308,6 +308,6 @@ fn too_many_plugins_are_rejected() {
     assert!(!check(&setup(32)).log.contains("one more"));
     for refused in [check(&setup(33)), setup(33).run()] {
         assert_eq!(refused.code(), Some(1));
-        assert!(refused.log.contains("a daemon has up to 32 plugins, and 'p32' is one more"), "{}", refused.log);
+        assert!(refused.log.contains("plugin 'p32' exceeds the limit of 32 plugins"), "{}", refused.log);
     }
 }

@@ -15,7 +15,7 @@ use config::keys::kafka::{
 use config::keys::output::WRITER_ID_STRING;
 use config::keys::print::PRINT_MARKERS;
 use config::keys::sql::SQL_MULTI_VALUES;
-use config::{Config, Diagnostics, Place, Plugin, PluginKind};
+use config::{Config, Diagnostics, KeyPrefix, Plugin, PluginKind};
 use encode::Style;
 use encode::names::Template;
 use std::path::PathBuf;
@@ -221,9 +221,9 @@ impl Kafka {
     }
 
     /// The settings of an event log: those of a key prefix.
-    pub fn read_at(config: &Config, prefix: Place) -> Self {
+    pub fn read_at(config: &Config, prefix: KeyPrefix) -> Self {
         let partition = config.core_at(&KAFKA_PARTITION, prefix);
-        let has_registry = KAFKA_AVRO_SCHEMA_REGISTRY.row().places.contains(&prefix);
+        let has_registry = KAFKA_AVRO_SCHEMA_REGISTRY.row().prefixes.contains(&prefix);
         Self {
             brokers: brokers(
                 &config.core_at(&KAFKA_BROKER_HOST, prefix),
@@ -265,7 +265,7 @@ impl Amqp {
     }
 
     /// The settings of an event log: those of a key prefix.
-    pub fn read_at(config: &Config, prefix: Place) -> Self {
+    pub fn read_at(config: &Config, prefix: KeyPrefix) -> Self {
         let files = Tls {
             ca_file: config.core_at(&AMQP_CONN_CA_FILE, prefix),
             cert_file: config.core_at(&AMQP_CONN_CERT_FILE, prefix),

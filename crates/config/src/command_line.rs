@@ -1,7 +1,7 @@
 //! The command line: one letter for each option, as declared with the keys.
 //!
-//! Each option but `-f`, `-h`, `-V` and `-a` becomes a configuration line, appended behind those of the file. So it wins
-//! over the file – except `-P`, because of several plugins lines the first counts.
+//! Each option except `-f`, `-h`, `-V` and `-a` becomes a configuration line after those of the file. So it overrides
+//! the file, except `-P`, because only the first plugins line is used.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,10 +15,10 @@ use crate::key::{Letter, Takes};
 use crate::keys;
 use crate::problem::Origin;
 
-/// Name that stands for the command line where a file's name would.
+/// The name of the command line where messages name a file.
 pub const CMDLINE: &str = "cmdline";
 
-/// What a command line asks for.
+/// What a command line requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommandLine {
     /// Run with these arguments.
@@ -30,7 +30,7 @@ pub enum CommandLine {
     /// Print the primitives of the daemon; status 0.
     Primitives,
     /// Print this text on standard error; status 1.
-    Refused(String),
+    Invalid(String),
 }
 
 /// A command line that starts the daemon.
@@ -40,7 +40,7 @@ pub struct Arguments {
     pub file: Option<PathBuf>,
     /// `-d`: show how each line was understood.
     pub debug: bool,
-    /// `--check`: say what is wrong with the configuration and the files that it names, and end.
+    /// `--check`: check the configuration and the files that it names, and exit.
     pub check: bool,
     /// The other options as configuration lines, in their order.
     pub entries: Vec<Entry>,
@@ -58,7 +58,7 @@ fn switches(daemon: Daemon) -> Vec<Switch> {
     let mut switches = Vec::new();
     for row in keys::all().map(crate::key::AnyKey::row) {
         for letter in row.letters.iter().flatten().filter(|l| l.daemons.contains(daemon)) {
-            // Of several spellings the daemon's own is the one that its operators know.
+            // Prefer the daemon's own spelling.
             let own = row.spellings.iter().find(|s| s.starts_with(daemon.name()));
             let key =
                 if letter.spelling.is_empty() { own.copied().unwrap_or(row.name()) } else { letter.spelling };
@@ -78,7 +78,7 @@ pub fn parse(daemon: Daemon, arguments: impl IntoIterator<Item = OsString>) -> C
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let matches = match command(daemon, &switches).try_get_matches_from(&arguments) {
         Ok(matches) => matches,
-        Err(error) => return CommandLine::Refused(refusal(daemon, &switches, &error)),
+        Err(error) => return CommandLine::Invalid(error_text(daemon, &switches, &error)),
     };
     if matches.get_flag("h") {
         return CommandLine::Help(usage(daemon, &switches));
@@ -154,8 +154,8 @@ fn command(daemon: Daemon, switches: &[Switch]) -> Command {
     command
 }
 
-/// What is wrong, as getopt says it, then the usage.
-fn refusal(daemon: Daemon, switches: &[Switch], error: &clap::Error) -> String {
+/// The error in getopt's words, then the usage.
+fn error_text(daemon: Daemon, switches: &[Switch], error: &clap::Error) -> String {
     let letter = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(text)) => text.chars().nth(1).unwrap_or('-'),
         _ => '-',
@@ -187,7 +187,7 @@ fn usage(daemon: Daemon, switches: &[Switch]) -> String {
         row('a', "", "Lists the primitives for aggregation.");
     }
     row('f', "file", "Reads this configuration file.");
-    row('-', "check", "Says what is wrong with the configuration and the files that it names, and ends.");
+    row('-', "check", "Checks the configuration and the files that it names, and exits.");
     for switch in switches {
         let argument = match switch.letter.takes {
             Takes::Argument(name) => name,
@@ -199,7 +199,7 @@ fn usage(daemon: Daemon, switches: &[Switch]) -> String {
         };
         row(switch.letter.letter, argument, &format!("{} ({value})", switch.summary.trim_end_matches('.')));
     }
-    text += "\nOptions win over the file, except -P. Every key is explained in CONFIG-KEYS.md.\n";
+    text += "\nOptions override the file, except -P. CONFIG-KEYS.md describes every key.\n";
     text
 }
 
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_means_what_its_daemon_makes_of_it() {
+    fn a_letter_may_set_different_keys_in_different_daemons() {
         assert_eq!(lines(Daemon::Sfacctd, "-l 6344"), ["sfacctd_port:6344"]);
         assert_eq!(
             lines(Daemon::Pmacctd, "-L 256 -N -i eth0"),
@@ -253,24 +253,24 @@ mod tests {
     }
 
     #[test]
-    fn questions_are_handed_to_the_caller() {
+    fn help_version_and_primitives_are_returned() {
         assert_eq!(parsed(Daemon::Nfacctd, "-V"), CommandLine::Version);
         assert_eq!(parsed(Daemon::Nfacctd, "-a"), CommandLine::Primitives);
         let CommandLine::Help(text) = parsed(Daemon::Nfacctd, "-h") else { panic!() };
         assert!(text.starts_with("NetFlow Accounting Daemon, nfacctd"));
         assert!(text.contains("-l port"));
-        assert!(matches!(parsed(Daemon::Pmbgpd, "-a"), CommandLine::Refused(_)));
+        assert!(matches!(parsed(Daemon::Pmbgpd, "-a"), CommandLine::Invalid(_)));
     }
 
     #[test]
-    fn an_unknown_option_gives_one_line_and_the_usage() {
+    fn an_unknown_option_returns_an_error_and_the_usage() {
         for (words, what) in [
             ("-x", "nfacctd: invalid option -- 'x'\n"),
             ("-dx", "nfacctd: invalid option -- 'x'\n"),
             ("-f", "nfacctd: option requires an argument -- 'f'\n"),
             ("--help", "nfacctd: invalid option -- '-'\n"),
         ] {
-            let CommandLine::Refused(text) = parsed(Daemon::Nfacctd, words) else { panic!("{words}") };
+            let CommandLine::Invalid(text) = parsed(Daemon::Nfacctd, words) else { panic!("{words}") };
             assert!(text.starts_with(what), "{words}: {text}");
             assert!(text.contains("Usage: nfacctd"));
         }

@@ -1,4 +1,4 @@
-//! The programs that read a configuration, and the sets of them that the tables of keys name.
+//! The programs that read a configuration, and the sets of them in the tables of keys.
 
 pub use ::daemons::{Daemon, Daemons};
 
@@ -18,9 +18,9 @@ pub const PMBMPD: Daemons = Daemons::PMBMPD;
 pub const PMTELEMETRYD: Daemons = Daemons::PMTELEMETRYD;
 /// The two collectors of flow exports.
 pub const COLLECTORS: Daemons = Daemons::COLLECTORS;
-/// The two daemons that see packets.
+/// The two daemons that capture packets.
 pub const PACKETS: Daemons = Daemons::PACKETS;
-/// The four daemons that account flows through plugins.
+/// The four daemons that aggregate flows and run plugins.
 pub const FLOW: Daemons = Daemons::FLOW;
 /// Every daemon.
 pub const ALL: Daemons = Daemons::ALL;

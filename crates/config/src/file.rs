@@ -5,9 +5,9 @@
 //! entry = key [ "[" plugin-name "]" ] ":" value
 //! ```
 //!
-//! A comment is a line whose first visible character is `!` or `#`; nothing ends a value but the end of its line.
-//! Blanks (tabs and carriage returns too) are dropped everywhere in the key, which is lower-cased, and at both ends of
-//! the value. There are no quotes, continuations, includes or variables. A byte order mark in front is skipped.
+//! A comment is a line whose first visible character is `!` or `#`; a value extends to the end of its line.
+//! Whitespace (including tabs and carriage returns) is removed everywhere in the key, which is lower-cased, and at both
+//! ends of the value. There are no quotes, continuations, includes or variables. A byte order mark at the start is skipped.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -18,23 +18,23 @@ use crate::text;
 /// A setting as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Where.
+    /// Where it was written.
     pub origin: Origin,
     /// Name of the key, lower-cased, without blanks.
     pub key: String,
-    /// Name of a plugin, exactly as it stood between the brackets.
+    /// Name of a plugin, exactly as written between the brackets.
     pub plugin: Option<String>,
     /// The value, trimmed.
     pub value: String,
 }
 
-/// Reads a file into entries. Every line that is none is a fatal problem, and the next line is read all the same.
+/// Reads a file into entries. Every malformed line is a fatal error; the lines after it are still read.
 pub fn read(path: &Path, problems: &mut Diagnostics) -> Vec<Entry> {
     let origin = Origin::whole(&path.to_string_lossy());
     match text::read(path) {
         Ok(bytes) => return parse(&origin, &bytes, problems),
         Err(error) if error.kind() == ErrorKind::NotFound => problems.fatal(&origin, "file not found.", None),
-        // In pmacct's words.
+        // As pmacct says it.
         Err(error) if error.kind() == ErrorKind::InvalidInput => {
             problems.fatal(&origin, "path is not a regular file.", None);
         }
@@ -53,7 +53,11 @@ pub fn parse(file: &Origin, bytes: &[u8], problems: &mut Diagnostics) -> Vec<Ent
         match entry(&origin, &text) {
             Ok(Some(entry)) => {
                 if matches!(text, std::borrow::Cow::Owned(_)) {
-                    problems.warn(&origin, "The line is not UTF-8.", Some("Odd bytes are read as U+FFFD.".into()));
+                    problems.warn(
+                        &origin,
+                        "The line is not UTF-8.",
+                        Some("Invalid bytes are read as U+FFFD.".into()),
+                    );
                 }
                 entries.push(entry);
             }
@@ -67,37 +71,37 @@ pub fn parse(file: &Origin, bytes: &[u8], problems: &mut Diagnostics) -> Vec<Ent
     entries
 }
 
-/// What is wrong with a line, and what would be right.
+/// What is wrong with a line, and what is expected.
 type SyntaxError = (String, &'static str);
 
-const FORM: &str = "A setting is written KEY: VALUE or KEY[PLUGIN]: VALUE.";
+const FORM: &str = "Write KEY: VALUE or KEY[PLUGIN]: VALUE.";
 
 fn entry(origin: &Origin, line: &str) -> Result<Option<Entry>, SyntaxError> {
     let line = line.trim_matches(is_blank);
     if line.is_empty() || line.starts_with(['!', '#']) {
         return Ok(None);
     }
-    let fault = |what: &str| Err((what.to_owned(), FORM));
+    let error = |what: &str| Err((what.to_owned(), FORM));
     let Some((left, value)) = line.split_once(':') else {
-        return fault("missing ':'");
+        return error("missing ':'");
     };
     let (name, plugin) = match left.find(['[', ']']) {
         None => (left, None),
         Some(at) => {
             let (name, brackets) = left.split_at(at);
             let Some(inside) = brackets.strip_prefix('[') else {
-                return fault("illegal brackets");
+                return error("illegal brackets");
             };
             match inside.find(['[', ']']).map(|end| inside.split_at(end)) {
-                Some((_, rest)) if rest.starts_with('[') => return fault("nested symbols not allowed"),
+                Some((_, rest)) if rest.starts_with('[') => return error("nested symbols not allowed"),
                 Some((plugin, rest)) if rest[1..].chars().all(is_blank) => (name, Some(plugin.to_owned())),
-                _ => return fault("illegal brackets"),
+                _ => return error("illegal brackets"),
             }
         }
     };
     let key: String = name.chars().filter(|&c| !is_blank(c)).flat_map(char::to_lowercase).collect();
     if key.is_empty() {
-        return fault(if plugin.is_some() { "symbol not referring to any key" } else { "missing key" });
+        return error(if plugin.is_some() { "symbol not referring to any key" } else { "missing key" });
     }
     if plugin.is_none() {
         balanced(value)?;
@@ -105,7 +109,7 @@ fn entry(origin: &Origin, line: &str) -> Result<Option<Entry>, SyntaxError> {
     Ok(Some(Entry { origin: origin.clone(), key, plugin, value: value.trim_matches(is_blank).to_owned() }))
 }
 
-/// The first bracket that opens in a value must close, and hold no other; one that closes first ends the check.
+/// The first opening bracket of a value must be closed before another opens; a closing bracket before it ends the check.
 fn balanced(value: &str) -> Result<(), SyntaxError> {
     let Some((before, inside)) = value.split_once('[') else { return Ok(()) };
     if before.contains(']') {
@@ -114,9 +118,9 @@ fn balanced(value: &str) -> Result<(), SyntaxError> {
     match inside.find(['[', ']']).and_then(|at| inside[at..].chars().next()) {
         Some(']') => Ok(()),
         Some(_) => {
-            Err(("nested symbols not allowed".to_owned(), "Brackets in a value stand in pairs, not nested."))
+            Err(("nested symbols not allowed".to_owned(), "Brackets in a value must be paired and not nested."))
         }
-        None => Err(("not weighted brackets (1)".to_owned(), "Close the bracket that opens in the value.")),
+        None => Err(("not weighted brackets (1)".to_owned(), "Close the opening bracket in the value.")),
     }
 }
 
@@ -147,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn blanks_and_case_of_keys_do_not_count_but_those_of_values_do() {
+    fn whitespace_and_case_are_ignored_in_keys_but_not_in_values() {
         assert_eq!(one("dry run: config"), setting("dryrun", None, "config"));
         assert_eq!(
             one(" \tAggregate [ a B ]\t:\t src_host ! x \r\n"),
@@ -163,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_broken_line_has_its_message() {
+    fn each_syntax_error_has_its_message() {
         for (line, what) in [
             ("aggregate src_host", "missing ':'"),
             ("a: x \\\n more", "missing ':'"),
@@ -184,14 +188,14 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_line_does_not_hide_the_next() {
+    fn lines_after_a_malformed_line_are_read() {
         let (entries, problems) = parsed("a\nb: 1\n: c\nd[x]: 2");
         assert_eq!(entries.iter().map(|e| e.key.as_str()).collect::<Vec<_>>(), ["b", "d"]);
         assert_eq!(problems.len(), 2);
     }
 
     #[test]
-    fn a_file_that_is_missing_or_odd_is_fatal() {
+    fn a_missing_or_special_file_is_fatal() {
         for (path, what) in [("/nowhere/c.conf", "file not found."), ("/dev/null", "path is not a regular file.")]
         {
             let mut problems = Diagnostics::new();
@@ -203,7 +207,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn line_numbers_are_right_whatever_stands_around(junk in proptest::collection::vec(any::<u8>(), 0..400)) {
+        fn line_numbers_are_correct_after_arbitrary_bytes(junk in proptest::collection::vec(any::<u8>(), 0..400)) {
             let mut text = junk.clone();
             text.extend_from_slice(b"\nlast_key[p]: value");
             let expected = 2 + u32::try_from(junk.iter().filter(|&&b| b == b'\n').count()).unwrap();

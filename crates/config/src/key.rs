@@ -1,7 +1,7 @@
 //! What a configuration key is, and the table form in which keys are declared.
 //!
-//! Everything that is known about a key stands in one row: its names, the form and the type of its value, its default,
-//! where it may be written, which daemons heed it, its command line letter, and its documentation. The parser, the
+//! One row declares everything about a key: its names, the form and the type of its value, its default,
+//! where it may be written, which daemons use it, its command line letter, and its documentation. The parser, the
 //! checks, the command line and `CONFIG-KEYS.md` all follow from that row.
 //!
 //! ```text
@@ -10,29 +10,29 @@
 //!     ///
 //!     /// Several daemons may share it. The first sentence above is the summary; this is the rest.
 //!     NFACCTD_PORT: u16 = port(&["nfacctd_port", "sfacctd_port"])   // several spellings of one value
-//!         .default("2100")                  // as it would be written in a file: the type loses its `Option`
+//!         .default("2100")                  // as a file would write it; the type is no longer an `Option`
 //!         .default_in(SFACCTD, "6343")      // …and where it differs
-//!         .daemons(COLLECTORS)              // who heeds it (default: ALL)
+//!         .daemons(COLLECTORS)              // which daemons use it (default: ALL)
 //!         .option('l', COLLECTORS, "port")  // -l port
 //!         .acts();                          // implemented (default: NotYet)
 //!
 //!     /// File of client settings.
 //!     KAFKA_CONFIG_FILE: Option<PathBuf> = path(&["kafka_config_file"])   // no default: an `Option`
-//!         .places(&[Place::PLUGIN, Place::BGP_DAEMON_MSGLOG])  // bgp_daemon_msglog_kafka_config_file is a
+//!         .prefixes(&[KeyPrefix::PLUGIN, KeyPrefix::BGP_DAEMON_MSGLOG])  // bgp_daemon_msglog_kafka_config_file is a
 //!         .both()                                              // value of its own, read with `core_at`
 //!         .daemons(FLOW);
 //!
-//!     /// Only records with such a tag go to the plugin.
+//!     /// Only records with one of these tags reach the plugin.
 //!     PRE_TAG_FILTER: Option<Vec<String>> = list(&["pre_tag_filter"]).plugin_only("TAG filter").daemons(FLOW);
 //! }
 //! ```
 //!
-//! `.default_in` may also stand on a key without default: then some daemons have one.
+//! `.default_in` is also allowed on a key without a default: then only those daemons have one.
 //!
-//! A key is global unless it says `both()` or `plugin_only("…")`. Two relations are told apart: *spellings* are
-//! several names of one value, *places* are several values of one meaning.
-//! A third is a habit of old that configurations may rely on: keys of different plugins that write one and the same
-//! setting (`kafka_topic`, `sql_table`, …). Those are keys of their own (`.shares("sql_table")`), with one slot.
+//! A key is global unless it says `both()` or `plugin_only("…")`. *Spellings* are several names of one
+//! value; *key prefixes* are several values with one meaning.
+//! Configurations may also rely on keys of different plugins that write the same setting (`kafka_topic`, `sql_table`,
+//! …), as in pmacct. Those are separate keys (`.shares("sql_table")`) with one slot.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -45,61 +45,61 @@ use crate::value::{Span, Syntax, Value, ValueError, Word};
 /// Where a key may be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// One value for the daemon; a plugin name in brackets is accepted and dropped.
+    /// One value for the daemon; a plugin name in brackets is accepted and ignored.
     Global,
-    /// A value for all, or one for each plugin in brackets.
+    /// One value for all plugins, or one for the plugin in brackets.
     Both,
-    /// Only with a plugin name in brackets. The text names the thing in the message that refuses a global line.
+    /// Only with a plugin name in brackets. The text names the setting in the error for a global line.
     PluginOnly(&'static str),
 }
 
 /// What this implementation does about a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It is heeded.
+    /// It is implemented.
     Acts,
-    /// It is known, checked, and has no effect yet: whoever sets it is warned.
+    /// It is accepted and checked, but has no effect yet: a line that sets it causes a warning.
     NotYet,
-    /// Nothing here needs it; the text says why.
+    /// It has no effect by design; the text says why.
     NoOp(&'static str),
-    /// It belonged to an older version; the text says what to do instead.
+    /// It existed in an older version; the text says what to use instead.
     Removed(&'static str),
 }
 
-/// When a change of the thing that a key names is noticed.
+/// When a change of the file that a key names takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reload {
     /// At the next start only.
     Never,
-    /// SIGHUP opens the file anew.
+    /// SIGHUP reopens the file.
     Hup,
-    /// SIGUSR2 reads the file again.
+    /// SIGUSR2 reloads the file.
     Usr2,
 }
 
-/// An owner of values of a key: a prefix of its names.
+/// What a key's name begins with where one key has several values: `bgp_table_dump_` in `bgp_table_dump_kafka_topic`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Place(pub &'static str);
+pub struct KeyPrefix(pub &'static str);
 
-impl Place {
-    /// The plain name: the plugin's own (or, for a global key, the daemon's) value.
+impl KeyPrefix {
+    /// No prefix: the value of a plugin or, for a global key, of the daemon.
     pub const PLUGIN: Self = Self("");
-    /// Messages of BGP peers, as they come.
+    /// Log of messages from BGP peers.
     pub const BGP_DAEMON_MSGLOG: Self = Self("bgp_daemon_msglog_");
     /// Dumps of BGP tables.
     pub const BGP_TABLE_DUMP: Self = Self("bgp_table_dump_");
-    /// Messages of BMP routers, as they come.
+    /// Log of messages from BMP routers.
     pub const BMP_DAEMON_MSGLOG: Self = Self("bmp_daemon_msglog_");
     /// Dumps of BMP tables.
     pub const BMP_DUMP: Self = Self("bmp_dump_");
-    /// Messages of telemetry exporters, as they come.
+    /// Log of messages from telemetry exporters.
     pub const TELEMETRY_DAEMON_MSGLOG: Self = Self("telemetry_daemon_msglog_");
     /// Dumps of telemetry.
     pub const TELEMETRY_DUMP: Self = Self("telemetry_dump_");
-    /// Counter samples of sFlow.
+    /// Log of sFlow counter samples.
     pub const SFACCTD_COUNTER: Self = Self("sfacctd_counter_");
 
-    /// What daemons write by themselves: logs of events as they come, and dumps of tables.
+    /// Event logs and dumps of tables.
     pub const EVENTS: &[Self] = &[
         Self::TELEMETRY_DAEMON_MSGLOG,
         Self::TELEMETRY_DUMP,
@@ -120,19 +120,19 @@ impl Place {
         Self::BMP_DAEMON_MSGLOG,
         Self::BMP_DUMP,
     ];
-    /// Logs of messages as they come from peers.
+    /// Logs of messages from peers.
     pub const MESSAGE_LOGS: &[Self] =
         &[Self::BGP_DAEMON_MSGLOG, Self::BMP_DAEMON_MSGLOG, Self::TELEMETRY_DAEMON_MSGLOG];
-    /// Dumps of what peers said.
+    /// Dumps of the tables that peers fill.
     pub const DUMPS: &[Self] = &[Self::BGP_TABLE_DUMP, Self::BMP_DUMP, Self::TELEMETRY_DUMP];
 
-    /// False for owners that this version lacks: their keys are known, and have no effect yet.
+    /// Whether this version implements the output: otherwise its keys are accepted and have no effect yet.
     #[must_use]
-    pub fn is_there(self) -> bool {
+    pub fn is_implemented(self) -> bool {
         self == Self::PLUGIN || self == Self::SFACCTD_COUNTER
     }
 
-    /// The daemons that have such an owner; `None` for the plain name, whose daemons the key itself says.
+    /// The daemons in which keys with this prefix have an effect; `None` without a prefix, where the key itself lists them.
     #[must_use]
     pub fn daemons(self) -> Option<Daemons> {
         match self {
@@ -148,67 +148,67 @@ impl Place {
 /// A command line letter that sets a key.
 #[derive(Clone, Copy, Debug)]
 pub struct Letter {
-    /// The letter behind the dash.
+    /// The letter after the dash.
     pub letter: char,
-    /// The daemons where it means this key.
+    /// The daemons in which it sets this key.
     pub daemons: Daemons,
-    /// Name of the argument in the usage text, or what a letter without one sets.
+    /// Name of the argument in the usage text, or the value that a letter without an argument sets.
     pub takes: Takes,
-    /// The spelling, with its place, that stands in the line it becomes; empty for the key's first name.
+    /// The spelling, with its key prefix, that the option is converted to; empty for the key's first name.
     pub spelling: &'static str,
 }
 
-/// What follows a command line letter.
+/// Whether an argument follows a command line letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
-    /// An argument; the text names it in the usage.
+    /// An argument; the text is its name in the usage.
     Argument(&'static str),
     /// Nothing: the letter sets the key to this value.
     Nothing(&'static str),
 }
 
-/// The untyped part of a key: everything that parser, checks and documents need.
+/// The untyped part of a key: everything that the parser, the checks and the documents need.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
-    /// Names of the one value; the first is the usual one.
+    /// Names of one value; the first is the usual one.
     pub spellings: &'static [&'static str],
-    /// Owners that have a value of their own.
-    pub places: &'static [Place],
-    /// Name of the slot when it is shared with other keys.
+    /// Key prefixes, each with its own value.
+    pub prefixes: &'static [KeyPrefix],
+    /// Name of the slot if it is shared with other keys.
     pub shares: Option<&'static str>,
-    /// Form of the value.
+    /// Syntax of the value.
     pub syntax: Syntax,
     /// Default, as a file would write it.
     pub default: Option<&'static str>,
-    /// Default of some daemons where it is another.
+    /// Default of some daemons, if it differs.
     pub default_in: Option<(Daemons, &'static str)>,
     /// Where it may be written.
     pub scope: Scope,
-    /// Daemons that heed it.
+    /// Daemons that use it.
     pub daemons: Daemons,
     /// Command line letters.
     pub letters: [Option<Letter>; 4],
-    /// Whether the first line counts, not the last.
+    /// Whether the first line is used, not the last.
     pub first_wins: bool,
-    /// Whether a bad value keeps the daemon from starting, instead of leaving the default in place.
+    /// Whether an invalid value prevents the daemon from starting, instead of leaving the default.
     pub or_exit: bool,
-    /// Whether it will go.
+    /// Whether it will be removed in the next major release.
     pub legacy: bool,
-    /// When a change is noticed.
+    /// When a change takes effect.
     pub reload: Reload,
     /// What this implementation does about it.
     pub state: State,
-    /// Where it does that: in the other daemons that would heed the key it has no effect yet.
+    /// The daemons that implement it: in the others that list the key it has no effect yet.
     pub acts_in: Daemons,
     /// Documentation, Markdown; the first sentence is a summary.
     pub doc: &'static str,
 }
 
 impl Row {
-    /// Every full name: each place with each spelling.
-    pub fn names(&self) -> impl Iterator<Item = (Place, String)> + '_ {
-        let places = self.places.iter().copied();
-        places.flat_map(|p| self.spellings.iter().map(move |s| (p, format!("{}{s}", p.0))))
+    /// Every full name: each key prefix with each spelling.
+    pub fn names(&self) -> impl Iterator<Item = (KeyPrefix, String)> + '_ {
+        let prefixes = self.prefixes.iter().copied();
+        prefixes.flat_map(|p| self.spellings.iter().map(move |s| (p, format!("{}{s}", p.0))))
     }
 
     /// The usual name.
@@ -217,35 +217,35 @@ impl Row {
         self.spellings.first().copied().unwrap_or_default()
     }
 
-    /// The usual name in one daemon: the spelling that begins as the daemon's own keys do, if there is one.
+    /// The usual name in one daemon: the spelling that begins like the daemon's own keys, if there is one.
     #[must_use]
     pub fn name_in(&self, daemon: Daemon) -> &'static str {
         let own = |prefix: &&str| self.spellings.iter().copied().find(|spelling| spelling.starts_with(prefix));
         daemon.prefixes().iter().find_map(own).unwrap_or(self.name())
     }
 
-    /// The daemons that heed the value of a place.
+    /// The daemons that use the value with a key prefix.
     #[must_use]
-    pub fn daemons_at(&self, place: Place) -> Daemons {
-        place.daemons().unwrap_or(self.daemons)
+    pub fn daemons_at(&self, prefix: KeyPrefix) -> Daemons {
+        prefix.daemons().unwrap_or(self.daemons)
     }
 
-    /// Where the value of a place may be written: owners other than plugins have one value in a daemon.
+    /// Where the value with a key prefix may be written: only values of plugins may have brackets.
     #[must_use]
-    pub fn scope_at(&self, place: Place) -> Scope {
-        if place == Place::PLUGIN { self.scope } else { Scope::Global }
+    pub fn scope_at(&self, prefix: KeyPrefix) -> Scope {
+        if prefix == KeyPrefix::PLUGIN { self.scope } else { Scope::Global }
     }
 
-    /// The name under which the value is kept; keys that share a setting have the same.
+    /// The name under which the value is stored; keys that share a setting have the same slot.
     #[must_use]
     pub fn slot(&self) -> &'static str {
         self.shares.unwrap_or(self.name())
     }
 
-    /// The name under which the value of a place is kept: only plugins share settings.
+    /// The name under which the value with a key prefix is stored: only plugins share settings.
     #[must_use]
-    pub fn slot_at(&self, place: Place) -> &'static str {
-        if place == Place::PLUGIN { self.slot() } else { self.name() }
+    pub fn slot_at(&self, prefix: KeyPrefix) -> &'static str {
+        if prefix == KeyPrefix::PLUGIN { self.slot() } else { self.name() }
     }
 
     /// The default in one daemon, as a file would write it.
@@ -291,14 +291,14 @@ impl<T> fmt::Debug for Key<T> {
     }
 }
 
-/// A key whatever its type: what tables of keys hold.
+/// A key of any type: the element of tables of keys.
 pub trait AnyKey: Sync {
     /// Everything but the type.
     fn row(&self) -> &Row;
-    /// Whether a text is a value of the key.
+    /// Checks that a text is a value of the key.
     ///
     /// # Errors
-    /// It is not; the refusal says why and what would be right.
+    /// It is not; the error says why and what is expected.
     fn check(&self, text: &str) -> Result<(), ValueError>;
 }
 
@@ -323,7 +323,7 @@ impl<T: Value> Key<Option<T>> {
     const fn new(spellings: &'static [&'static str], syntax: Syntax) -> Self {
         let row = Row {
             spellings,
-            places: &[Place::PLUGIN],
+            prefixes: &[KeyPrefix::PLUGIN],
             shares: None,
             syntax,
             default: None,
@@ -342,7 +342,7 @@ impl<T: Value> Key<Option<T>> {
         Self { row, resolve: optional::<T> }
     }
 
-    /// The value where no line gives one, as a line would write it.
+    /// The value if no line sets one, as a line would write it.
     pub const fn default(self, text: &'static str) -> Key<T> {
         let mut row = self.row;
         row.default = Some(text);
@@ -351,33 +351,33 @@ impl<T: Value> Key<Option<T>> {
 }
 
 impl<T> Key<T> {
-    /// Another default in some daemons; comes after [`Key::default`].
+    /// A different default in some daemons; call it after [`Key::default`].
     pub const fn default_in(mut self, daemons: Daemons, text: &'static str) -> Self {
         self.row.default_in = Some((daemons, text));
         self
     }
 
-    /// A line without brackets is meant for all plugins, one with brackets for one.
+    /// A line without brackets applies to all plugins, one with brackets to one.
     pub const fn both(mut self) -> Self {
         self.row.scope = Scope::Both;
         self
     }
 
-    /// Lines without brackets are refused: `… cannot be global. Not loaded.`
+    /// Lines without brackets are rejected: `… cannot be global. Not loaded.`
     pub const fn plugin_only(mut self, thing: &'static str) -> Self {
         self.row.scope = Scope::PluginOnly(thing);
         self
     }
 
-    /// The daemons that heed it; all when not said.
+    /// The daemons that use it; by default all.
     pub const fn daemons(mut self, daemons: Daemons) -> Self {
         self.row.daemons = daemons;
         self
     }
 
-    /// Owners that each have a value of their own; just the plain name when not said.
-    pub const fn places(mut self, places: &'static [Place]) -> Self {
-        self.row.places = places;
+    /// Key prefixes, each with its own value; by default only the plain name.
+    pub const fn prefixes(mut self, prefixes: &'static [KeyPrefix]) -> Self {
+        self.row.prefixes = prefixes;
         self
     }
 
@@ -387,7 +387,7 @@ impl<T> Key<T> {
         self
     }
 
-    /// Values that merely begin with a word of the list count as that word.
+    /// Values that only begin with a word of the list are accepted as that word.
     pub const fn by_prefix(mut self) -> Self {
         if let Syntax::Words { words, .. } = self.row.syntax {
             self.row.syntax = Syntax::Words { words, prefix: true };
@@ -395,13 +395,13 @@ impl<T> Key<T> {
         self
     }
 
-    /// Items of the list are turned to lower case.
+    /// Converts the items of the list to lower case.
     pub const fn lowercase(mut self) -> Self {
         self.row.syntax = Syntax::List { lower: true };
         self
     }
 
-    /// A letter K, M or G may follow a number of octets.
+    /// A letter K, M or G may follow a number of bytes.
     pub const fn with_units(mut self) -> Self {
         if let Syntax::Bytes { min, .. } = self.row.syntax {
             self.row.syntax = Syntax::Bytes { min, suffix: true };
@@ -414,12 +414,12 @@ impl<T> Key<T> {
         self.letter(Letter { letter, daemons, takes: Takes::Argument(argument), spelling: "" })
     }
 
-    /// A command line letter without argument, which sets the key to `value`.
+    /// A command line letter without an argument, which sets the key to `value`.
     pub const fn flag(self, letter: char, daemons: Daemons, value: &'static str) -> Self {
         self.letter(Letter { letter, daemons, takes: Takes::Nothing(value), spelling: "" })
     }
 
-    /// A command line letter that sets the value of one place or spelling, such as `bgp_daemon_msglog_file`.
+    /// A command line letter that sets the value of one key prefix or spelling, such as `bgp_daemon_msglog_file`.
     pub const fn option_for(
         self,
         letter: char,
@@ -439,31 +439,31 @@ impl<T> Key<T> {
         self
     }
 
-    /// Of several lines the first counts, not the last.
+    /// Of several lines the first is used, not the last.
     pub const fn first_wins(mut self) -> Self {
         self.row.first_wins = true;
         self
     }
 
-    /// A bad value keeps the daemon from starting, instead of leaving the default in place.
+    /// An invalid value prevents the daemon from starting, instead of leaving the default.
     pub const fn or_exit(mut self) -> Self {
         self.row.or_exit = true;
         self
     }
 
-    /// It works, and whoever uses it is told that it will go.
+    /// It works, with a warning that it will be removed in the next major release.
     pub const fn legacy(mut self) -> Self {
         self.row.legacy = true;
         self
     }
 
-    /// SIGHUP opens the file anew.
+    /// SIGHUP reopens the file.
     pub const fn hup(mut self) -> Self {
         self.row.reload = Reload::Hup;
         self
     }
 
-    /// SIGUSR2 reads the file again.
+    /// SIGUSR2 reloads the file.
     pub const fn usr2(mut self) -> Self {
         self.row.reload = Reload::Usr2;
         self
@@ -475,25 +475,25 @@ impl<T> Key<T> {
         self
     }
 
-    /// It is heeded in some daemons, and not yet in the others.
+    /// It is implemented in some daemons, and not yet in the others.
     pub const fn acts_in(mut self, daemons: Daemons) -> Self {
         self.row.acts_in = daemons;
         self.acts()
     }
 
-    /// Nothing here needs it, because …
+    /// It has no effect, because …
     pub const fn no_op(mut self, why: &'static str) -> Self {
         self.row.state = State::NoOp(why);
         self
     }
 
-    /// It is gone; do this instead.
+    /// It was removed; do this instead.
     pub const fn removed(mut self, hint: &'static str) -> Self {
         self.row.state = State::Removed(hint);
         self
     }
 
-    /// Used by `keys!`, which has the text.
+    /// Sets the documentation; used by `keys!`.
     pub(crate) const fn documented(mut self, doc: &'static str) -> Self {
         self.row.doc = doc;
         self
@@ -505,14 +505,14 @@ impl<T> Key<T> {
         &self.row
     }
 
-    /// The value of a text, or of the default of a daemon where the text is absent or was written for another key
-    /// that shares the slot and makes no sense here.
+    /// Returns the value of a text, or the daemon's default if the text is absent or was written for another key that shares
+    /// the slot and is invalid here.
     pub(crate) fn value(&self, text: Option<&str>, daemon: Daemon) -> T {
         if let Some(Ok(value)) = text.map(|text| (self.resolve)(&self.row.syntax, Some(text))) {
             return value;
         }
         (self.resolve)(&self.row.syntax, self.row.default_for(daemon))
-            .expect("each default is a value of its key: a test walks the table")
+            .expect("a test checks that each default is a value of its key")
     }
 }
 
@@ -533,7 +533,7 @@ pub const fn seconds(names: Names, min: u64) -> Key<Option<Duration>> {
     Key::new(names, Syntax::Seconds { min })
 }
 
-/// A number of octets, `min` or more.
+/// A number of bytes, `min` or more.
 pub const fn bytes(names: Names, min: u64) -> Key<Option<u64>> {
     Key::new(names, Syntax::Bytes { min, suffix: false })
 }
@@ -553,15 +553,15 @@ pub const fn path(names: Names) -> Key<Option<PathBuf>> {
     Key::new(names, Syntax::Path)
 }
 
-/// Letters that may follow a `%` in names that outputs make of the time.
+/// Letters that may follow a `%` in output names that contain the time.
 pub const TIME_LETTERS: &str = "dHmMsSwWYz";
 
-/// A file whose name may hold variables; the letters are those that may follow a `%`.
+/// A file whose name may contain variables; the letters are those that may follow a `%`.
 pub const fn path_pattern(names: Names, letters: &'static str) -> Key<Option<PathBuf>> {
     Key::new(names, Syntax::Pattern { letters, max: usize::MAX })
 }
 
-/// A name that may hold variables; the letters are those that may follow a `%`.
+/// A name that may contain variables; the letters are those that may follow a `%`.
 pub const fn pattern(names: Names, letters: &'static str, max: usize) -> Key<Option<String>> {
     Key::new(names, Syntax::Pattern { letters, max })
 }
@@ -576,7 +576,7 @@ pub const fn words<W: Word + Value>(names: Names) -> Key<Option<W>> {
     Key::new(names, Syntax::Words { words: W::WORDS, prefix: false })
 }
 
-/// Items between commas.
+/// Items separated by commas.
 pub const fn list(names: Names) -> Key<Option<Vec<String>>> {
     Key::new(names, Syntax::List { lower: false })
 }
@@ -603,7 +603,7 @@ pub const fn span(names: Names) -> Key<Option<Span>> {
 
 /// Declares the keys of a group: a constant for each row, and `KEYS`, the list of all.
 ///
-/// The macro lists; what a row means is decided by the methods of [`Key`].
+/// The methods of [`Key`] define the meaning of a row.
 macro_rules! keys {
     ($($(#[doc = $doc:literal])+ $name:ident : $type:ty = $key:expr;)*) => {
         $($(#[doc = $doc])+ pub const $name: $crate::key::Key<$type> =

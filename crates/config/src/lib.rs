@@ -1,7 +1,7 @@
-//! Configuration: its keys, the file and the command line that set them, and what is wrong with them.
+//! Configuration: its keys, the file and the command line that set them, and diagnostics.
 //!
-//! A daemon starts with three steps: [`command_line::parse`] says what the command line asks for; [`load`] reads the file
-//! and checks everything, collecting all problems; then settings are read by key, typed:
+//! A daemon starts with three steps: [`command_line::parse`] reads the command line; [`load`] reads the file and checks
+//! everything, collecting all problems; then settings are read by key, typed:
 //!
 //! ```
 //! use config::{Daemon, keys};
@@ -17,9 +17,9 @@
 //! );
 //! ```
 //!
-//! Keys are declared in [`keys`]; `key.rs` explains the form. What this crate cannot judge – whether a primitive exists,
-//! whether a file can be opened – is checked where it is known, and reported through the same [`Diagnostics`], with the
-//! [`Origin`] that each setting carries.
+//! Keys are declared in [`keys`]; `key.rs` explains the form. Other crates check what this one cannot, such as
+//! whether a primitive exists or a file can be opened, and report it through the same [`Diagnostics`], with the [`Origin`]
+//! of the setting.
 
 #![forbid(unsafe_code)]
 
@@ -38,17 +38,17 @@ pub mod value;
 
 pub use command_line::{Arguments, CommandLine};
 pub use daemons::{Daemon, Daemons};
-pub use key::{AnyKey, Key, Place};
+pub use key::{AnyKey, Key, KeyPrefix};
 pub use plugin_list::PluginKind;
 pub use problem::{Diagnostic, Diagnostics, Origin, Severity};
 pub use settings::{Config, Names, Plugin};
 pub use suggest::nearest;
 pub use value::Span;
 
-/// Reads the file that the arguments name, puts the options behind it, and checks all of it.
+/// Reads the file that the arguments name, appends the options, and checks everything.
 ///
-/// There is always a configuration, made of what could be used; whether it may be run with is what
-/// [`Diagnostics::is_fatal`] says.
+/// Always returns a configuration, made of the valid settings; the daemon may only start with it if
+/// [`Diagnostics::is_fatal`] is false.
 #[must_use]
 pub fn load(daemon: Daemon, arguments: &Arguments) -> (Config, Diagnostics) {
     let mut problems = Diagnostics::new();
@@ -60,7 +60,7 @@ pub fn load(daemon: Daemon, arguments: &Arguments) -> (Config, Diagnostics) {
     (settings::resolve(daemon, source, &entries, &mut problems), problems)
 }
 
-/// Reads and checks the bytes of a file; `name` stands for it in problems.
+/// Reads and checks the bytes of a file; `name` is its name in diagnostics.
 #[must_use]
 pub fn parse_bytes(daemon: Daemon, name: &str, bytes: &[u8]) -> (Config, Diagnostics) {
     let mut problems = Diagnostics::new();

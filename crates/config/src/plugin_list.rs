@@ -7,7 +7,7 @@ use crate::value::words;
 words! {
     /// Type of a plugin.
     pub enum PluginKind {
-        /// A table in memory, for the client to ask.
+        /// A table in memory, which the client queries.
         Memory = "memory",
         /// Files, pipes or standard output.
         Print = "print",
@@ -15,7 +15,7 @@ words! {
         Nfprobe = "nfprobe",
         /// Export as sFlow.
         Sfprobe = "sfprobe",
-        /// Copies of datagrams.
+        /// Replication of datagrams.
         Tee = "tee",
         /// MySQL and MariaDB.
         Mysql = "mysql",
@@ -55,7 +55,7 @@ impl PluginKind {
         key.starts_with(self.prefix())
     }
 
-    /// With what the names of such keys begin.
+    /// The prefix of the names of such keys.
     pub(crate) fn prefix(self) -> &'static str {
         match self {
             Self::Memory => "imt_",
@@ -70,26 +70,26 @@ impl PluginKind {
     }
 }
 
-/// Plugins of one daemon at most.
+/// Maximum number of plugins of one daemon.
 pub const PLUGINS_MAX: usize = 32;
 
-/// A plugin as the line names it.
+/// A plugin that the line names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Named {
     pub(crate) name: String,
     pub(crate) kind: PluginKind,
 }
 
-/// Reads the value of a plugins line. Whatever is wrong with one item leaves the others as they are.
+/// Reads the value of a plugins line. An error in one item does not affect the others.
 ///
-/// Unlike the original, an anonymous plugin does not take the names of those behind it away.
+/// Unlike in pmacct, the plugins after one without a name keep their names.
 pub(crate) fn parse(origin: &Origin, value: &str, problems: &mut Diagnostics) -> Vec<Named> {
     let mut plugins: Vec<Named> = Vec::new();
     for item in items(value) {
-        let (kind, name, behind) = parts(item);
-        if !behind.is_empty() {
-            let what = format!("plugins: '{behind}' stands behind a plugin without a comma before it. Ignored.");
-            let hint = "Put commas between plugins: TYPE[NAME], TYPE[NAME].".to_owned();
+        let (kind, name, rest) = parts(item);
+        if !rest.is_empty() {
+            let what = format!("plugins: missing comma before '{rest}'. Ignored.");
+            let hint = "Separate plugins with commas: TYPE[NAME], TYPE[NAME].".to_owned();
             problems.error(origin, what, Some(hint));
         }
         let kind = kind.to_ascii_lowercase();
@@ -105,7 +105,7 @@ pub(crate) fn parse(origin: &Origin, value: &str, problems: &mut Diagnostics) ->
             let hint = near.map_or_else(
                 || {
                     format!(
-                        "Types are {}.",
+                        "Valid types are {}.",
                         PluginKind::all().map(PluginKind::word).collect::<Vec<_>>().join(", ")
                     )
                 },
@@ -120,12 +120,12 @@ pub(crate) fn parse(origin: &Origin, value: &str, problems: &mut Diagnostics) ->
         };
         if plugins.iter().any(|p| p.name == name) {
             let what = format!("another plugin with the same name '{name}' already exists. Preserving first.");
-            let hint = format!("Give each plugin a name of its own: {}[NAME].", known.word());
+            let hint = format!("Give each plugin a unique name: {}[NAME].", known.word());
             problems.warn(origin, what, Some(hint));
         } else if plugins.len() == PLUGINS_MAX {
-            // Leaving it out would leave its output out.
-            let what = format!("a daemon has up to {PLUGINS_MAX} plugins, and '{name}' is one more.");
-            problems.fatal(origin, what, Some("Run a second daemon for the rest.".to_owned()));
+            // Ignoring the plugin would lose its output.
+            let what = format!("plugin '{name}' exceeds the limit of {PLUGINS_MAX} plugins per daemon.");
+            problems.fatal(origin, what, Some("Run a second daemon for the other plugins.".to_owned()));
         } else {
             plugins.push(Named { name, kind: known });
         }
@@ -133,20 +133,20 @@ pub(crate) fn parse(origin: &Origin, value: &str, problems: &mut Diagnostics) ->
     plugins
 }
 
-/// The type of an item, its name if it has brackets, and what stands behind.
+/// The type of an item, its name if it has brackets, and any text after it.
 fn parts(item: &str) -> (&str, Option<&str>, &str) {
     let item = item.trim();
     let (kind, rest) = item.split_at(item.find(|c: char| c == '[' || c.is_whitespace()).unwrap_or(item.len()));
     match rest.trim_start().strip_prefix('[') {
         Some(inside) => {
-            let (name, behind) = inside.split_once(']').unwrap_or((inside, ""));
-            (kind, Some(name.trim()), behind.trim())
+            let (name, rest) = inside.split_once(']').unwrap_or((inside, ""));
+            (kind, Some(name.trim()), rest.trim())
         }
         None => (kind, None, rest.trim_start()),
     }
 }
 
-/// Splits at commas that stand outside of brackets.
+/// Splits at commas outside of brackets.
 fn items(value: &str) -> impl Iterator<Item = &str> {
     let mut inside = false;
     value.split(move |c| {
@@ -171,26 +171,26 @@ mod tests {
     }
 
     #[test]
-    fn names_are_kept_behind_an_anonymous_plugin() {
+    fn names_are_kept_after_an_anonymous_plugin() {
         let (plugins, problems) = parsed("print, memory[foo], print[ a b ],PRINT[bar]");
         assert_eq!(plugins, ["default_print/print", "foo/memory", "a b/print", "bar/print"]);
         assert!(problems.is_empty());
     }
 
     #[test]
-    fn of_two_with_one_name_the_first_stays() {
+    fn of_two_plugins_with_the_same_name_the_first_is_kept() {
         let (plugins, problems) = parsed("print, print, memory[x], print[x]");
         assert_eq!(plugins, ["default_print/print", "x/memory"]);
         assert_eq!(
             problems[0],
             "WARN: [f:2] another plugin with the same name 'default_print' already exists. Preserving first. \
-             Give each plugin a name of its own: print[NAME]."
+             Give each plugin a unique name: print[NAME]."
         );
         assert_eq!(problems.len(), 2);
     }
 
     #[test]
-    fn unknown_types_are_left_out_and_core_is_fatal() {
+    fn unknown_types_are_ignored_and_core_is_fatal() {
         let (plugins, problems) = parsed("prin, memory, core");
         assert_eq!(plugins, ["default_memory/memory"]);
         assert_eq!(
@@ -203,8 +203,8 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_behind_another_without_a_comma_is_left_out_and_named() {
-        for (line, first, behind) in [
+    fn a_plugin_after_a_missing_comma_is_reported_and_ignored() {
+        for (line, first, rest) in [
             ("print[a] print[b]", "a/print", "print[b]"),
             ("print [a]memory", "a/print", "memory"),
             ("print memory[b]", "default_print/print", "memory[b]"),
@@ -214,19 +214,22 @@ mod tests {
             let (plugins, problems) = parsed(&format!("{line}, kafka[k]"));
             assert_eq!(plugins, [first, "k/kafka"], "{line}");
             assert_eq!(problems.len(), 1, "{line}: {problems:?}");
-            assert!(problems[0].starts_with(&format!("ERROR: [f:2] plugins: '{behind}' ")), "{problems:?}");
+            assert!(
+                problems[0].starts_with(&format!("ERROR: [f:2] plugins: missing comma before '{rest}'.")),
+                "{problems:?}"
+            );
         }
     }
 
     #[test]
-    fn the_thirty_third_plugin_is_left_out() {
+    fn the_thirty_third_plugin_is_rejected() {
         let line = (0..33).map(|i| format!("print[p{i}]")).collect::<Vec<_>>().join(",");
         let (plugins, problems) = parsed(&line);
         assert_eq!((plugins.len(), problems.len()), (32, 1));
     }
 
     #[test]
-    fn empty_items_and_names_are_harmless() {
+    fn empty_items_and_names_are_accepted() {
         assert_eq!(parsed(", print[],,").0, ["default_print/print"]);
         assert_eq!(parsed("").0, Vec::<String>::new());
     }

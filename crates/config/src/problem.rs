@@ -1,6 +1,6 @@
-//! What is wrong with a configuration: collected while it is read, printed together.
+//! Diagnostics of a configuration: collected while it is read, printed together.
 //!
-//! Texts follow the lines that operators know from logs: `WARN: [FILE:LINE] what is wrong.`, then what would be right.
+//! They have the form of log lines: `WARN: [FILE:LINE] what is wrong.`, then what is expected.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -16,7 +16,7 @@ pub struct Origin {
     pub file: Arc<str>,
     /// Physical line, from 1; comments and empty lines count. `None` on the command line, and for the file as a whole.
     pub line: Option<u32>,
-    /// Character of the line, from 1, where that helps to find it.
+    /// Character of the line, from 1, if it is known.
     pub column: Option<u32>,
 }
 
@@ -50,31 +50,31 @@ impl fmt::Display for Origin {
     }
 }
 
-/// How much a problem matters.
+/// Severity of a diagnostic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// For whoever looks closely: shown with `-d` only.
+    /// A detail that only `-d` shows.
     Debug,
-    /// No fault, and perhaps not what was meant, such as a list that is empty: shown as a warning, and nothing is left out.
+    /// Valid, but perhaps not intended, such as an empty list: shown as a warning, and nothing is ignored.
     Remark,
-    /// The line has no effect, or another one than it seems; the daemon runs.
+    /// The line has no effect, or an unexpected one; the daemon runs.
     Warning,
-    /// Something that was asked for is left out; the daemon runs.
+    /// A part of the configuration is ignored; the daemon runs.
     Error,
     /// The daemon does not start.
     Fatal,
 }
 
-/// One thing that is wrong.
+/// One problem of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// How much it matters.
+    /// Its severity.
     pub severity: Severity,
     /// Where it was written.
     pub origin: Origin,
     /// What is wrong; a sentence.
     pub what: String,
-    /// What would be right; a sentence, or nothing.
+    /// What is expected or what to do; a sentence.
     pub hint: Option<String>,
 }
 
@@ -93,27 +93,27 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// So many problems of one kind are still shown one by one.
-const MOST_ALIKE: usize = 5;
+/// Maximum number of similar diagnostics that are printed one by one.
+const MAX_SIMILAR: usize = 5;
 
-/// Lines that are named of those that are not shown.
+/// Maximum number of line numbers in the summary of the others.
 const LINES_SHOWN: usize = 10;
 
 /// Diagnostics in the order in which they were found.
 ///
-/// A line without brackets is read once for each plugin. What is wrong with it is one problem all the same, which names the plugins.
+/// A line without brackets is read once for each plugin. An error in it is still one diagnostic, which lists the plugins.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
-    /// Names of the plugins, as far as they are known.
+    /// Names of the plugins, once they are known.
     plugins: Option<HashSet<String>>,
-    /// By the hash of what problems of one cause have in common: the first of them.
+    /// The first diagnostic of each cause, by the hash of the text that all of them share.
     causes: BTreeMap<u64, usize>,
-    /// Diagnostics that stand for several plugins.
+    /// Diagnostics that apply to several plugins.
     shared: BTreeMap<usize, Shared>,
 }
 
-/// What a problem has in common with those of other plugins.
+/// Additional plugins of a diagnostic.
 #[derive(Clone, Debug)]
 struct Shared {
     /// The hint for the first plugin alone.
@@ -134,10 +134,10 @@ impl Diagnostics {
         self.plugins = Some(names.into_iter().collect());
     }
 
-    /// Adds one, unless it is there already, perhaps for another plugin, which is then named along with the first.
+    /// Adds one, unless it is a duplicate; if it is one for another plugin, that plugin is added to the first.
     pub fn push(&mut self, problem: Diagnostic) {
         if problem.severity == Severity::Debug {
-            // Traces, not problems.
+            // Traces are not merged.
             self.list.push(problem);
             return;
         }
@@ -159,7 +159,7 @@ impl Diagnostics {
         self.list.push(problem);
     }
 
-    /// Names one more plugin along with a problem, unless it is the first's own.
+    /// Adds a plugin to a diagnostic, unless it is the first one.
     fn share(&mut self, index: usize, other: Option<String>) {
         let (Some(problem), Some(other)) = (self.list.get_mut(index), other) else { return };
         let hint = problem.hint.clone();
@@ -174,7 +174,7 @@ impl Diagnostics {
         problem.hint = Some(format!("{hint}The same applies to plugin{plural} '{others}'."));
     }
 
-    /// A problem's text without the names of plugins in brackets or quotes, and these names.
+    /// Returns the text without the names of plugins in brackets or quotes, and these names.
     fn unnamed(&self, what: &str, hint: Option<&str>) -> (String, Vec<String>) {
         let (mut text, mut names) = (String::new(), Vec::new());
         for mut rest in [what, hint.unwrap_or_default()] {
@@ -189,9 +189,9 @@ impl Diagnostics {
                     .filter(|(name, _)| self.plugins.as_ref().is_some_and(|plugins| plugins.contains(*name)));
                 text.push(close);
                 rest = match named {
-                    Some((name, behind)) => {
+                    Some((name, after)) => {
                         names.push(name.to_owned());
-                        behind
+                        after
                     }
                     None => inside,
                 };
@@ -217,12 +217,12 @@ impl Diagnostics {
         self.add(Severity::Warning, origin, what.into(), hint);
     }
 
-    /// Adds an error that the daemon runs in spite of.
+    /// Adds an error that does not prevent the daemon from starting.
     pub fn error(&mut self, origin: &Origin, what: impl Into<String>, hint: Option<String>) {
         self.add(Severity::Error, origin, what.into(), hint);
     }
 
-    /// Adds an error that keeps the daemon from starting.
+    /// Adds an error that prevents the daemon from starting.
     pub fn fatal(&mut self, origin: &Origin, what: impl Into<String>, hint: Option<String>) {
         self.add(Severity::Fatal, origin, what.into(), hint);
     }
@@ -254,9 +254,9 @@ impl Diagnostics {
         if self.is_fatal() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
 
-    /// All of them, with many of one kind in one file as one: its first, with the number and the first lines of the others.
+    /// All of them, with many similar ones of one file merged into the first, with the number and the first lines of the others.
     ///
-    /// Of one kind are problems whose texts differ in what is quoted and in numbers alone.
+    /// Problems are similar if their texts differ only in quoted parts and numbers.
     #[must_use]
     pub fn joined(&self) -> Vec<Diagnostic> {
         let kinds: Vec<_> = self.list.iter().map(|p| (p.severity, &*p.origin.file, kind(&p.what))).collect();
@@ -267,7 +267,7 @@ impl Diagnostics {
         let mut joined = Vec::new();
         for (kind, problem) in kinds.iter().zip(&self.list) {
             let alike = by_kind.get(kind).map(Vec::as_slice).unwrap_or_default();
-            if alike.len() <= MOST_ALIKE {
+            if alike.len() <= MAX_SIMILAR {
                 joined.push(problem.clone());
             } else if alike.first().is_some_and(|first| std::ptr::eq(*first, problem)) {
                 let mut one = problem.clone();
@@ -281,20 +281,20 @@ impl Diagnostics {
                 }
                 let lines =
                     if lines.is_empty() { String::new() } else { format!(", in lines {}", lines.join(", ")) };
-                let etc = if others.len() > LINES_SHOWN { " and so on" } else { "" };
+                let etc = if others.len() > LINES_SHOWN { " and others" } else { "" };
                 let hint = one.hint.map(|hint| format!("{hint} ")).unwrap_or_default();
-                one.hint = Some(format!("{hint}{} more are alike{lines}{etc}.", others.len()));
+                one.hint = Some(format!("{hint}{} similar problems follow{lines}{etc}.", others.len()));
                 joined.push(one);
             }
         }
         joined
     }
 
-    /// Prints one line each, many of one kind as one (see [`Diagnostics::joined`]), those of level debug only when asked to,
-    /// and a summary when there was more than one.
+    /// Prints one line each, similar ones merged (see [`Diagnostics::joined`]), those of level debug only if `debug` is set,
+    /// and a summary if there is more than one.
     ///
     /// # Errors
-    /// Those of the stream.
+    /// I/O errors of the stream.
     pub fn print(&self, out: &mut impl Write, debug: bool) -> io::Result<()> {
         for problem in &self.joined() {
             if debug || problem.severity > Severity::Debug {
@@ -317,8 +317,8 @@ impl Diagnostics {
     }
 }
 
-/// The name that one problem has wherever another one has a certain other name: `Some(None)` if they have the same names, `None` if
-/// they differ in more than that.
+/// The one plugin name that the second list has in place of one of the first: `Some(None)` if both are equal, `None` if they differ
+/// in more than that.
 #[expect(clippy::option_option, reason = "the same, one other, and too many others are three things")]
 fn other_plugin(first: &[String], second: &[String]) -> Option<Option<String>> {
     if first.len() != second.len() {
@@ -329,7 +329,7 @@ fn other_plugin(first: &[String], second: &[String]) -> Option<Option<String>> {
     different.all(|next| next == change).then(|| Some(change.1.clone()))
 }
 
-/// The text of a problem without what is quoted in it and without its numbers.
+/// The text of a diagnostic without quoted parts and numbers.
 fn kind(what: &str) -> String {
     let mut kind = String::with_capacity(what.len());
     let mut quoted = false;
@@ -352,7 +352,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_of_one_kind_are_one_with_the_first_lines() {
+    fn similar_problems_are_merged_with_the_first_line_numbers() {
         let file = Origin::whole("p.map");
         let mut problems = Diagnostics::new();
         for line in 1..=199 {
@@ -366,8 +366,8 @@ mod tests {
         problems.error(&Origin::whole("q.map").at(1), "bad 'in' value: 'y'.", None);
         assert_eq!(
             printed(&problems, false),
-            "WARN: [p.map:1:3] bad 'in' value: 'x1'. It takes 3. 198 more are alike, in lines 2, 3, 4, 5, 6, 7, 8, 9, \
-             10, 11 and so on.\nWARN: [p.map:200] bad 'out' clause.\nERROR: [q.map:1] bad 'in' value: 'y'.\n\
+            "WARN: [p.map:1:3] bad 'in' value: 'x1'. It takes 3. 198 similar problems follow, in lines 2, 3, 4, 5, 6, 7, 8, 9, \
+             10, 11 and others.\nWARN: [p.map:200] bad 'out' clause.\nERROR: [q.map:1] bad 'in' value: 'y'.\n\
              ERROR: configuration: 1 error, 200 warnings\n"
         );
         let mut few = Diagnostics::new();
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn one_line_that_is_wrong_for_many_plugins_is_one_problem() {
+    fn one_wrong_line_for_several_plugins_is_one_problem() {
         let line = Origin::whole("c.conf").at(4);
         let mut problems = Diagnostics::new();
         problems.set_plugins(["a", "b", "c", "d"].map(str::to_owned));
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn several_problems_get_a_summary_and_a_single_one_none() {
+    fn only_several_problems_have_a_summary() {
         let origin = Origin::whole("c.conf");
         let mut problems = Diagnostics::new();
         problems.debug(&origin, "seen");

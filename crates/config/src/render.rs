@@ -1,9 +1,9 @@
-//! CONFIG-KEYS.md, made of the table of keys.
+//! Generates CONFIG-KEYS.md from the table of keys.
 
 use std::fmt::Write;
 
 use crate::daemons::{ALL, Daemon};
-use crate::key::{Place, Reload, Row, Scope, State, Takes};
+use crate::key::{KeyPrefix, Reload, Row, Scope, State, Takes};
 use crate::keys::{self, Group};
 
 /// Introduction of the document.
@@ -12,13 +12,14 @@ const HEAD: &str = "\
 
 <!-- Generated from the tables in crates/config/src/keys: `cargo run -p xtask -- documents`. -->
 
-A configuration file has one setting in each line, `KEY: VALUE`, or `KEY[NAME]: VALUE` for the plugin of that name.
-A line whose first visible character is `!` or `#` is a comment; nothing else is one. Of several lines the last
-counts, command line options count as lines behind the file's, and a line without brackets writes into all plugins.
+A configuration file has one setting per line: `KEY: VALUE`, or `KEY[NAME]: VALUE` for the plugin of that name.
+A line whose first visible character is `!` or `#` is a comment; comments after a value are not supported. Of several
+lines for one key the last is used. Command line options act as lines after those of the file. A line without brackets
+applies to all plugins.
 
-Each key says: the form of its value and the default; whether it is global, or may be given to one plugin (`both`), or
-must be (`plugin`); the daemons that heed it, all when nothing is said; its command line option; other names of the same
-setting; and what this version does about it when it does not simply act.
+The entry of each key states the syntax of its value and the default; its scope: `global`, `both` (for all plugins or for
+one), or `plugin` (only for one); the daemons that use it, if not all; its command line option; other names of the same
+setting; and any restriction of this version.
 
 ";
 
@@ -39,15 +40,15 @@ pub fn config_keys() -> String {
     out
 }
 
-/// Appends a line; a `String` takes everything.
+/// Appends a line; writing to a `String` cannot fail.
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     let _ = out.write_fmt(text);
     out.push('\n');
 }
 
 fn row(out: &mut String, row: &Row) {
-    // A key without a plain name is headed by the name at its first place.
-    let names: Vec<(Place, String)> = row.names().collect();
+    // The heading of a key without a plain name is its first name.
+    let names: Vec<(KeyPrefix, String)> = row.names().collect();
     let heading = names.first().map(|(_, name)| name.as_str()).unwrap_or_default();
     line(out, format_args!("\n### {heading}\n"));
     for text in row.doc.lines() {
@@ -70,33 +71,33 @@ fn row(out: &mut String, row: &Row) {
         Scope::PluginOnly(_) => "plugin",
     };
     line(out, format_args!("- Scope: {scope}"));
-    let daemons = row.places.first().map_or(row.daemons, |place| row.daemons_at(*place));
+    let daemons = row.prefixes.first().map_or(row.daemons, |prefix| row.daemons_at(*prefix));
     if daemons != ALL {
         line(out, format_args!("- Daemons: {daemons}"));
     }
     options(out, row);
     if names.len() > 1 {
-        let other = |(place, name): &(Place, String)| match place.daemons() {
+        let other = |(prefix, name): &(KeyPrefix, String)| match prefix.daemons() {
             Some(daemons) => format!("`{name}` ({daemons})"),
             None => format!("`{name}`"),
         };
         let others: Vec<String> = names.iter().skip(1).map(other).collect();
-        let relation = if row.places.len() > 1 { "Also, each with a value of its own" } else { "Also written" };
+        let relation = if row.prefixes.len() > 1 { "Also, each with a separate value" } else { "Also written" };
         line(out, format_args!("- {relation}: {}", others.join(", ")));
     }
     if let Some(slot) = row.shares {
-        line(out, format_args!("- One setting with: `{slot}`"));
+        line(out, format_args!("- Same setting as: `{slot}`"));
     }
     if row.first_wins {
-        line(out, format_args!("- Of several lines the first counts."));
+        line(out, format_args!("- Of several lines the first is used."));
     }
     if row.or_exit {
-        line(out, format_args!("- A bad value keeps the daemon from starting."));
+        line(out, format_args!("- An invalid value prevents the daemon from starting."));
     }
     match row.reload {
         Reload::Never => {}
-        Reload::Hup => line(out, format_args!("- SIGHUP opens it anew.")),
-        Reload::Usr2 => line(out, format_args!("- SIGUSR2 reads it again.")),
+        Reload::Hup => line(out, format_args!("- SIGHUP reopens it.")),
+        Reload::Usr2 => line(out, format_args!("- SIGUSR2 reloads it.")),
     }
     match row.state {
         State::Acts if row.acts_in != ALL => {
@@ -116,7 +117,7 @@ fn row(out: &mut String, row: &Row) {
         State::Removed(instead) => line(out, format_args!("- **Removed**: {instead}.")),
     }
     if row.legacy {
-        line(out, format_args!("- Will go in the next major release."));
+        line(out, format_args!("- Will be removed in the next major release."));
     }
 }
 
@@ -132,7 +133,7 @@ fn options(out: &mut String, row: &Row) {
     }
 }
 
-/// Markdown would take these for markup.
+/// Escapes characters that are markup in Markdown.
 fn escaped(text: &str) -> String {
     text.replace('*', "\\*").replace('<', "&lt;").replace('|', "\\|")
 }
@@ -148,14 +149,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_committed_document_is_the_one_that_the_tables_make() {
+    fn the_committed_document_is_up_to_date() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../CONFIG-KEYS.md");
         let committed = std::fs::read_to_string(path).unwrap_or_default();
         assert!(committed == config_keys(), "stale: run `cargo run -p xtask -- documents`");
     }
 
     #[test]
-    fn a_key_is_shown_with_all_that_is_known_about_it() {
+    fn a_key_is_documented_completely() {
         let text = config_keys();
         let (_, section) = text.split_once("### nfacctd_port\n").unwrap();
         let (section, _) = section.split_once("\n### ").unwrap();

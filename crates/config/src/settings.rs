@@ -1,9 +1,9 @@
-//! From lines to settings: what the user wrote becomes what the daemon will do.
+//! Turns lines into settings.
 //!
-//! There is one record of settings for the core and one for each plugin. Lines are taken from top to bottom, the command
-//! line behind the file. A line without brackets writes into all records, one with brackets into that of its plugin, and
-//! the later line wins – also over a value that an earlier line gave to one plugin only. Each value is checked when its
-//! line is read, so that reading a [`Key`] cannot fail later on.
+//! There is one record of settings for the core and one for each plugin. Lines are applied from top to bottom, the command
+//! line after the file. A line without brackets writes to all records, one with brackets to that of its plugin, and
+//! the later line wins, even over a value that an earlier line set for one plugin only. Each value is checked when its
+//! line is read, so that reading a [`Key`] cannot fail later.
 
 mod meant;
 
@@ -14,27 +14,27 @@ use std::sync::{Arc, LazyLock};
 use crate::command_line::CMDLINE;
 use crate::daemons::Daemon;
 use crate::file::Entry;
-use crate::key::{AnyKey, Key, Place, Row, Scope, State};
+use crate::key::{AnyKey, Key, KeyPrefix, Row, Scope, State};
 use crate::keys;
 use crate::plugin_list::{self, PluginKind};
 use crate::problem::{Diagnostics, Origin};
 use crate::suggest::nearest;
 use crate::value::{Syntax, ValueErrorKind};
 
-/// A value, and the line that gave it.
+/// A value, and the line that set it.
 #[derive(Clone, Debug)]
 struct Setting {
     text: String,
     origin: Origin,
     /// Usual name of the key that was written: several keys may share the slot.
     key: &'static str,
-    /// The spelling of it that was written.
+    /// The spelling that was written.
     spelling: &'static str,
 }
 
-type Record = HashMap<(&'static str, Place), Setting>;
+type Record = HashMap<(&'static str, KeyPrefix), Setting>;
 
-/// What a daemon will do: the settings of its core and of its plugins.
+/// The settings of a daemon: those of its core and of its plugins.
 #[derive(Clone, Debug)]
 pub struct Config {
     daemon: Daemon,
@@ -50,14 +50,14 @@ pub struct Plugin {
     pub name: String,
     /// Its type.
     pub kind: PluginKind,
-    /// The line that named it; the file as a whole for a plugin that nobody named.
+    /// The line that named it; the file as a whole for the default plugin.
     pub origin: Origin,
     daemon: Daemon,
     record: Record,
 }
 
 impl Config {
-    /// The program that this is the configuration of.
+    /// The program that is configured.
     #[must_use]
     pub fn daemon(&self) -> Daemon {
         self.daemon
@@ -72,44 +72,44 @@ impl Config {
     /// A setting of the core.
     #[must_use]
     pub fn core<T>(&self, key: &Key<T>) -> T {
-        self.core_at(key, Place::PLUGIN)
+        self.core_at(key, KeyPrefix::PLUGIN)
     }
 
-    /// A setting of an owner inside of the core, such as the log of BGP messages.
+    /// A setting of the core with a key prefix, such as that of the log of BGP messages.
     #[must_use]
-    pub fn core_at<T>(&self, key: &Key<T>, place: Place) -> T {
-        read(&self.core, key, place, self.daemon)
+    pub fn core_at<T>(&self, key: &Key<T>, prefix: KeyPrefix) -> T {
+        read(&self.core, key, prefix, self.daemon)
     }
 
-    /// The line that gave a setting of the core; `None` where the default holds.
+    /// The line that set a setting of the core; `None` if the default applies.
     #[must_use]
     pub fn core_origin<T>(&self, key: &Key<T>) -> Option<&Origin> {
-        origin(&self.core, key.row(), Place::PLUGIN)
+        origin(&self.core, key.row(), KeyPrefix::PLUGIN)
     }
 
-    /// As [`Config::core_origin`], of a key whatever its type.
+    /// As [`Config::core_origin`], for a key of any type.
     #[must_use]
     pub fn core_origin_of(&self, key: &dyn AnyKey) -> Option<&Origin> {
-        origin(&self.core, key.row(), Place::PLUGIN)
+        origin(&self.core, key.row(), KeyPrefix::PLUGIN)
     }
 
-    /// As [`Config::core_origin`], for an owner inside of the core.
+    /// As [`Config::core_origin`], for a key prefix.
     #[must_use]
-    pub fn core_origin_at<T>(&self, key: &Key<T>, place: Place) -> Option<&Origin> {
-        origin(&self.core, key.row(), place)
+    pub fn core_origin_at<T>(&self, key: &Key<T>, prefix: KeyPrefix) -> Option<&Origin> {
+        origin(&self.core, key.row(), prefix)
     }
 
-    /// As [`Config::core_origin`], of a key by its full name.
+    /// As [`Config::core_origin`], for a key by its full name.
     #[must_use]
     pub fn core_origin_named(&self, name: &str) -> Option<&Origin> {
-        let (key, place) = NAMES.get(name)?;
-        origin(&self.core, key.row(), *place)
+        let (key, prefix) = NAMES.get(name)?;
+        origin(&self.core, key.row(), *prefix)
     }
 
-    /// What the keys of the core are called in messages.
+    /// The names of the core's keys in messages.
     #[must_use]
     pub fn names(&self) -> Names {
-        let core = self.core.iter().filter(|((_, place), _)| *place == Place::PLUGIN);
+        let core = self.core.iter().filter(|((_, prefix), _)| *prefix == KeyPrefix::PLUGIN);
         let written = core.map(|(_, setting)| (setting.key, setting.spelling)).collect();
         Names { daemon: self.daemon, written: Arc::new(written) }
     }
@@ -121,7 +121,7 @@ impl Config {
     }
 }
 
-/// What the keys of a daemon's core are called: as the user wrote them, else as the daemon's own keys are.
+/// The names of the core's keys in messages: as the user wrote them, or else the daemon's own spelling.
 #[derive(Clone, Debug)]
 pub struct Names {
     daemon: Daemon,
@@ -130,7 +130,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// The names of a daemon that nobody has configured.
+    /// The names of a daemon without a configuration.
     #[must_use]
     pub fn new(daemon: Daemon) -> Self {
         Self { daemon, written: Arc::default() }
@@ -148,44 +148,44 @@ impl Plugin {
     /// A setting of the plugin.
     #[must_use]
     pub fn get<T>(&self, key: &Key<T>) -> T {
-        read(&self.record, key, Place::PLUGIN, self.daemon)
+        read(&self.record, key, KeyPrefix::PLUGIN, self.daemon)
     }
 
-    /// The line that gave a setting; `None` where the default holds.
+    /// The line that set a setting; `None` if the default applies.
     #[must_use]
     pub fn origin_of<T>(&self, key: &Key<T>) -> Option<&Origin> {
-        origin(&self.record, key.row(), Place::PLUGIN)
+        origin(&self.record, key.row(), KeyPrefix::PLUGIN)
     }
 
-    /// The usual name of the key that gave a setting, which may be one of other plugins that is the same setting.
+    /// The usual name of the key that set a setting; it may be a key of other plugins that shares the slot.
     #[must_use]
     pub fn written_as<T>(&self, key: &Key<T>) -> Option<&'static str> {
-        self.record.get(&(key.row().slot(), Place::PLUGIN)).map(|setting| setting.key)
+        self.record.get(&(key.row().slot(), KeyPrefix::PLUGIN)).map(|setting| setting.key)
     }
 
-    /// As [`Plugin::blame`], of a key by its name.
+    /// As [`Plugin::blame`], for a key by its name.
     #[must_use]
     pub fn blame_named(&self, name: &str) -> &Origin {
-        let named = NAMES.get(name).and_then(|(key, place)| origin(&self.record, key.row(), *place));
+        let named = NAMES.get(name).and_then(|(key, prefix)| origin(&self.record, key.row(), *prefix));
         named.unwrap_or(&self.origin)
     }
 
-    /// Where to point at when a setting makes no sense: its line, or that of the plugin.
+    /// The line that an error about a setting names: the one that set it, or else the plugin's.
     #[must_use]
     pub fn blame<T>(&self, key: &Key<T>) -> &Origin {
         self.origin_of(key).unwrap_or(&self.origin)
     }
 }
 
-fn read<T>(record: &Record, key: &Key<T>, place: Place, daemon: Daemon) -> T {
-    key.value(record.get(&(key.row().slot_at(place), place)).map(|s| s.text.as_str()), daemon)
+fn read<T>(record: &Record, key: &Key<T>, prefix: KeyPrefix, daemon: Daemon) -> T {
+    key.value(record.get(&(key.row().slot_at(prefix), prefix)).map(|s| s.text.as_str()), daemon)
 }
 
-fn origin<'r>(record: &'r Record, row: &Row, place: Place) -> Option<&'r Origin> {
-    record.get(&(row.slot_at(place), place)).map(|setting| &setting.origin)
+fn origin<'r>(record: &'r Record, row: &Row, prefix: KeyPrefix) -> Option<&'r Origin> {
+    record.get(&(row.slot_at(prefix), prefix)).map(|setting| &setting.origin)
 }
 
-/// Turns entries into settings. What cannot be used is reported and left out.
+/// Turns entries into settings. Entries that cannot be used are reported and ignored.
 pub(crate) fn resolve(daemon: Daemon, source: Origin, entries: &[Entry], problems: &mut Diagnostics) -> Config {
     let mut resolver = Resolver {
         config: Config { daemon, source, core: Record::new(), plugins: Vec::new() },
@@ -199,38 +199,38 @@ pub(crate) fn resolve(daemon: Daemon, source: Origin, entries: &[Entry], problem
         resolver.entry(entry);
     }
     if !daemon.accounts_flows() {
-        // Their names may stand between brackets, but nothing feeds them here.
+        // Lines may name them in brackets, but this daemon runs no plugins.
         resolver.config.plugins.clear();
     }
     resolver.warn_inherited();
     resolver.config
 }
 
-/// Slots that name the one thing that a plugin writes to: keys of other plugins rarely mean it.
+/// Slots that name the destination of a plugin: keys of other plugins rarely mean it.
 const TARGETS: &[&str] = &["sql_table", "sql_db", "sql_host", "sql_port", "sql_user", "sql_passwd"];
 
 /// Every name of every key.
-static NAMES: LazyLock<HashMap<String, (&'static dyn AnyKey, Place)>> = LazyLock::new(|| {
-    keys::all().flat_map(|key| key.row().names().map(move |(place, name)| (name, (key, place)))).collect()
+static NAMES: LazyLock<HashMap<String, (&'static dyn AnyKey, KeyPrefix)>> = LazyLock::new(|| {
+    keys::all().flat_map(|key| key.row().names().map(move |(prefix, name)| (name, (key, prefix)))).collect()
 });
 
-/// Slots of keys that act.
+/// Slots of keys that are implemented.
 static ACTING: LazyLock<HashSet<&'static str>> =
     LazyLock::new(|| keys::all().map(AnyKey::row).filter(|row| row.state == State::Acts).map(Row::slot).collect());
 
 struct Resolver<'p> {
     config: Config,
-    /// Keys that were already reported to have no effect.
-    reported: HashSet<(&'static str, Place)>,
-    /// Lines that were already reported to take the place of another key, with their plugins.
+    /// Keys already reported to have no effect.
+    reported: HashSet<(&'static str, KeyPrefix)>,
+    /// Lines already reported to override another key, with their plugins.
     replaced: HashSet<(Origin, String)>,
-    /// What was written so far: key, place and plugin, with the value and its line.
-    written: HashMap<(&'static str, Place, Option<usize>), (String, Origin)>,
+    /// Values written so far: by key, key prefix and plugin, with the line.
+    written: HashMap<(&'static str, KeyPrefix, Option<usize>), (String, Origin)>,
     problems: &'p mut Diagnostics,
 }
 
 impl Resolver<'_> {
-    /// Finds the plugins: all lines need to know their names. Of several plugins lines the first counts.
+    /// Finds the plugins, because other lines refer to their names. Of several plugins lines the first is used.
     fn plugins(&mut self, entries: &[Entry]) {
         let daemon = self.config.daemon;
         let trace = |name: &str, kind: &str| format!("plugin name/type: '{name}'/'{kind}'.");
@@ -246,7 +246,7 @@ impl Resolver<'_> {
             }
         }
         for line in lines {
-            let hint = Some("The first plugins line counts.".to_owned());
+            let hint = Some("Only the first plugins line is used.".to_owned());
             self.problems.warn(&line.origin, "Unable to handle key: plugins. Ignored.", hint);
         }
         if self.config.plugins.is_empty() && daemon.accounts_flows() {
@@ -271,7 +271,7 @@ impl Resolver<'_> {
         let shown = if entry.key.contains("passw") || has_login { "…" } else { entry.value.as_str() };
         self.problems.debug(&entry.origin, format!("{}{brackets}:{shown}", entry.key));
 
-        let Some(&(key, place)) = NAMES.get(&entry.key) else {
+        let Some(&(key, prefix)) = NAMES.get(&entry.key) else {
             let hint = meant::meant(&entry.key, self.config.daemon);
             self.problems.warn(&entry.origin, format!("Unknown key: {}. Ignored.", entry.key), hint);
             return;
@@ -282,7 +282,7 @@ impl Resolver<'_> {
             self.problems.warn(&entry.origin, format!("Unknown key: {}. Ignored.", entry.key), hint);
             return;
         }
-        let Some(target) = self.target(entry, row, place) else {
+        let Some(target) = self.target(entry, row, prefix) else {
             return;
         };
         let Some(text) = self.checked(entry, key) else {
@@ -291,29 +291,29 @@ impl Resolver<'_> {
         if self.excluded(entry, row, &text) {
             return;
         }
-        self.remark(entry, row, place);
-        self.remark_repeated(entry, row, place, target);
+        self.warn_ineffective(entry, row, prefix);
+        self.warn_repeated(entry, row, prefix, target);
         if let Some(index) = target {
-            self.remark_foreign(entry, row, place, index);
+            self.warn_foreign(entry, row, prefix, index);
         }
-        let written = entry.key.strip_prefix(place.0);
+        let written = entry.key.strip_prefix(prefix.0);
         let spelling = row.spellings.iter().copied().find(|spelling| written == Some(*spelling));
         let spelling = spelling.unwrap_or(row.name());
         let setting = Setting { text, origin: entry.origin.clone(), key: row.name(), spelling };
-        self.store(row, place, target, setting);
+        self.store(row, prefix, target, setting);
     }
 
-    /// The plugin that a line is for (`Some(None)` for all), or `None` when it is for none.
-    fn target(&mut self, entry: &Entry, row: &Row, place: Place) -> Option<Option<usize>> {
+    /// The plugin that a line applies to (`Some(None)` for all), or `None` if it is invalid.
+    fn target(&mut self, entry: &Entry, row: &Row, prefix: KeyPrefix) -> Option<Option<usize>> {
         let Some(name) = &entry.plugin else {
-            if let Scope::PluginOnly(thing) = row.scope_at(place) {
+            if let Scope::PluginOnly(thing) = row.scope_at(prefix) {
                 let hint = Some(format!("Name the plugin: {}[NAME].", entry.key));
                 self.problems.error(&entry.origin, format!("{thing} cannot be global. Not loaded."), hint);
                 return None;
             }
             return Some(None);
         };
-        if row.scope_at(place) == Scope::Global {
+        if row.scope_at(prefix) == Scope::Global {
             let what = format!("plugin name not supported for key '{}'. Globalized.", entry.key);
             self.problems.warn(&entry.origin, what, None);
             return Some(None);
@@ -328,50 +328,46 @@ impl Resolver<'_> {
         found.map(Some)
     }
 
-    /// The text of a value, when it is one.
+    /// The text of a value, if it is valid.
     fn checked(&mut self, entry: &Entry, key: &dyn AnyKey) -> Option<String> {
         let (row, value) = (key.row(), entry.value.as_str());
         let empty =
             matches!(row.syntax, Syntax::List { .. }) && value.chars().all(|c| c == ',' || c.is_whitespace());
         if empty {
-            // An empty list of primitives or tags would be one that nothing is in: nobody means that.
+            // An empty list of primitives or tags would match nothing, which is never intended.
             let brackets = entry.plugin.as_ref().map(|p| format!("[{p}]")).unwrap_or_default();
             self.problems.warn(&entry.origin, format!("{}{brackets} has no value. Ignored.", entry.key), None);
             return None;
         }
-        let refusal = match key.check(value) {
+        let error = match key.check(value) {
             Ok(()) => return Some(value.to_owned()),
-            Err(refusal) => refusal,
+            Err(error) => error,
         };
         if let Some(number) = row.syntax.leading(value).filter(|number| key.check(number).is_ok()) {
             let rest = value.get(number.len()..).unwrap_or_default().trim();
-            let hint = Some("A comment needs a line of its own.".to_owned());
-            self.problems.warn(
-                &entry.origin,
-                format!("{}: '{rest}' behind {number} is not read.", entry.key),
-                hint,
-            );
+            let hint = Some("Write comments on separate lines.".to_owned());
+            self.problems.warn(&entry.origin, format!("{}: '{rest}' after {number} is ignored.", entry.key), hint);
             return Some(number.to_owned());
         }
         let name = &entry.key;
         let brackets = entry.plugin.as_ref().map(|p| format!("[{p}]")).unwrap_or_default();
-        let right = &refusal.right;
-        // What is a port or an address for sure was meant for the other key: no default is right then.
+        let expected = &error.expected;
+        // A port in place of an address, or the reverse, was meant for the other key: no default is right then.
         let other_half = other_half(name, &row.syntax, value);
         let fatal = row.or_exit || other_half.is_some();
-        let (what, hint) = match refusal.wrong {
+        let (what, hint) = match error.kind {
             ValueErrorKind::Value(_) if row.or_exit => {
-                (format!("invalid '{name}' value."), format!("Expected {right}."))
+                (format!("invalid '{name}' value."), format!("Expected {expected}."))
             }
             ValueErrorKind::Value(value) => {
                 let near = nearest(&value.to_ascii_lowercase(), row.syntax.words());
                 let near = near.map(|near| format!("Did you mean '{near}'?"));
                 let near = near.or(other_half).map(|near| format!(" {near}"));
-                let hint = format!("{name}{brackets}: '{value}' is not {right}.{}", near.unwrap_or_default());
+                let hint = format!("{name}{brackets}: '{value}' is not {expected}.{}", near.unwrap_or_default());
                 ("Invalid value. Ignored.".to_owned(), hint)
             }
-            ValueErrorKind::Key(rest) => (format!("{name}{rest}"), format!("Expected {right}.")),
-            ValueErrorKind::Sentence(sentence) => (sentence, format!("{name}{brackets} expects {right}.")),
+            ValueErrorKind::Key(rest) => (format!("{name}{rest}"), format!("Expected {expected}.")),
+            ValueErrorKind::Sentence(sentence) => (sentence, format!("{name}{brackets} expects {expected}.")),
         };
         let hint = Some(hint);
         if fatal {
@@ -382,7 +378,7 @@ impl Resolver<'_> {
         None
     }
 
-    /// Keys that take each other's effect away: of the two clocks of a flow the first that is set stays.
+    /// Mutually exclusive keys: of the two clocks of a flow, the first that is set is used.
     fn excluded(&mut self, entry: &Entry, row: &Row, text: &str) -> bool {
         let (new, secs) = (keys::time::NFACCTD_TIME_NEW, keys::time::NFACCTD_TIME_SECS);
         let arrival = self.config.core(&new);
@@ -397,29 +393,29 @@ impl Resolver<'_> {
             return false;
         };
         let what = format!("Possibly '{other}: true' set. '{}' ignored.", entry.key);
-        let hint = Some("The first of these lines counts.".to_owned());
+        let hint = Some("Only the first of these lines is used.".to_owned());
         self.problems.warn(&entry.origin, what, hint);
         true
     }
 
-    /// Reports once of a key that it does nothing, or will go.
-    fn remark(&mut self, entry: &Entry, row: &Row, place: Place) {
-        if !self.reported.insert((row.name(), place)) {
+    /// Reports, once for each key, that it has no effect or will be removed.
+    fn warn_ineffective(&mut self, entry: &Entry, row: &Row, prefix: KeyPrefix) {
+        if !self.reported.insert((row.name(), prefix)) {
             return;
         }
         let (key, origin, daemon) = (&entry.key, &entry.origin, self.config.daemon);
-        if !row.daemons_at(place).contains(daemon) {
+        if !row.daemons_at(prefix).contains(daemon) {
             self.problems.warn(origin, format!("{key} has no effect in {daemon}."), None);
             return;
         }
-        let is_there = place.is_there() && row.acts_in.contains(daemon);
-        let state = if is_there || row.state != State::Acts { row.state } else { State::NotYet };
+        let is_implemented = prefix.is_implemented() && row.acts_in.contains(daemon);
+        let state = if is_implemented || row.state != State::Acts { row.state } else { State::NotYet };
         match state {
-            // `sql_refresh_time` is read by the print plugin, too.
-            State::NotYet if place == Place::PLUGIN && row.state != State::Acts && ACTING.contains(row.slot()) => {
-            }
+            // The print plugin also reads `sql_refresh_time`.
+            State::NotYet
+                if prefix == KeyPrefix::PLUGIN && row.state != State::Acts && ACTING.contains(row.slot()) => {}
             State::NotYet => {
-                let what = format!("{key} is known, but has no effect in this version yet.");
+                let what = format!("{key} has no effect in this version yet.");
                 self.problems.warn(origin, what, None);
             }
             State::NoOp(why) => self.problems.debug(origin, format!("{key} has no effect: {why}.")),
@@ -432,61 +428,61 @@ impl Resolver<'_> {
         }
     }
 
-    /// Reports of a key that is set again to another value which of the two lines counts. The command line is there to win
-    /// over the file.
-    fn remark_repeated(&mut self, entry: &Entry, row: &Row, place: Place, target: Option<usize>) {
-        let slot = (row.name(), place, target);
+    /// Reports a key that is set twice to different values, and which line is used. The command line overrides the file
+    /// silently.
+    fn warn_repeated(&mut self, entry: &Entry, row: &Row, prefix: KeyPrefix, target: Option<usize>) {
+        let slot = (row.name(), prefix, target);
         let new = (entry.value.clone(), entry.origin.clone());
         let Some((value, origin)) = self.written.get(&slot) else {
             self.written.insert(slot, new);
             return;
         };
         let overrides = entry.origin.file.as_ref() == CMDLINE && origin.file.as_ref() != CMDLINE;
-        if *value != entry.value && !overrides && row.daemons_at(place).contains(self.config.daemon) {
+        if *value != entry.value && !overrides && row.daemons_at(prefix).contains(self.config.daemon) {
             let brackets = entry.plugin.as_ref().map(|p| format!("[{p}]")).unwrap_or_default();
-            let counts = if row.first_wins { "that one counts" } else { "this one counts" };
-            let what = format!("{}{brackets} was set to another value before ({origin}): {counts}.", entry.key);
-            self.problems.warn(&entry.origin, what, Some("Take one of the lines out.".to_owned()));
+            let used = if row.first_wins { "that line is used" } else { "this line is used" };
+            let what = format!("{}{brackets} is already set to another value ({origin}): {used}.", entry.key);
+            self.problems.warn(&entry.origin, what, Some("Remove one of the lines.".to_owned()));
         }
         if !row.first_wins {
             self.written.insert(slot, new);
         }
     }
 
-    /// Reports of a key in a plugin's brackets that it is meant for plugins of another type: it writes what a key of this
-    /// type means, too, or nothing at all.
-    fn remark_foreign(&mut self, entry: &Entry, row: &Row, place: Place, index: usize) {
+    /// Reports a key in a plugin's brackets that belongs to plugins of another type: it sets what a key of this type
+    /// sets too, or has no effect.
+    fn warn_foreign(&mut self, entry: &Entry, row: &Row, prefix: KeyPrefix, index: usize) {
         let Some(plugin) = self.config.plugins.get(index) else { return };
         let (kind, name) = (plugin.kind, &plugin.name);
         let owner = PluginKind::all().find(|owner| owner.owns(row.name()));
-        let Some(owner) = owner.filter(|_| place == Place::PLUGIN && !kind.owns(row.name())) else { return };
+        let Some(owner) = owner.filter(|_| prefix == KeyPrefix::PLUGIN && !kind.owns(row.name())) else { return };
         let own = keys::all().map(AnyKey::row).find(|own| own.slot() == row.slot() && kind.owns(own.name()));
-        let prefix = owner.prefix();
+        let owner_prefix = owner.prefix();
         let (what, hint) = match own {
-            // Times, limits and the like have always been written with the name of any plugin.
+            // Times, limits and similar settings may be written with the prefix of any plugin.
             Some(_) if !TARGETS.contains(&row.slot()) => return,
             Some(own) => {
-                let old = plugin.record.get(&(row.slot_at(place), place)).filter(|old| old.text != entry.value);
-                let place_of = old.map(|old| format!(" in place of {} ({})", old.key, old.origin));
+                let old = plugin.record.get(&(row.slot_at(prefix), prefix)).filter(|old| old.text != entry.value);
+                let overrides = old.map(|old| format!(", and overrides {} ({})", old.key, old.origin));
                 let what = format!(
-                    "{}[{name}] is a key of other plugins than {}, and sets {}{}: they are one setting.",
+                    "{}[{name}] is not a key of {} plugins: it is the same setting as {}{}.",
                     entry.key,
                     kind.word(),
                     own.name(),
-                    place_of.unwrap_or_default()
+                    overrides.unwrap_or_default()
                 );
                 (what, Some(format!("Write {}[{name}].", own.name())))
             }
-            // All plugins with a schedule read some of these.
-            None if matches!(prefix, "print_" | "sql_") => return,
+            // All plugins with a schedule read some of these keys.
+            None if matches!(owner_prefix, "print_" | "sql_") => return,
             None => (format!("{}[{name}] has no effect: '{name}' is of type {}.", entry.key, kind.word()), None),
         };
         self.problems.warn(&entry.origin, what, hint);
     }
 
-    fn store(&mut self, row: &Row, place: Place, target: Option<usize>, setting: Setting) {
-        let slot = (row.slot_at(place), place);
-        // A line without brackets reaches plugins of other types, too, and may write what it was not meant for.
+    fn store(&mut self, row: &Row, prefix: KeyPrefix, target: Option<usize>, setting: Setting) {
+        let slot = (row.slot_at(prefix), prefix);
+        // A line without brackets also reaches plugins of other types, for which it may not be meant.
         let mut write = |record: &mut Record, owner: Option<(&str, PluginKind)>| {
             let old = record.get(&slot);
             if row.first_wins && old.is_some() {
@@ -498,7 +494,7 @@ impl Resolver<'_> {
                 && old.text != setting.text
             {
                 let what = format!(
-                    "{} takes the place of {} ({}) in plugin '{owner}': they are one setting.",
+                    "{} overrides {} ({}) in plugin '{owner}': both keys are the same setting.",
                     setting.key, old.key, old.origin
                 );
                 let hint = Some(format!("Name the plugin: {}[NAME].", setting.key));
@@ -522,8 +518,8 @@ impl Resolver<'_> {
         }
     }
 
-    /// Warns where a plugin writes to what a key of another plugin names, when that other plugin is there: the two share
-    /// a setting, and a line without brackets sets both.
+    /// Warns if a plugin uses the destination that a key sets for another configured plugin: both share a setting, and a line
+    /// without brackets sets it for both.
     fn warn_inherited(&mut self) {
         let plugins = &self.config.plugins;
         for plugin in plugins {
@@ -534,7 +530,7 @@ impl Resolver<'_> {
                     && !self.replaced.contains(&(setting.origin.clone(), plugin.name.clone()))
                 {
                     let what = format!(
-                        "{} is meant for '{}', and plugin '{}' takes it, too: they are one setting.",
+                        "{} is a key of plugin '{}', but also applies to plugin '{}': both share the setting.",
                         setting.key, other.name, plugin.name
                     );
                     let hint = Some(format!("Name the plugin: {}[{}].", setting.key, other.name));
@@ -545,9 +541,7 @@ impl Resolver<'_> {
     }
 }
 
-/// Where an address and a port were mixed up: the key that takes the other one.
-///
-/// `nfacctd_port: 127.0.0.1` and `nfacctd_ip: 2055` name the half that the other key is for.
+/// The key that was meant if an address and a port were confused, as in `nfacctd_port: 127.0.0.1` and `nfacctd_ip: 2055`.
 fn other_half(name: &str, syntax: &Syntax, value: &str) -> Option<String> {
     let (suffixes, what): (&[(&str, &str)], &str) = match syntax {
         Syntax::Port if value.parse::<IpAddr>().is_ok() || value.parse::<SocketAddr>().is_ok() => {

@@ -1,9 +1,9 @@
-//! The known name nearest to one that is not known.
+//! Finds the known name that is nearest to an unknown one.
 
-/// The candidate that fewest typing errors away could have been meant, or none when all are far.
+/// Returns the candidate with the fewest typing errors, or `None` if all have too many.
 ///
-/// A typing error is a wrong, missing or additional character, or two that changed places (Damerau-Levenshtein, in
-/// the form that edits no part twice). One in three characters may be wrong, up to four.
+/// A typing error is a wrong, missing or additional character, or two transposed ones (Damerau-Levenshtein distance in its
+/// optimal string alignment form). One in three characters may be wrong, up to four.
 pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let word: Vec<char> = word.chars().take(100).collect();
     let limit = (word.len() / 3).clamp(1, 4);
@@ -18,7 +18,7 @@ pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
 }
 
 fn distance(a: &[char], b: &[char]) -> usize {
-    // Three rows of the usual table: the one before the last is needed for characters that changed places.
+    // Three rows of the usual table: the one before the last is needed for transpositions.
     let mut before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();
     for (i, &x) in a.iter().enumerate() {
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn typing_errors_are_undone_and_other_words_left_alone() {
+    fn suggests_the_nearest_word_only_if_it_is_near() {
         let words = ["print_output", "print_output_file", "plugins", "nfacctd_port"];
         for (typed, meant) in [
             ("prnit_output", Some("print_output")),
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn two_characters_that_changed_places_are_one_error() {
+    fn a_transposition_is_one_error() {
         let chars = |s: &str| s.chars().collect::<Vec<_>>();
         assert_eq!(distance(&chars("prot"), &chars("port")), 1);
         assert_eq!(distance(&chars(""), &chars("abc")), 3);

@@ -1,7 +1,7 @@
-//! Files of the operator: the configuration, maps, lists, options of brokers, statements, databases of places.
+//! Reads files of the operator: the configuration, maps, lists, broker options, SQL statements, GeoIP databases.
 //!
-//! All of them are read here, so that a byte order mark, line ends of either kind and a last line without an end mean
-//! the same in each, and so that none of them can hold the daemon up: only regular files are read, up to a bound.
+//! All of them are read here, so that byte order marks, both kinds of line ends and a last line without an end are handled
+//! in the same way, and so that no file can block the daemon: only regular files are read, up to a maximum size.
 
 use rustix::fs::{FileType, Mode, OFlags};
 use std::borrow::Cow;
@@ -11,16 +11,16 @@ use std::path::Path;
 
 /// The byte order mark of UTF-8.
 const MARK: &[u8] = b"\xef\xbb\xbf";
-/// Most bytes of a text file.
-pub const MOST_TEXT: u64 = 256 << 20;
+/// Maximum size of a text file, in bytes.
+pub const MAX_TEXT: u64 = 256 << 20;
 
-/// Reads a regular file as it is, up to `most` bytes.
+/// Reads a regular file unchanged, up to `max` bytes.
 ///
-/// Opening does not wait, as it would at a named pipe without a writer.
+/// Opening does not block, as it would for a named pipe without a writer.
 ///
 /// # Errors
-/// Those of reading it; `InvalidInput` for what is no regular file, `FileTooLarge` for one that is longer.
-pub fn read_bytes(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+/// I/O errors; `InvalidInput` if it is not a regular file, `FileTooLarge` if it is larger than `max`.
+pub fn read_bytes(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
     let stat = rustix::fs::fstat(&file)?;
@@ -29,17 +29,17 @@ pub fn read_bytes(path: &Path, most: u64) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
     }
     let too_large = || {
-        let what = format!("the file is longer than {} MiB, which is the most that is read", most >> 20);
+        let what = format!("the file is larger than the maximum of {} MiB", max >> 20);
         io::Error::new(io::ErrorKind::FileTooLarge, what)
     };
     let length = u64::try_from(stat.st_size).unwrap_or(0);
-    if length > most {
+    if length > max {
         return Err(too_large());
     }
     // Files of /proc have no length, and a file may grow while it is read.
     let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0).saturating_add(1));
-    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most { Err(too_large()) } else { Ok(bytes) }
+    file.take(max.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max { Err(too_large()) } else { Ok(bytes) }
 }
 
 fn other_than_regular(kind: FileType) -> Option<&'static str> {
@@ -53,12 +53,12 @@ fn other_than_regular(kind: FileType) -> Option<&'static str> {
     }
 }
 
-/// Reads a file: without a byte order mark, and with `\n` as its only line end.
+/// Reads a file, without a byte order mark and with `\n` as the only line end.
 ///
 /// # Errors
-/// As [`read_bytes`], with [`MOST_TEXT`]; also `InvalidData` for a file that is UTF-16, which editors save under the name "Unicode".
+/// As [`read_bytes`], with [`MAX_TEXT`]; also `InvalidData` for UTF-16, which some editors call "Unicode".
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let bytes = read_bytes(path, MOST_TEXT)?;
+    let bytes = read_bytes(path, MAX_TEXT)?;
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "the file is UTF-16; save it as UTF-8"));
     }
@@ -69,7 +69,7 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     })
 }
 
-/// As [`read`], as text: bytes that are not UTF-8 are replaced.
+/// As [`read`], but returns text: bytes that are not UTF-8 are replaced.
 ///
 /// # Errors
 /// As [`read`].
@@ -78,7 +78,7 @@ pub fn read_lossy(path: &Path) -> io::Result<String> {
     Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
-/// The same bytes without a byte order mark in front, and with `\n` as their only line end.
+/// Removes a byte order mark at the start, and converts line ends to `\n`.
 #[must_use]
 pub fn clean(bytes: &[u8]) -> Cow<'_, [u8]> {
     let bytes = bytes.strip_prefix(MARK).unwrap_or(bytes);
@@ -101,7 +101,7 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn marks_and_line_ends_are_all_the_same() {
+    fn removes_byte_order_marks_and_normalizes_line_ends() {
         for text in ["a\nb", "\u{feff}a\nb", "a\r\nb", "\u{feff}a\r\nb"] {
             assert_eq!(&*clean(text.as_bytes()), b"a\nb", "{text:?}");
         }
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_read_and_utf_16_is_named() {
+    fn reads_files_and_rejects_utf_16() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f");
         for (bytes, text) in [(&b"\xef\xbb\xbfa\r\n"[..], "a\n"), (b"\xff", "\u{fffd}"), (b"", "")] {
@@ -127,30 +127,30 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_regular_file_is_refused_at_once() {
+    fn rejects_other_than_regular_files_without_blocking() {
         let folder = tempfile::tempdir().unwrap();
-        let refused = |path: &Path| read(path).unwrap_err().to_string();
-        assert_eq!(refused(folder.path()), "path is not a regular file, but a directory");
-        // Nobody writes to it, so that opening it would wait.
+        let error = |path: &Path| read(path).unwrap_err().to_string();
+        assert_eq!(error(folder.path()), "path is not a regular file, but a directory");
+        // It has no writer, so that opening it could block.
         let pipe = folder.path().join("pipe");
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, 0o600.into(), 0).unwrap();
-        assert_eq!(refused(&pipe), "path is not a regular file, but a named pipe");
+        assert_eq!(error(&pipe), "path is not a regular file, but a named pipe");
         let link = folder.path().join("link");
         std::os::unix::fs::symlink("/dev/zero", &link).unwrap();
-        assert_eq!(refused(&link), "path is not a regular file, but a device");
+        assert_eq!(error(&link), "path is not a regular file, but a device");
         // Without a length, but a regular file.
         assert!(read_lossy(Path::new("/proc/self/status")).unwrap().contains("Pid:"));
     }
 
     #[test]
-    fn longer_files_than_allowed_are_refused_before_they_are_read() {
+    fn rejects_large_files_before_reading_them() {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), b"abc").unwrap();
         assert_eq!(read_bytes(file.path(), 3).unwrap(), b"abc");
         assert_eq!(read_bytes(file.path(), 2).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
-        file.as_file().set_len(MOST_TEXT + 1).unwrap();
-        let refused = read(file.path()).unwrap_err().to_string();
-        assert!(refused.starts_with("the file is longer than 256 MiB"), "{refused}");
+        file.as_file().set_len(MAX_TEXT + 1).unwrap();
+        let error = read(file.path()).unwrap_err().to_string();
+        assert!(error.starts_with("the file is larger than the maximum of 256 MiB"), "{error}");
         assert_eq!(read_bytes(Path::new("/proc/self/status"), 1).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
     }
 }

@@ -1,8 +1,8 @@
-//! The forms that values take in a configuration file, and how each is read.
+//! The syntax of values in a configuration file, and how each is read.
 //!
 //! A [`Syntax`] says which texts are values; a [`Value`] is the Rust type that such a text becomes. They meet in the
 //! constructors of [`Key`](crate::Key) (`port`, `seconds`, `words`, …), which are the only way to make a key, so a
-//! key cannot pair a form with a type that does not fit.
+//! key cannot combine a syntax with a type that does not match.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -16,19 +16,19 @@ pub enum Syntax {
     Boolean,
     /// A whole number, decimal, within both ends.
     Integer {
-        /// Smallest number that is accepted.
+        /// Minimum.
         min: i128,
-        /// Largest number that is accepted.
+        /// Maximum.
         max: i128,
     },
     /// A whole number of seconds.
     Seconds {
-        /// Fewest seconds that are accepted.
+        /// Minimum.
         min: u64,
     },
-    /// A whole number of octets.
+    /// A whole number of bytes.
     Bytes {
-        /// Fewest octets that are accepted.
+        /// Minimum.
         min: u64,
         /// Whether a letter K, M or G (powers of 1024) may follow the number.
         suffix: bool,
@@ -37,39 +37,39 @@ pub enum Syntax {
     Port,
     /// An IPv4 or IPv6 address.
     Address,
-    /// The name of a file, directory or socket. Variables are left as they stand.
+    /// The name of a file, directory or socket. Variables are not replaced.
     Path,
-    /// Any text; the empty one too.
+    /// Any text, including the empty one.
     Text,
     /// A name with variables of time (`%H`) and of the record (`$tag`).
     Pattern {
         /// Letters that may follow a `%`.
         letters: &'static str,
-        /// Octets at most.
+        /// Maximum length, in bytes.
         max: usize,
     },
     /// One word of a list, in any case.
     Words {
         /// Each meaning, with the words for it: the first is the usual one.
         words: &'static [&'static [&'static str]],
-        /// Whether a text that merely begins with a word counts as that word.
+        /// Whether a text that only begins with a word is accepted as that word.
         prefix: bool,
     },
-    /// Items between commas; blanks around them do not count, empty ones are left out.
+    /// Items separated by commas; whitespace around them and empty items are ignored.
     List {
-        /// Whether the items are turned to lower case.
+        /// Whether the items are converted to lower case.
         lower: bool,
     },
     /// A 16-bit code point, in decimal, hexadecimal (`0x88e5`) or octal (`0104`).
     Code,
     /// An octal number, such as a file mode mask.
     Octal {
-        /// Smallest number that is accepted.
+        /// Minimum.
         min: u32,
-        /// Largest number that is accepted.
+        /// Maximum.
         max: u32,
     },
-    /// One character; `\t` and `\s` (a blank) stand for those that a line cannot end in.
+    /// One character; `\t` and `\s` stand for a tab and a space, which a value cannot end in.
     Character,
     /// A length of time: seconds below a minute, whole minutes, or calendar months: `300s`, `5m`, `1h`, `1d`, `1w`, `1M`.
     Span,
@@ -79,28 +79,28 @@ pub enum Syntax {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValueError {
     /// What is wrong.
-    pub wrong: ValueErrorKind,
-    /// What would be right: the end of a sentence that begins with "expected".
-    pub right: String,
+    pub kind: ValueErrorKind,
+    /// What is expected: the end of a sentence that begins with "expected".
+    pub expected: String,
 }
 
-/// What is wrong with a value, in the form in which operators know it from logs.
+/// What is wrong with a value, in the words of pmacct's log lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ValueErrorKind {
     /// The usual case; the text is the value.
     Value(String),
-    /// A part of a sentence that begins with the name of the key.
+    /// The rest of a sentence that begins with the name of the key.
     Key(String),
-    /// A sentence of its own.
+    /// A whole sentence.
     Sentence(String),
 }
 
 impl Syntax {
-    fn refuse(&self, text: &str) -> ValueError {
-        ValueError { wrong: ValueErrorKind::Value(text.to_owned()), right: self.to_string() }
+    fn error(&self, text: &str) -> ValueError {
+        ValueError { kind: ValueErrorKind::Value(text.to_owned()), expected: self.to_string() }
     }
 
-    /// The words that are values; none where values are no words.
+    /// The words that are values; empty if values are not words.
     pub(crate) fn words(&self) -> impl Iterator<Item = &'static str> {
         let words: &[&[&str]] = match *self {
             Self::Words { words, .. } => words,
@@ -110,22 +110,22 @@ impl Syntax {
         words.iter().flat_map(|meaning| meaning.iter().copied())
     }
 
-    /// Refuses variables behind `%` that are not filled, and names that are too long.
+    /// Rejects unsupported variables after `%`, and names that are too long.
     fn check_pattern(&self, text: &str) -> Result<(), ValueError> {
         let Self::Pattern { letters, max } = *self else {
             return Ok(());
         };
         let mut after = text.match_indices('%').map(|(at, _)| text[at + 1..].chars().next());
-        let wrong = match after.find(|letter| !letter.is_some_and(|l| letters.contains(l))) {
+        let what = match after.find(|letter| !letter.is_some_and(|l| letters.contains(l))) {
             Some(odd) => format!(", %{} not supported.", odd.map(String::from).unwrap_or_default()),
             None if text.len() > max => format!(", exceeded the maximum SQL table name length ({max})."),
             None => return Ok(()),
         };
-        Err(ValueError { wrong: ValueErrorKind::Key(wrong), right: self.to_string() })
+        Err(ValueError { kind: ValueErrorKind::Key(what), expected: self.to_string() })
     }
 
-    /// The part at the front of `text` that the reference would have read: it stops at the first character that does
-    /// not belong to a number, so `2055 ! the office` has always meant 2055. Only what looks like a comment may follow.
+    /// The number at the start of `text`, as pmacct reads it: `2055 ! the office` means 2055. Only text that looks like a
+    /// comment may follow.
     pub(crate) fn leading<'t>(&self, text: &'t str) -> Option<&'t str> {
         if !matches!(self, Self::Integer { .. } | Self::Bytes { .. } | Self::Port | Self::Octal { .. }) {
             return None;
@@ -133,13 +133,13 @@ impl Syntax {
         let sign = usize::from(text.starts_with('-'));
         let digits = text.get(sign..)?.bytes().take_while(u8::is_ascii_digit).count();
         let (number, rest) = text.split_at_checked(sign + digits)?;
-        // `127.0.0.1` and `10x` are no numbers with something behind them.
+        // `127.0.0.1` and `10x` are not numbers with a comment.
         let ends = |c: char| c.is_whitespace() || matches!(c, '!' | '#' | ';');
         (digits > 0 && rest.starts_with(ends)).then_some(number)
     }
 
     fn number(&self, text: &str) -> Result<i128, ValueError> {
-        text.parse().map_err(|_| self.refuse(text))
+        text.parse().map_err(|_| self.error(text))
     }
 }
 
@@ -154,21 +154,21 @@ impl fmt::Display for Syntax {
             Self::Integer { min, max } => write!(f, "a whole number from {min} to {max}"),
             Self::Seconds { min: 0 } => f.write_str("a number of seconds, such as 60"),
             Self::Seconds { min } => write!(f, "a number of seconds, {min} or more, such as 60"),
-            Self::Bytes { min, suffix: false } => write!(f, "a number of octets, {min} or more"),
+            Self::Bytes { min, suffix: false } => write!(f, "a number of bytes, {min} or more"),
             Self::Bytes { min, suffix: true } => {
-                write!(f, "a number of octets, {min} or more, such as 4000000 or 4M")
+                write!(f, "a number of bytes, {min} or more, such as 4000000 or 4M")
             }
             Self::Port => f.write_str("a port from 1 to 65535"),
             Self::Address => f.write_str("an IPv4 or IPv6 address"),
             Self::Path => f.write_str("a path"),
             Self::Text => f.write_str("a text"),
-            Self::Pattern { letters: "", .. } => f.write_str("a name without variables of time"),
+            Self::Pattern { letters: "", .. } => f.write_str("a name without time variables"),
             Self::Pattern { letters, max } => {
                 f.write_str("a name, with variables ")?;
                 for (i, letter) in letters.chars().enumerate() {
                     write!(f, "{}%{letter}", if i == 0 { "" } else { " " })?;
                 }
-                if max < usize::MAX { write!(f, ", up to {max} octets") } else { Ok(()) }
+                if max < usize::MAX { write!(f, ", up to {max} bytes") } else { Ok(()) }
             }
             Self::Words { words, .. } => {
                 f.write_str("one of ")?;
@@ -177,7 +177,7 @@ impl fmt::Display for Syntax {
                 }
                 Ok(())
             }
-            Self::List { .. } => f.write_str("a list with commas"),
+            Self::List { .. } => f.write_str("a comma-separated list"),
             Self::Code => f.write_str("a number up to 65535, such as 2048 or 0x800"),
             Self::Octal { min, max } => write!(f, "an octal number from {min:03o} to {max:03o}"),
             Self::Character => f.write_str("one character"),
@@ -195,7 +195,7 @@ fn code(text: &str) -> Option<u16> {
     }
 }
 
-/// A type that values of keys are read into.
+/// A type of configuration values.
 pub trait Value: Sized {
     /// Reads a text, already trimmed at both ends.
     ///
@@ -209,7 +209,7 @@ impl Value for bool {
         match text {
             _ if text.eq_ignore_ascii_case("true") => Ok(true),
             _ if text.eq_ignore_ascii_case("false") => Ok(false),
-            _ => Err(syntax.refuse(text)),
+            _ => Err(syntax.error(text)),
         }
     }
 }
@@ -221,9 +221,9 @@ macro_rules! integers {
             fn read(syntax: &Syntax, text: &str) -> Result<Self, ValueError> {
                 let number = match *syntax {
                     Syntax::Octal { min, max } => {
-                        let number = u32::from_str_radix(text, 8).map_err(|_| syntax.refuse(text))?;
+                        let number = u32::from_str_radix(text, 8).map_err(|_| syntax.error(text))?;
                         if number < min || number > max {
-                            return Err(syntax.refuse(text));
+                            return Err(syntax.error(text));
                         }
                         i128::from(number)
                     }
@@ -234,24 +234,24 @@ macro_rules! integers {
                             Some('g' | 'G') if suffix => (text.get(..text.len() - 1).unwrap_or(text), 1 << 30),
                             _ => (text, 1),
                         };
-                        let octets = u64::try_from(syntax.number(digits.trim_end())?)
+                        let bytes = u64::try_from(syntax.number(digits.trim_end())?)
                             .ok()
                             .and_then(|n| n.checked_mul(unit))
                             .filter(|&n| n >= min && n <= i64::MAX as u64);
-                        i128::from(octets.ok_or_else(|| syntax.refuse(text))?)
+                        i128::from(bytes.ok_or_else(|| syntax.error(text))?)
                     }
-                    Syntax::Code => i128::from(code(text).ok_or_else(|| syntax.refuse(text))?),
+                    Syntax::Code => i128::from(code(text).ok_or_else(|| syntax.error(text))?),
                     _ => syntax.number(text)?,
                 };
                 if let Syntax::Integer { min, max } = *syntax {
                     if number < min || number > max {
-                        return Err(syntax.refuse(text));
+                        return Err(syntax.error(text));
                     }
                 }
                 if matches!(syntax, Syntax::Port) && !(1..=65535).contains(&number) {
-                    return Err(syntax.refuse(text));
+                    return Err(syntax.error(text));
                 }
-                <$int>::try_from(number).map_err(|_| syntax.refuse(text))
+                <$int>::try_from(number).map_err(|_| syntax.error(text))
             }
         }
     )*};
@@ -261,14 +261,14 @@ integers!(u8, u16, u32, u64, usize, i32, i64);
 impl Value for Duration {
     fn read(syntax: &Syntax, text: &str) -> Result<Self, ValueError> {
         if let Some(odd) = text.chars().find(|c| !c.is_ascii_digit()) {
-            let wrong = format!(" is expected in secs but contains non-digit chars: '{odd}'.");
-            return Err(ValueError { wrong: ValueErrorKind::Key(wrong), right: syntax.to_string() });
+            let what = format!(" is expected in secs but contains non-digit chars: '{odd}'.");
+            return Err(ValueError { kind: ValueErrorKind::Key(what), expected: syntax.to_string() });
         }
-        let seconds: u64 = text.parse().map_err(|_| syntax.refuse(text))?;
+        let seconds: u64 = text.parse().map_err(|_| syntax.error(text))?;
         match *syntax {
-            // A century is more than any clock sum that follows needs to survive.
+            // A century: later sums with clock values cannot overflow.
             Syntax::Seconds { min } if seconds >= min && seconds <= 3_200_000_000 => Ok(Self::from_secs(seconds)),
-            _ => Err(syntax.refuse(text)),
+            _ => Err(syntax.error(text)),
         }
     }
 }
@@ -276,7 +276,7 @@ impl Value for Duration {
 impl Value for IpAddr {
     fn read(syntax: &Syntax, text: &str) -> Result<Self, ValueError> {
         let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
-        bare.parse().map_err(|_| syntax.refuse(text))
+        bare.parse().map_err(|_| syntax.error(text))
     }
 }
 
@@ -311,14 +311,14 @@ impl Value for char {
             (_, _, "\\t") => Ok('\t'),
             (_, _, "\\s") => Ok(' '),
             (Some(only), None, _) => Ok(only),
-            _ => Err(syntax.refuse(text)),
+            _ => Err(syntax.error(text)),
         }
     }
 }
 
-/// A length of time that bins and file names advance by.
+/// The length of a time bin.
 ///
-/// Months are not a number of seconds, so they are kept apart.
+/// Months are not a fixed number of seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Span {
     /// Seconds: less than a minute, or whole minutes.
@@ -329,17 +329,17 @@ pub enum Span {
 
 impl Value for Span {
     fn read(syntax: &Syntax, text: &str) -> Result<Self, ValueError> {
-        let right = syntax.to_string();
+        let expected = syntax.to_string();
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (number, unit) = text.split_at(digits);
         let count: u32 = match number.parse() {
             Ok(count) => count,
             Err(_) if number.is_empty() => 0,
-            Err(_) => return Err(syntax.refuse(text)),
+            Err(_) => return Err(syntax.error(text)),
         };
         if count == 0 {
-            let wrong = "Ignoring invalid time value: 0 (not greater than zero)".to_owned();
-            return Err(ValueError { wrong: ValueErrorKind::Sentence(wrong), right });
+            let what = "Ignoring invalid time value: 0 (not greater than zero)".to_owned();
+            return Err(ValueError { kind: ValueErrorKind::Sentence(what), expected });
         }
         let scale: u64 = match unit.trim() {
             "" | "s" => 1,
@@ -349,21 +349,20 @@ impl Value for Span {
             "w" => 604_800,
             "M" => return Ok(Self::Months(count)),
             other => {
-                let wrong = format!("Ignoring unknown time measuring unit: '{other}'.");
-                return Err(ValueError { wrong: ValueErrorKind::Sentence(wrong), right });
+                let what = format!("Ignoring unknown time measuring unit: '{other}'.");
+                return Err(ValueError { kind: ValueErrorKind::Sentence(what), expected });
             }
         };
         let seconds = u64::from(count) * scale;
         if seconds > 60 && !seconds.is_multiple_of(60) {
-            let wrong =
-                format!("Ignoring invalid time value: {seconds} (residual secs afters conversion in mins)");
-            return Err(ValueError { wrong: ValueErrorKind::Sentence(wrong), right });
+            let what = format!("Ignoring invalid time value: {seconds} (residual secs afters conversion in mins)");
+            return Err(ValueError { kind: ValueErrorKind::Sentence(what), expected });
         }
         Ok(Self::Seconds(seconds))
     }
 }
 
-/// A type whose values are the words of a closed list; made by `words!`.
+/// A type whose values are the words of a closed list; implemented by `words!`.
 pub trait Word: Copy + 'static {
     /// Each meaning, with the words for it: the first is the usual one.
     const WORDS: &'static [&'static [&'static str]];
@@ -381,10 +380,10 @@ pub(crate) fn read_word<W: Word>(syntax: &Syntax, text: &str) -> Result<W, Value
         }
         _ => None,
     };
-    exact.or_else(begun).and_then(W::at).ok_or_else(|| syntax.refuse(text))
+    exact.or_else(begun).and_then(W::at).ok_or_else(|| syntax.error(text))
 }
 
-/// Declares an enumeration together with the words that stand for its variants in a configuration file.
+/// Declares an enumeration together with the words for its variants in a configuration file.
 ///
 /// ```text
 /// words! {
@@ -404,7 +403,7 @@ macro_rules! words {
         pub enum $name { $($(#[$vmeta])* $variant),+ }
 
         impl $name {
-            /// The word that stands for it in a configuration file.
+            /// The word for it in a configuration file.
             #[must_use]
             pub fn word(self) -> &'static str {
                 <Self as $crate::value::Word>::WORDS[self as usize][0]
@@ -441,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn words_have_synonyms_and_no_case() {
+    fn words_have_synonyms_and_ignore_case() {
         assert_eq!(read(SOURCE, "NetFlow"), Some(AsSource::Protocol));
         assert_eq!(read(SOURCE, "sflow"), Some(AsSource::Protocol));
         assert_eq!(read::<AsSource>(SOURCE, "filet"), None);
@@ -451,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_keep_to_their_range() {
+    fn rejects_numbers_out_of_range() {
         let integer = Syntax::Integer { min: -20, max: 300 };
         assert_eq!(read(integer, "-20"), Some(-20i32));
         assert_eq!(read::<i32>(integer, "-21"), None);
@@ -470,8 +469,8 @@ mod tests {
     }
 
     #[test]
-    fn octets_take_a_unit_where_the_key_is_ours() {
-        let ours = Syntax::Bytes { min: 1, suffix: true };
+    fn bytes_may_have_a_unit_if_the_key_allows_it() {
+        let with_unit = Syntax::Bytes { min: 1, suffix: true };
         for (text, value) in [
             ("1", Some(1)),
             ("2k", Some(2048)),
@@ -480,9 +479,9 @@ mod tests {
             ("0", None),
             ("G", None),
         ] {
-            assert_eq!(read::<u64>(ours, text), value, "{text}");
+            assert_eq!(read::<u64>(with_unit, text), value, "{text}");
         }
-        assert_eq!(read::<u64>(ours, "99999999999G"), None);
+        assert_eq!(read::<u64>(with_unit, "99999999999G"), None);
         assert_eq!(read::<u64>(Syntax::Bytes { min: 1, suffix: false }, "2k"), None);
     }
 
@@ -495,28 +494,28 @@ mod tests {
     }
 
     #[test]
-    fn lists_lose_blanks_and_empty_items() {
+    fn whitespace_and_empty_items_of_lists_are_ignored() {
         let read = |lower, text| read::<Vec<String>>(Syntax::List { lower }, text).unwrap().join("|");
         assert_eq!(read(true, " Src_Host ,, dst_host,"), "src_host|dst_host");
         assert_eq!(read(false, "A b,C"), "A b|C");
     }
 
     #[test]
-    fn addresses_may_stand_in_brackets() {
+    fn addresses_may_have_brackets() {
         assert_eq!(read::<IpAddr>(Syntax::Address, "[::1]"), "::1".parse().ok());
         assert_eq!(read::<IpAddr>(Syntax::Address, "192.0.2.1"), "192.0.2.1".parse().ok());
         assert_eq!(read::<IpAddr>(Syntax::Address, "localhost"), None);
     }
 
     #[test]
-    fn names_may_only_have_variables_that_are_filled() {
+    fn rejects_unsupported_variables_in_names() {
         let name = Syntax::Pattern { letters: "HM", max: 8 };
-        let refused = |text: &str| String::read(&name, text).unwrap_err().wrong;
+        let error = |text: &str| String::read(&name, text).unwrap_err().kind;
         assert_eq!(read(name, "x-%H-%M"), Some("x-%H-%M".to_owned()));
-        assert_eq!(refused("x%j"), ValueErrorKind::Key(", %j not supported.".to_owned()));
-        assert_eq!(refused("x%%"), ValueErrorKind::Key(", %% not supported.".to_owned()));
-        assert_eq!(refused("x%"), ValueErrorKind::Key(", % not supported.".to_owned()));
+        assert_eq!(error("x%j"), ValueErrorKind::Key(", %j not supported.".to_owned()));
+        assert_eq!(error("x%%"), ValueErrorKind::Key(", %% not supported.".to_owned()));
+        assert_eq!(error("x%"), ValueErrorKind::Key(", % not supported.".to_owned()));
         let long = ", exceeded the maximum SQL table name length (8).".to_owned();
-        assert_eq!(refused("x-%H-%M-y"), ValueErrorKind::Key(long));
+        assert_eq!(error("x-%H-%M-y"), ValueErrorKind::Key(long));
     }
 }

@@ -202,7 +202,7 @@ mod tests {
     fn a_log_is_written_to_the_file_of_its_agent_and_opened_again_after_a_rotation() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        let mut settings = Settings::without_brokers(config::Place::SFACCTD_COUNTER, VARIABLES);
+        let mut settings = Settings::without_brokers(config::KeyPrefix::SFACCTD_COUNTER, VARIABLES);
         settings.file = Some(path("$peer_src_ip.json"));
         let (reopenings, unwritten) = (Arc::default(), Arc::default());
         let (ends, log, _) = open(&settings, &reopenings, &unwritten);

@@ -46,7 +46,7 @@ pub fn run(daemon: &Daemon) -> ExitCode {
         CommandLine::Help(text) => say(&text),
         CommandLine::Version => say(&about::version(daemon.id, daemon.plugins())),
         CommandLine::Primitives => say(&about::primitives(daemon.id)),
-        CommandLine::Refused(text) => {
+        CommandLine::Invalid(text) => {
             eprint!("{text}");
             ExitCode::FAILURE
         }

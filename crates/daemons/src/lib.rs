@@ -1,13 +1,13 @@
-//! The daemons of the suite: the one place where they are declared.
+//! The declaration of all daemons of the suite.
 //!
 //! A row gives a daemon its executable, its title and the prefixes of its keys. Sets of daemons, the configuration, the tables of
-//! primitives and map keys, and the programs themselves (`daemon::Daemon`, which adds the parts that run) follow from it.
+//! primitives and map keys, and the programs themselves (`daemon::Daemon`, which adds the parts that run) are derived from it.
 #![forbid(unsafe_code)]
 
 use std::fmt;
 use std::ops::BitOr;
 
-/// What is declared of a daemon.
+/// The declaration of a daemon.
 #[derive(Debug)]
 struct Row {
     name: &'static str,
@@ -47,7 +47,7 @@ daemons! {
     Pmacctd PMACCTD = Row {
         name: "pmacctd", title: "Promiscuous Mode Accounting Daemon", prefixes: &["pmacctd_"],
     };
-    /// Packet capture through Linux NFLOG. Where it has no key of its own it reads that of pmacctd.
+    /// Packet capture through Linux NFLOG. It reads the keys of pmacctd that have no spelling of its own.
     Uacctd UACCTD = Row {
         name: "uacctd", title: "Linux NetFilter NFLOG Accounting Daemon", prefixes: &["uacctd_", "pmacctd_"],
     };
@@ -72,19 +72,19 @@ impl Daemon {
         self.row().name
     }
 
-    /// What the program calls itself in its usage text and its first log line.
+    /// The title of the program in its usage text and its first log line.
     #[must_use]
     pub const fn title(self) -> &'static str {
         self.row().title
     }
 
-    /// What the names of its own keys begin with, the nearest first.
+    /// The prefixes of its own keys, in order of preference.
     #[must_use]
     pub const fn prefixes(self) -> &'static [&'static str] {
         self.row().prefixes
     }
 
-    /// Whether it accounts flows or packets through plugins, as opposed to collecting messages.
+    /// Whether it aggregates flows or packets and runs plugins, as opposed to collecting messages.
     #[must_use]
     pub const fn accounts_flows(self) -> bool {
         Daemons::FLOW.contains(self)
@@ -102,13 +102,13 @@ impl fmt::Display for Daemon {
 pub struct Daemons(pub u8);
 
 impl Daemons {
-    /// No program at all.
+    /// No program.
     pub const NONE: Self = Self(0);
     /// The two collectors of flow exports.
     pub const COLLECTORS: Self = Self::NFACCTD.and(Self::SFACCTD);
-    /// The two daemons that see packets.
+    /// The two daemons that capture packets.
     pub const PACKETS: Self = Self::PMACCTD.and(Self::UACCTD);
-    /// The four daemons that account flows through plugins.
+    /// The four daemons that aggregate flows and run plugins.
     pub const FLOW: Self = Self::COLLECTORS.and(Self::PACKETS);
 
     /// The set of one program.
@@ -117,7 +117,7 @@ impl Daemons {
         Self(1 << daemon as u8)
     }
 
-    /// Both sets together.
+    /// The union of both sets.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -129,7 +129,7 @@ impl Daemons {
         self.has(Self::of(daemon))
     }
 
-    /// Whether the sets share a program.
+    /// Whether the sets have a program in common.
     #[must_use]
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0

@@ -32,7 +32,7 @@ pub fn authorities(key: &'static str, path: Option<&Path>) -> Result<RootCertSto
 pub fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, StoreError> {
     let file_error = |what: &str| file_error(key, path, what);
     let text =
-        config::text::read_bytes(path, config::text::MOST_TEXT).map_err(|error| file_error(&error.to_string()))?;
+        config::text::read_bytes(path, config::text::MAX_TEXT).map_err(|error| file_error(&error.to_string()))?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let found = found.map_err(|error| file_error(&error.to_string()))?;
     if found.is_empty() { Err(file_error("it contains no certificate")) } else { Ok(found) }

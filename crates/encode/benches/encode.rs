@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 const ROWS: u64 = 10_000;
 
-/// A table of varied rows: every octet of a key changes with the row, addresses are IPv4.
+/// A table of varied rows: every byte of a key changes with the row, addresses are IPv4.
 fn table(words: &str) -> Table {
     let selection = Selection::parse(words.split(','), &[]).expect("known words");
     let mut fields = FieldSet::default();

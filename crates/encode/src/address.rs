@@ -39,7 +39,7 @@ pub fn v4(out: &mut Vec<u8>, octets: [u8; 4]) {
         let (digits, count) = QUADS[usize::from(octet)];
         text[at..at + 3].copy_from_slice(&digits);
         at += usize::from(count);
-        // The next quad, of which there are at most three more, starts behind the dot.
+        // The next quad, of which there are at most three more, starts after the dot.
         text[at] = b'.';
         at += 1;
     }
@@ -99,9 +99,9 @@ pub fn v6(out: &mut Vec<u8>, octets: &[u8; 16]) {
 #[inline]
 pub fn mac(out: &mut Vec<u8>, octets: [u8; 6]) {
     let mut text = [b':'; 17];
-    for (place, octet) in text.chunks_mut(3).zip(octets) {
-        place[0] = LOWER[usize::from(octet >> 4)];
-        place[1] = LOWER[usize::from(octet & 15)];
+    for (slot, octet) in text.chunks_mut(3).zip(octets) {
+        slot[0] = LOWER[usize::from(octet >> 4)];
+        slot[1] = LOWER[usize::from(octet & 15)];
     }
     out.extend_from_slice(&text);
 }

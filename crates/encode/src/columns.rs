@@ -1,9 +1,9 @@
-//! Rows in columns: CSV, and the formatted output that pads columns with blanks.
+//! Rows in columns: CSV, and formatted output, which pads columns with spaces.
 //!
 //! Both have the same columns in the same order, a title line, and a variant without counters (`event_*`).
 //!
-//! CSV follows RFC 4180 for texts: one that holds the separator, a quote or an end of line is put in quotes. (The C
-//! implementation writes it as it is, and the row has a column too many.)
+//! CSV follows RFC 4180 for texts: one that contains the separator, a quote or an end of line is quoted. (pmacct
+//! writes it unquoted, so the row has an extra column.)
 
 use crate::style::Style;
 use crate::value::{self, Values};
@@ -17,13 +17,13 @@ use flow::strings::Strings;
 pub struct Columns {
     columns: Vec<Shape>,
     whole: Whole,
-    /// CSV: values of any kind may have to be quoted, not texts alone.
+    /// CSV: values of any kind may need quotes, not only texts.
     quoted: bool,
     values: Values,
     buffer: Vec<u8>,
 }
 
-/// What is the same for all columns.
+/// Settings of all columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Whole {
     Csv(char),
@@ -37,15 +37,15 @@ pub struct Shape {
     pub title: String,
     /// Kind of its values.
     pub kind: Kind,
-    /// Where they lie. [`At::Flush`] for a column that rows do not have: it shows what is absent.
+    /// Their location. [`At::Flush`] for a column that rows lack, which is shown as absent.
     pub at: At,
-    /// Formatted: characters to fill; 0 for none.
+    /// Formatted: width, in characters; 0 for no padding.
     pub width: usize,
-    /// Formatted: characters to fill behind the title.
+    /// Formatted: width of the title, in characters.
     pub title_width: usize,
-    /// Formatted: blanks behind a value that is too long for its column.
+    /// Formatted: number of spaces after a value that exceeds its column.
     pub gap: usize,
-    /// Formatted: what stands for a value without text.
+    /// Formatted: replacement of an empty value.
     pub empty: &'static str,
 }
 
@@ -60,15 +60,15 @@ impl Shape {
             width,
             title_width: width,
             gap: 1,
-            // An empty column would shift the others for who splits at blanks.
+            // An empty column would shift the others for programs that split at spaces.
             empty: if column.kind == Kind::Ip { "::" } else { "" },
         }
     }
 }
 
-/// Titles of the columns that formatted output cannot show, because their values have no bound in length. The
-/// program refuses to start with one of these.
-pub fn refused(schema: &Schema) -> Vec<String> {
+/// Names of the columns that formatted output does not support, because their values have no maximum length. They prevent the
+/// daemon from starting.
+pub fn unsupported(schema: &Schema) -> Vec<String> {
     let shown = |column: &&Column| column.id.csv_position().is_some() || column.kind == Kind::Segments;
     (schema.columns.iter().filter(shown).filter(|column| column.width == 0))
         .map(|column| column.json.clone().into_owned())
@@ -86,12 +86,12 @@ impl Columns {
         Self::of_schema(schema, style, counters, Whole::Formatted)
     }
 
-    /// A writer of CSV with columns of the caller's making.
+    /// A writer of CSV with columns of the caller.
     pub fn csv_of(columns: Vec<Shape>, style: &Style) -> Self {
         Self::new(columns, style, Whole::Csv(style.separator))
     }
 
-    /// A writer of formatted rows with columns of the caller's making.
+    /// A writer of formatted rows with columns of the caller.
     pub fn formatted_of(columns: Vec<Shape>, style: &Style) -> Self {
         Self::new(columns, style, Whole::Formatted)
     }
@@ -106,7 +106,7 @@ impl Columns {
     }
 
     fn new(mut columns: Vec<Shape>, style: &Style, whole: Whole) -> Self {
-        // The octets are the last column and need no filling; without them rows do end in blanks.
+        // The byte counter is the last column and needs no padding; without it rows end in spaces.
         if let Some(last) = columns.last_mut()
             && last.kind == Kind::Counter
         {
@@ -169,14 +169,14 @@ impl Columns {
                 out.extend_from_slice(column.empty.as_bytes());
             }
             let written = out.get(start..).unwrap_or_default();
-            // Octets that continue a character take no column of their own.
+            // Continuation bytes of UTF-8 have no width.
             let length = written.iter().filter(|octet| **octet & 0xc0 != 0x80).count();
             fill(out, length, column.width, column.gap);
         }
     }
 }
 
-/// Writes text with control characters shown as `?`.
+/// Writes text with `?` in place of control characters.
 fn one_line(out: &mut Vec<u8>, text: &[u8]) {
     let start = out.len();
     value::utf8(out, text);
@@ -184,7 +184,7 @@ fn one_line(out: &mut Vec<u8>, text: &[u8]) {
     written.iter_mut().filter(|octet| octet.is_ascii_control()).for_each(|octet| *octet = b'?');
 }
 
-/// Fills a column with blanks, at least `gap`.
+/// Pads a column with spaces, at least `gap`.
 fn fill(out: &mut Vec<u8>, length: usize, width: usize, gap: usize) {
     if width > 0 {
         out.resize(out.len() + width.saturating_sub(length).max(gap), b' ');
@@ -197,12 +197,12 @@ fn separate(out: &mut Vec<u8>, number: usize, separator: char) {
     }
 }
 
-/// True for separators that numbers, addresses or times hold themselves.
+/// Returns true for separators that occur in numbers, addresses or times.
 fn is_in_values(separator: char) -> bool {
     separator.is_ascii_alphanumeric() || " .:-+_\"\n\r".contains(separator)
 }
 
-/// Writes a text, in quotes where it needs them, in valid UTF-8.
+/// Writes a text as valid UTF-8, quoted if necessary.
 fn quote(out: &mut Vec<u8>, text: &[u8], separator: char) {
     let mut encoded = [0; 4];
     let separator = separator.encode_utf8(&mut encoded).as_bytes();
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn csv_quotes_what_would_break_the_row() {
+    fn csv_quotes_separators_quotes_and_line_ends() {
         let row = |label: &[u8], separator| {
             let sample = sample("label,src_host").text("label", label).ip("ip_src", "2001:db8::1").values(&[1, 2]);
             let style = Style { separator, ..Style::default() };
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn long_values_keep_one_blank() {
+    fn long_values_are_followed_by_one_space() {
         let class = [b'x'; 30];
         let sample = sample("class").text("class", &class).values(&[1, 2]);
         let line = &lines(&sample, Columns::formatted(&sample.schema, &Style::default(), true))[1];
@@ -304,8 +304,8 @@ mod tests {
     }
 
     #[test]
-    fn columns_without_a_width_are_refused_by_name() {
-        let names = refused(&sample("src_host,label,as_path,srv6_seg_ipv6_list,mpls_vpn_rd+bins").schema);
+    fn columns_without_a_width_are_unsupported() {
+        let names = unsupported(&sample("src_host,label,as_path,srv6_seg_ipv6_list,mpls_vpn_rd+bins").schema);
         assert_eq!(names, ["label", "as_path", "srv6_seg_ipv6_list"]);
     }
 }

@@ -1,9 +1,9 @@
 //! Rows as JSON objects.
 //!
-//! The members stand in the order of the schema's columns. What is the same in each row (names, separators, the
-//! quotes around texts) is made once: a row is a walk over the steps, each a run of such octets and a value.
+//! The members are in the order of the schema's columns. The constant parts of a row (names, separators, quotes around
+//! texts) are prepared once: to encode a row is to iterate over steps, each of which writes constant bytes and a value.
 //!
-//! Counters are unsigned: one of 2^63 or more shows as it is, where the C implementation shows a negative number.
+//! Counters are unsigned: one of 2^63 or more is written as is, where pmacct writes a negative number.
 
 use crate::address;
 use crate::number::decimal;
@@ -14,7 +14,7 @@ use flow::kind::Kind;
 use flow::schema::{At, Column, Schema};
 use flow::strings::Strings;
 
-/// What surrounds the columns.
+/// Members besides the columns.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Frame<'a> {
     /// The object starts with `"event_type": "purge"`.
@@ -36,14 +36,14 @@ pub struct Json {
 /// The steps of a row.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
-    /// The constant octets of all steps, and of the end.
+    /// The constant bytes of all steps and of the end.
     constant: Vec<u8>,
     steps: Vec<Step>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Step {
-    /// Where the constant octets before the value end; they start where those of the step before end.
+    /// End of the constant bytes before the value; they start at the end of those of the previous step.
     end: usize,
     form: Form,
     kind: Kind,
@@ -55,7 +55,7 @@ struct Step {
 pub(crate) enum Form {
     Plain,
     Escaped,
-    /// A number whose highest bit is its sign, which only Avro has.
+    /// A signed number; only for Avro.
     Signed,
     LabelMap,
     Words,
@@ -77,7 +77,7 @@ impl Json {
         Self::with_plans(schema, style, plan(true), plan(false))
     }
 
-    /// A writer with plans of somebody else's making.
+    /// A writer with plans of the caller.
     pub(crate) fn with_plans(schema: &Schema, style: &Style, with_counters: Plan, without: Plan) -> Self {
         Self { with_counters, without, events: Events::new(schema), values: Values::new(style) }
     }
@@ -124,7 +124,7 @@ impl Plan {
         Self { constant: vec![b'{'], steps: Vec::new() }
     }
 
-    /// The name of the next member, behind a comma where one is due.
+    /// The name of the next member, after a comma if necessary.
     pub(crate) fn name(&mut self, name: &str) {
         if self.constant.last() != Some(&b'{') {
             self.constant.extend_from_slice(b", ");
@@ -133,7 +133,7 @@ impl Plan {
         self.constant.extend_from_slice(b": ");
     }
 
-    /// A text that is the same in all rows, in quotes.
+    /// A constant text, in quotes.
     pub(crate) fn text(&mut self, text: &str) {
         self.constant.push(b'"');
         value::escaped(&mut self.constant, text.as_bytes());
@@ -156,7 +156,7 @@ impl Plan {
         self.constant.extend_from_slice(b"null");
     }
 
-    /// Opens an object in the object.
+    /// Opens a nested object.
     pub(crate) fn begin_object(&mut self) {
         self.constant.push(b'{');
     }
@@ -168,13 +168,13 @@ impl Plan {
 }
 
 impl Form {
-    /// True for forms that write the inside of a value only: texts need quotes around them.
+    /// Returns true for forms that write a value without the quotes that texts need.
     pub(crate) fn is_bare(self) -> bool {
         matches!(self, Self::Plain | Self::Escaped | Self::StatusWords)
     }
 }
 
-/// How values of that kind are written.
+/// The form of values of a kind.
 pub(crate) fn form(kind: Kind, style: &Style) -> Form {
     match kind {
         Kind::Label if style.label_as_map => Form::LabelMap,
@@ -189,7 +189,7 @@ pub(crate) fn form(kind: Kind, style: &Style) -> Form {
     }
 }
 
-/// True for kinds that are JSON strings.
+/// Returns true for kinds that are JSON strings.
 fn is_text(kind: Kind) -> bool {
     !matches!(
         kind,
@@ -243,7 +243,7 @@ fn special(out: &mut Vec<u8>, form: Form, step: &Step, row: &Aggregate<'_>, stri
             value::escaped(out, text);
             if matches!(step.kind, Kind::AsPath | Kind::Communities) {
                 let written = out.get_mut(start..).unwrap_or_default();
-                written.iter_mut().filter(|octet| **octet == b' ').for_each(|octet| *octet = b'_');
+                written.iter_mut().filter(|byte| **byte == b' ').for_each(|byte| *byte = b'_');
             }
         }
     }
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn members_stand_in_order_with_their_types() {
+    fn members_are_in_order_with_their_types() {
         let sample = sample("proto,src_host,dst_host,src_port,dst_port,tcpflags,etype,src_mac,tag,flows")
             .ip("ip_src", "10.0.0.1")
             .number("port_src", 1024)
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_can_be_left_out_or_added() {
+    fn event_type_and_writer_id_are_optional() {
         let sample = sample("none").values(&[1, 2]);
         let row = sample.table.iter().next().unwrap();
         let strings = sample.table.strings();
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn every_primitive_gives_valid_json_when_all_is_absent() {
+    fn absent_values_of_all_primitives_are_valid_json() {
         for primitive in flow::primitive::PRIMITIVES {
             let sample = sample(primitive.name).values(&[0; 3]);
             let text = line(&sample, &Style::default());

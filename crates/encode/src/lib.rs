@@ -1,18 +1,18 @@
-//! Aggregates as octets: JSON, CSV, formatted columns, Avro, and the names of the files that hold them.
+//! Encoders of aggregates: JSON, CSV, formatted columns, Avro, and the names of their files.
 //!
-//! Everything here is compiled once per plugin from its [`flow::schema::Schema`] and its [`Style`], and then
-//! writes rows into a buffer of the caller: no files, no clocks, no allocation per row.
+//! Encoders are compiled once per plugin from its [`flow::schema::Schema`] and its [`Style`], and then
+//! write rows to a buffer of the caller: no files, no clocks, no allocation per row.
 //!
 //! | module | what it writes |
 //! |---|---|
-//! | [`json`] | one object a row, also for message brokers and the client |
+//! | [`json`] | one object per row, also for message brokers and the client |
 //! | [`columns`] | CSV and formatted rows with their title line |
 //! | [`avro`] | records, their schema, and files of them |
 //! | `parquet` | files of columns, with the feature of that name |
-//! | [`markers`] | what stands before and after the rows of a purge |
+//! | [`markers`] | the markers before and after the rows of a purge |
 //! | [`names`] | file names with variables |
 //!
-//! The pieces that these share are [`value`], [`address`], [`number`], [`time`] and [`protocols`].
+//! They share [`value`], [`address`], [`number`], [`time`] and [`protocols`].
 #![forbid(unsafe_code)]
 
 pub mod address;

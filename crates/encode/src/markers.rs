@@ -1,4 +1,4 @@
-//! What `print_markers` and its kin put around the rows of a purge.
+//! The markers around the rows of a purge (`print_markers` and similar keys).
 
 use crate::number::decimal;
 use crate::value;
@@ -11,20 +11,20 @@ pub struct Purge {
     pub written: u64,
     /// Aggregates that were to be written.
     pub total: u64,
-    /// Whole seconds that it took.
+    /// Duration in whole seconds.
     pub seconds: u64,
 }
 
 /// The text of `writer_id`: `writer_id_string` with its variables filled. `name` is the plugin's.
 ///
-/// | variable | stands for |
+/// | variable | value |
 /// |---|---|
 /// | `$proc_name` | the plugin's name |
 /// | `$writer_pid` | the process id |
 /// | `$pmacct_build` | the version |
 pub fn writer_id(template: &str, name: &str, pid: u32, build: &str) -> String {
     let filled = template.replace("$writer_pid", &pid.to_string()).replace("$pmacct_build", build);
-    // The name comes last: what looks like a variable in it is none.
+    // The name is replaced last, so that variables in it are not replaced.
     filled.replace("$proc_name", name)
 }
 
@@ -41,7 +41,7 @@ pub fn text_start(out: &mut Vec<u8>, pid: u32) {
     text(out, b"START", pid);
 }
 
-/// Writes the line behind the last row of CSV and formatted output.
+/// Writes the line after the last row of CSV and formatted output.
 pub fn text_end(out: &mut Vec<u8>, pid: u32) {
     text(out, b"END", pid);
 }
@@ -61,7 +61,7 @@ pub fn json_start(out: &mut Vec<u8>, writer_id: &str) {
     out.push(b'}');
 }
 
-/// Writes the JSON object behind the rows, without a newline.
+/// Writes the JSON object after the rows, without a newline.
 pub fn json_end(out: &mut Vec<u8>, writer_id: &str, purge: Purge) {
     json(out, "purge_close", writer_id);
     for (name, number) in
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn writer_ids_are_filled() {
+    fn variables_of_writer_ids_are_replaced() {
         assert_eq!(writer_id("$proc_name/$writer_pid", "a$writer_pid", 7, "1"), "a$writer_pid/7");
         assert_eq!(writer_id("x-$pmacct_build", "a", 7, "1.8"), "x-1.8");
     }

@@ -1,8 +1,8 @@
-//! Names with variables: output files, and later tables, topics and routing keys.
+//! Names with variables, of output files, tables, topics and routing keys.
 //!
-//! | variable | stands for |
+//! | variable | value |
 //! |---|---|
-//! | `%d %H %m %M %S %w %W %Y %z` | what strftime says, of the time given |
+//! | `%d %H %m %M %S %w %W %Y %z` | as in strftime, for the given time |
 //! | `%s` | that time in seconds since 1970 |
 //! | `%%` | a percent sign |
 //! | `$tzone` | the zone's offset from UTC, `+01:00` |
@@ -10,7 +10,7 @@
 //! | `$tag`, `$post_tag`, `$tag2`, `$post_tag2` | tags of the record |
 //! | `$peer_src_ip` | the exporter, dots and colons as `_`; `null` when unknown |
 //!
-//! Other percent letters are an error when the name is read. Other words behind a dollar stay as they are.
+//! Other percent letters are an error when the name is read. Other words after a dollar sign are not replaced.
 
 use crate::address;
 use crate::number::decimal;
@@ -21,7 +21,7 @@ use flow::schema::{At, Schema};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// A name, read but not yet bound to a plugin.
+/// A parsed name that is not yet bound to a plugin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Template {
     parts: Vec<Part>,
@@ -39,19 +39,19 @@ enum Part {
     PeerSrcIp,
 }
 
-/// A word behind a dollar sign.
+/// A word after a dollar sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variable<'a> {
-    /// One that is known: its word, and the column of the aggregate that fills it, if one does.
+    /// A known variable: its word, and the column of the aggregate that supplies its value, if any.
     Known(&'static str, Option<Id>),
-    /// One that is not known, and so stays as it is written.
+    /// An unknown variable, which is not replaced.
     Unknown(&'a str),
 }
 
-/// A word that a variable begins with, if it is known, and the column that fills it.
+/// Finds the known variable at the start of a text, and the column that supplies its value.
 pub type Lookup = fn(&str) -> Option<(&'static str, Option<Id>)>;
 
-/// The variables of a text. What is behind a dollar sign and no word (`$1`, `$$`) is none.
+/// The variables of a text. A dollar sign without a word (`$1`, `$$`) is not a variable.
 pub fn variables(text: &str, lookup: Lookup) -> impl Iterator<Item = Variable<'_>> {
     text.match_indices('$').filter_map(move |(at, _)| {
         let rest = text.get(at + 1..)?;
@@ -76,17 +76,17 @@ pub fn of_names(text: &str) -> Option<(&'static str, Option<Id>)> {
     Some((word, column))
 }
 
-/// Variables of topics and routing keys: those that an aggregate fills; for [`variables`].
+/// Variables of topics and routing keys: those with a value from the aggregate; for [`variables`].
 pub fn of_records(text: &str) -> Option<(&'static str, Option<Id>)> {
     of_names(text).filter(|(_, column)| column.is_some())
 }
 
-/// The words that variables of names may be.
+/// The known variables of names.
 pub fn words() -> impl Iterator<Item = &'static str> {
     WORDS.iter().map(|(word, _)| *word)
 }
 
-/// A percent letter that has no meaning in names; `None` for a percent sign at the end.
+/// An unsupported letter after a percent sign; `None` for a percent sign at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unsupported(pub Option<char>);
 
@@ -101,10 +101,10 @@ impl std::fmt::Display for Unsupported {
 
 impl std::error::Error for Unsupported {}
 
-/// The percent letters that names know.
+/// The supported letters after a percent sign.
 const LETTERS: &str = "dHmMsSwWYz";
 
-/// The words behind a dollar; a longer one stands before those that it starts with.
+/// The words after a dollar sign; a longer one precedes its prefixes.
 const WORDS: [(&str, Part); 8] = [
     ("post_tag2", Part::Tag2),
     ("post_tag", Part::Tag),
@@ -159,9 +159,9 @@ impl Template {
         Ok(Self { parts })
     }
 
-    /// Reads the name of a topic or a routing key: variables of records stand for values, all else for itself.
+    /// Reads the name of a topic or a routing key: only variables of records are replaced.
     pub fn parse_records_only(name: &str) -> Self {
-        // A doubled percent sign is a plain one.
+        // A doubled percent sign is one percent sign.
         let parsed = Self::parse(&name.replace('%', "%%")).unwrap_or_default();
         let plain = |part: Part| match part {
             Part::ZoneOffset => Part::Text("$tzone".to_owned()),
@@ -181,12 +181,12 @@ impl Template {
         texts.collect()
     }
 
-    /// True when the name depends on the time.
+    /// Returns true if the name depends on the time.
     pub fn has_time(&self) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::Time(_) | Part::ZoneOffset))
     }
 
-    /// True when the name depends on records.
+    /// Returns true if the name depends on records.
     pub fn has_record(&self) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::Tag | Part::Tag2 | Part::PeerSrcIp))
     }
@@ -207,7 +207,7 @@ impl Template {
     }
 }
 
-/// The known word with which `text` starts, unless letters or digits follow it.
+/// The known word at the start of `text`, unless letters or digits follow it.
 fn word(text: &str) -> Option<(&'static str, Part)> {
     let starts = |word: &str| {
         text.strip_prefix(word).is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_alphanumeric()))
@@ -215,7 +215,7 @@ fn word(text: &str) -> Option<(&'static str, Part)> {
     WORDS.iter().find(|(word, _)| starts(word)).cloned()
 }
 
-/// A name that knows its plugin.
+/// A name that is bound to a plugin.
 #[derive(Clone, Debug)]
 pub struct Name {
     parts: Vec<Part>,
@@ -229,18 +229,18 @@ pub struct Name {
 }
 
 impl Name {
-    /// True when the name depends on the time.
+    /// Returns true if the name depends on the time.
     pub fn has_time(&self) -> bool {
         self.has_time
     }
 
-    /// True when the name depends on the record, and the record knows it.
+    /// Returns true if the name depends on values that the record has.
     pub fn depends_on_record(&self) -> bool {
         self.tag.or(self.tag2).or(self.peer).is_some()
     }
 
-    /// Writes into `key` the octets of the record that decide about the name: records of one key (and one time)
-    /// have one name.
+    /// Writes the bytes of the record that determine the name to `key`: records with the same key (and time) have the
+    /// same name.
     #[inline]
     pub fn key(&self, key: &mut Vec<u8>, row: &Aggregate<'_>) {
         for at in [self.tag, self.tag2].into_iter().flatten() {
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_filled() {
+    fn variables_are_replaced() {
         assert_eq!(
             filled("x-%Y-%m-%s-$ref-$hst-$psi-$post_tag-$tag-$label.json"),
             "x-2023-11-1700000000-60-300-$psi-42-42-$label.json"
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_record_does_not_know_is_zero_or_null() {
+    fn absent_values_are_zero_or_null() {
         let sample = sample("src_host").values(&[1, 1]);
         let name = Template::parse("$tag-$peer_src_ip").unwrap().bind(&sample.schema, TimeZone::UTC, 60, 0);
         assert!(!name.depends_on_record() && !name.has_time());
@@ -333,14 +333,14 @@ mod tests {
     }
 
     #[test]
-    fn topics_have_variables_of_records_alone() {
+    fn topics_have_only_variables_of_records() {
         let name = Template::parse_records_only("a%d-$tag-$ref");
         assert_eq!(name.text(), "a%d-$-$ref");
         assert!(!name.has_time());
     }
 
     #[test]
-    fn variables_are_found_known_or_not() {
+    fn known_and_unknown_variables_are_found() {
         let found = |text, lookup| variables(text, lookup).collect::<Vec<_>>();
         assert_eq!(
             found("x-$tag_$ref-$peer_src_up/$1$$-$nosuch.json$", of_names),
@@ -353,7 +353,7 @@ mod tests {
         );
         let peer = Variable::Known("peer_src_ip", Some(Id::PeerIpSrc));
         assert_eq!(found("$ref.$peer_src_ip", of_records), [Variable::Unknown("ref"), peer]);
-        // What is said to be known is filled, and the other way round.
+        // Exactly the known variables are replaced.
         for word in words() {
             let filled = filled(&format!("${word}"));
             assert!(!filled.starts_with('$') && of_names(word).is_some(), "{word}: {filled}");
@@ -361,13 +361,13 @@ mod tests {
     }
 
     #[test]
-    fn unknown_letters_are_named() {
+    fn unsupported_letters_are_reported() {
         assert_eq!(Template::parse("a-%j").unwrap_err().to_string(), "%j not supported.");
         assert_eq!(Template::parse("a-%"), Err(Unsupported(None)));
     }
 
     #[test]
-    fn keys_tell_names_apart() {
+    fn different_names_have_different_keys() {
         let name = |words: &str, tag| {
             let sample = sample(words).number("tag", tag).values(&[1, 1]);
             let name = Template::parse("$tag").unwrap().bind(&sample.schema, TimeZone::UTC, 0, 0);

@@ -1,7 +1,7 @@
-//! Names of IP protocols as the suite shows them: those in common use when it began, others by number.
+//! Names of IP protocols: those that pmacct shows; others are shown by number.
 //!
-//! They differ from IANA's list here and there (`ipencap` is 4, `ipip` is 94), and consumers of the output
-//! know them, so the list does not grow.
+//! Some differ from IANA's list (`ipencap` is 4, `ipip` is 94). Consumers of the output rely on them, so the list does not
+//! grow.
 
 /// The name of a protocol, if it has one here.
 #[inline]
@@ -67,7 +67,7 @@ const KNOWN: &[(u8, &str)] = &[
     (124, "isis"),
     (132, "sctp"),
     (133, "fc"),
-    // Reserved by IANA; what a list of protocols leaves out is aggregated as this one.
+    // Reserved by IANA; protocols that `protos_file` does not list are aggregated as this one.
     (255, "others"),
     (143, "ethernet"),
 ];

@@ -15,7 +15,7 @@ pub(crate) struct Sample {
     key: Vec<u8>,
 }
 
-/// A row of that `aggregate` list, all absent; `+bins` behind it asks for time bins.
+/// A row of that `aggregate` list, all absent; the suffix `+bins` adds time bins.
 pub(crate) fn sample(words: &str) -> Sample {
     with_customs(words, &[])
 }
@@ -47,10 +47,10 @@ fn with_customs(words: &str, customs: &[Custom]) -> Sample {
 }
 
 impl Sample {
-    fn put(mut self, json: &str, octets: &[u8]) -> Self {
+    fn put(mut self, json: &str, bytes: &[u8]) -> Self {
         let column = self.schema.columns.iter().find(|column| column.json == json).unwrap();
         let At::Key(at) = column.at else { panic!("{json} is not in the key") };
-        self.key[at..at + octets.len()].copy_from_slice(octets);
+        self.key[at..at + bytes.len()].copy_from_slice(bytes);
         self
     }
 
@@ -75,17 +75,17 @@ impl Sample {
         self.put(json, &id.to_be_bytes())
     }
 
-    /// Fills all columns of the key with these octets, again and again; texts are taken from `texts`, lists of labels
-    /// and segments are of such octets too.
-    pub(crate) fn noise(mut self, octets: &[u8], texts: &[String], event: bool) -> Self {
-        let mut octets = octets.iter().copied().cycle();
+    /// Fills all columns of the key with these bytes, repeated; texts are taken from `texts`, lists of labels and segments
+    /// consist of these bytes too.
+    pub(crate) fn noise(mut self, bytes: &[u8], texts: &[String], event: bool) -> Self {
+        let mut bytes = bytes.iter().copied().cycle();
         for (number, column) in self.schema.columns.iter().enumerate() {
             let At::Key(at) = column.at else { continue };
             let size = column.kind.size();
-            let mut value: Vec<u8> = octets.by_ref().take(size).collect();
+            let mut value: Vec<u8> = bytes.by_ref().take(size).collect();
             match column.kind {
                 Kind::Labels | Kind::Segments | Kind::Raw => {
-                    let text: Vec<u8> = octets.by_ref().take(number % 4 * 48).collect();
+                    let text: Vec<u8> = bytes.by_ref().take(number % 4 * 48).collect();
                     value = self.table.strings_mut().intern(&text).to_be_bytes().to_vec();
                 }
                 kind if kind.is_interned() => {
@@ -93,7 +93,7 @@ impl Sample {
                     value = self.table.strings_mut().intern(text).to_be_bytes().to_vec();
                 }
                 Kind::Real => value = (f64::from(value[0]) / 4.0 - 30.0).to_be_bytes().to_vec(),
-                // A bin is a time that a calendar has.
+                // A bin is a valid calendar time.
                 Kind::StampInserted => value[..4].fill(0),
                 _ => {}
             }

@@ -7,8 +7,8 @@
 //! | of the client | `2023-11-14T22:13:20.123456Z`, `2023-11-14T23:13:20.123456+01:00` | the same without fractions |
 //! | since 1970 | `1700000000.123456` | `1700000000` |
 //!
-//! A time that was never set (0) has zeros in all places; the client shows the start of 1970. Looking up a zone's rules costs more than the rest
-//! of a row, so the last day that was asked for is kept, as text and with its bounds.
+//! An unset time (0) is written as zeros in all fields; the client shows the start of 1970. Looking up the rules of a time zone costs more
+//! than the rest of a row, so the last day is cached, as text and with its bounds.
 
 use crate::number::{decimal, pair, six};
 use crate::style::Style;
@@ -17,7 +17,7 @@ use jiff::tz::TimeZone;
 
 const DAY: i64 = 86_400;
 
-/// Writes times in the way of one style.
+/// Writes times in one style.
 #[derive(Clone, Debug)]
 pub struct Clock {
     zone: TimeZone,
@@ -39,7 +39,7 @@ struct Day {
     /// Bounds in seconds since 1970; the end is exclusive.
     from: i64,
     to: i64,
-    /// The day's midnight, were its offset never to change.
+    /// The day's midnight, extrapolated from its offset.
     midnight: i64,
     /// `YYYY-MM-DD`.
     date: [u8; 10],
@@ -82,7 +82,7 @@ impl Clock {
             return push_fraction(out, fraction);
         }
         let unset = seconds == 0 && fraction.unwrap_or(0) == 0 && self.form != Form::Client;
-        // Beyond the year 9999 a time is no time any more, but has to be something.
+        // A time after the year 9999 has no representation, but something must be written.
         let at = i64::try_from(seconds).unwrap_or(i64::MAX).min(Timestamp::MAX.as_second());
         let day = match (unset, (self.day.from..self.day.to).contains(&at)) {
             (true, _) => Day { from: 0, to: 1, midnight: 0, date: *b"0000-00-00", offset: *b"+00:00" },
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn each_style_has_its_form() {
+    fn each_style_has_its_format() {
         let at = 1_700_000_000_123_456;
         assert_eq!(micros(&mut clock("Europe/Rome", false, false), at), "2023-11-14 23:13:20.123456");
         assert_eq!(micros(&mut clock("Europe/Rome", false, true), at), "2023-11-14T23:13:20.123456+01:00");
@@ -203,15 +203,15 @@ mod tests {
     }
 
     #[test]
-    fn times_that_no_calendar_has_are_still_written() {
+    fn times_out_of_range_are_written() {
         assert!(micros(&mut clock("UTC", false, false), u64::MAX).starts_with("9999-12-30"));
     }
 
     proptest! {
-        /// One clock writes a walk of times, so that the kept day is used, left and found again; steps of hours
-        /// around the nights when the clocks change.
+        /// One clock writes a sequence of times, so that the cached day is used, left and used again, with steps of hours around
+        /// the changes of daylight saving time.
         #[test]
-        fn the_kept_day_never_shows(start in 1u64..4_000_000_000, steps in prop::collection::vec(0u64..20_000, 1..40)) {
+        fn the_cached_day_does_not_affect_the_output(start in 1u64..4_000_000_000, steps in prop::collection::vec(0u64..20_000, 1..40)) {
             let mut clock = clock("Europe/Rome", false, true);
             let mut at = start;
             for step in steps {

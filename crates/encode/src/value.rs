@@ -1,4 +1,4 @@
-//! Values of columns as plain text, the same for all outputs; and what their octets mean.
+//! Values of columns as plain text, which all outputs share, and the meaning of their bytes.
 
 use crate::address;
 use crate::number::{LOWER, UPPER, decimal, hexadecimal};
@@ -17,13 +17,13 @@ use std::io::Write;
 pub struct Values {
     num_protos: bool,
     whole_seconds: bool,
-    /// Real numbers have six decimals, as in columns; else as many as they need.
+    /// Whether real numbers have six decimals, as in columns, or as many as necessary.
     six_decimals: bool,
     clock: Clock,
 }
 
 impl Values {
-    /// A writer of values with that look.
+    /// A writer of values in a style.
     pub fn new(style: &Style) -> Self {
         Self {
             num_protos: style.num_protos,
@@ -38,7 +38,7 @@ impl Values {
         Self { six_decimals: true, ..Self::new(style) }
     }
 
-    /// Writes one value. Texts are written as they are, whatever they hold. `flush` is the time of the flush in
+    /// Writes one value. Texts are written unchanged. `flush` is the time of the flush in
     /// seconds since 1970.
     #[inline(always)]
     pub fn write(
@@ -61,7 +61,7 @@ impl Values {
             Kind::Ip => address::ip(out, &octets(row, at)),
             Kind::IpText => match octets(row, at) {
                 ABSENT => address::ip(out, &V4_ZERO),
-                octets => address::ip(out, &octets),
+                bytes => address::ip(out, &bytes),
             },
             Kind::Mac => address::mac(out, octets(row, at)),
             Kind::Proto => {
@@ -112,7 +112,7 @@ impl Values {
                 class => out.extend_from_slice(class),
             },
             Kind::AsPath | Kind::Communities => {
-                out.extend(text(row, at, strings).iter().map(|octet| if *octet == b' ' { b'_' } else { *octet }));
+                out.extend(text(row, at, strings).iter().map(|byte| if *byte == b' ' { b'_' } else { *byte }));
             }
             Kind::Labels => {
                 for (position, label) in labels(text(row, at, strings)).enumerate() {
@@ -123,11 +123,11 @@ impl Values {
                 }
             }
             Kind::Raw => {
-                for (position, octet) in text(row, at, strings).iter().enumerate() {
+                for (position, byte) in text(row, at, strings).iter().enumerate() {
                     if position > 0 {
                         out.push(b'-');
                     }
-                    out.extend_from_slice(&[UPPER[usize::from(octet >> 4)], UPPER[usize::from(octet & 15)]]);
+                    out.extend_from_slice(&[UPPER[usize::from(byte >> 4)], UPPER[usize::from(byte & 15)]]);
                 }
             }
             Kind::Segments => {
@@ -143,12 +143,12 @@ impl Values {
     }
 }
 
-/// True for kinds whose text comes from outside and may hold anything.
+/// Returns true for kinds with text from outside, which may contain any bytes.
 pub(crate) fn is_free_text(kind: Kind) -> bool {
     matches!(kind, Kind::Text | Kind::Class | Kind::Label | Kind::AsPath | Kind::Communities)
 }
 
-/// The octets of a column in the key; zeros where the key is shorter, which it is not.
+/// The bytes of a column in the key; zeros if the key is too short, which does not occur.
 #[inline]
 pub fn octets<const N: usize>(row: &Aggregate<'_>, at: At) -> [u8; N] {
     let At::Key(at) = at else { return [0; N] };
@@ -162,19 +162,19 @@ pub fn value(row: &Aggregate<'_>, at: At) -> u64 {
     row.values.get(at).copied().unwrap_or(0)
 }
 
-/// The interned octets of a column.
+/// The interned bytes of a column.
 #[inline]
 pub fn text<'a>(row: &Aggregate<'_>, at: At, strings: &'a Strings) -> &'a [u8] {
     strings.get(u32::from_be_bytes(octets(row, at)))
 }
 
-/// A real number. JSON knows no infinities, and a coordinate has none.
+/// A real number. JSON has no infinities, and coordinates are finite.
 pub(crate) fn real(row: &Aggregate<'_>, at: At) -> f64 {
     let real = f64::from_be_bytes(octets(row, at));
     if real.is_finite() { real } else { 0.0 }
 }
 
-/// A number, its highest bit taken for the sign: Avro has no others. IPv6 flow labels are 32 bits wide there.
+/// A number as a signed one, because Avro has no others. IPv6 flow labels have 32 bits there.
 pub(crate) fn signed(row: &Aggregate<'_>, kind: Kind, at: At) -> i64 {
     match kind {
         Kind::U64 => i64::from_be_bytes(octets(row, at)),
@@ -183,26 +183,25 @@ pub(crate) fn signed(row: &Aggregate<'_>, kind: Kind, at: At) -> i64 {
     }
 }
 
-/// The words of a list, which has blanks between them.
+/// The words of a list, separated by spaces.
 pub(crate) fn words(list: &[u8]) -> impl Iterator<Item = &[u8]> {
-    list.split(|octet| *octet == b' ').filter(|word| !word.is_empty())
+    list.split(|byte| *byte == b' ').filter(|word| !word.is_empty())
 }
 
-/// The pairs of a label `key%value,key2%value2`. Of equal keys the last one counts.
+/// The pairs of a label `key%value,key2%value2`. Of equal keys the last is used.
 pub(crate) fn label_pairs(label: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    let parts =
-        |label| <[u8]>::split(label, |octet| *octet == b',').filter(|part| !part.is_empty()).map(label_pair);
+    let parts = |label| <[u8]>::split(label, |byte| *byte == b',').filter(|part| !part.is_empty()).map(label_pair);
     parts(label)
         .enumerate()
         .filter(move |(number, (key, _))| {
-            // Labels have a handful of pairs: looking ahead is cheaper than a map.
+            // Labels have a handful of pairs: a linear search is faster than a map.
             !parts(label).skip(number + 1).any(|(later, _)| later == *key)
         })
         .map(|(_, pair)| pair)
 }
 
 fn label_pair(part: &[u8]) -> (&[u8], &[u8]) {
-    let at = part.iter().position(|octet| *octet == b'%').unwrap_or(part.len());
+    let at = part.iter().position(|byte| *byte == b'%').unwrap_or(part.len());
     let (key, value) = part.split_at(at);
     (key, value.get(1..).unwrap_or_default())
 }
@@ -213,7 +212,7 @@ pub(crate) fn labels(stack: &[u8]) -> impl Iterator<Item = u32> + '_ {
 }
 
 /// Names of the TCP flags from the high bit down. Those of RFC 3168 come last, so that the arrays of hosts
-/// without it look as they always did.
+/// without ECN do not change.
 const FLAGS: [(u64, &str); 8] = [
     (0x20, "URG"),
     (0x10, "ACK"),
@@ -258,9 +257,9 @@ pub(crate) fn fwd_status(status: u8) -> [&'static str; 2] {
     [["UNKNOWN", "FORWARDED", "DROPPED", "CONSUMED"][usize::from(status >> 6)], reason]
 }
 
-/// Tells rows of events (NAT, firewall, options) from those of traffic: their keys say so.
+/// Distinguishes rows of events (NAT, firewall, options) from those of traffic by their key.
 ///
-/// Events carry no counters, and JSON leaves theirs out.
+/// Events have no counters, and JSON omits them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Events(Option<usize>);
 
@@ -275,7 +274,7 @@ impl Events {
     }
 }
 
-/// Writes text as valid UTF-8: what is not becomes the replacement character.
+/// Writes text as valid UTF-8, with replacement characters for invalid bytes.
 pub(crate) fn utf8(out: &mut Vec<u8>, text: &[u8]) {
     for chunk in text.utf8_chunks() {
         out.extend_from_slice(chunk.valid().as_bytes());
@@ -285,7 +284,7 @@ pub(crate) fn utf8(out: &mut Vec<u8>, text: &[u8]) {
     }
 }
 
-/// Makes what was written from `start` on valid UTF-8.
+/// Makes the output from `start` on valid UTF-8.
 pub(crate) fn make_utf8(out: &mut Vec<u8>, start: usize) {
     if std::str::from_utf8(out.get(start..).unwrap_or_default()).is_err() {
         let written = out.split_off(start);
@@ -295,16 +294,16 @@ pub(crate) fn make_utf8(out: &mut Vec<u8>, start: usize) {
 
 /// Writes the inside of a JSON string.
 pub(crate) fn escaped(out: &mut Vec<u8>, text: &[u8]) {
-    let plain = |octet: &u8| matches!(octet, 0x20..=0x7f) && !matches!(octet, b'"' | b'\\');
+    let plain = |byte: &u8| matches!(byte, 0x20..=0x7f) && !matches!(byte, b'"' | b'\\');
     if text.iter().all(plain) {
         return out.extend_from_slice(text);
     }
     let start = out.len();
     utf8(out, text);
     let whole = out.split_off(start);
-    for octet in whole {
-        match octet {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', octet]),
+    for byte in whole {
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
             0x08 => out.extend_from_slice(b"\\b"),
             0x0c => out.extend_from_slice(b"\\f"),
             b'\n' => out.extend_from_slice(b"\\n"),
@@ -312,9 +311,9 @@ pub(crate) fn escaped(out: &mut Vec<u8>, text: &[u8]) {
             b'\t' => out.extend_from_slice(b"\\t"),
             0..0x20 => {
                 out.extend_from_slice(b"\\u00");
-                out.extend_from_slice(&[LOWER[usize::from(octet >> 4)], LOWER[usize::from(octet & 15)]]);
+                out.extend_from_slice(&[LOWER[usize::from(byte >> 4)], LOWER[usize::from(byte & 15)]]);
             }
-            _ => out.push(octet),
+            _ => out.push(byte),
         }
     }
 }
@@ -332,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_read_back() {
+    fn escaped_strings_round_trip() {
         let text = "a\"b\\c\n\r\t\u{8}\u{c}\u{1}é";
         let mut out = vec![b'"'];
         escaped(&mut out, text.as_bytes());

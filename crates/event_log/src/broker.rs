@@ -3,7 +3,7 @@
 use crate::name::Name;
 use crate::settings::{Broker, Encoding, Settings};
 use crate::{Event, Head};
-use config::Place;
+use config::KeyPrefix;
 use crossbeam_channel::Receiver;
 use delivery::messages::{Builder, Message};
 use delivery::queue::Queue;
@@ -16,7 +16,7 @@ const BATCH: usize = 1 << 20;
 
 /// The receiving side of a [`Feed`]: sends the events to the broker, on its own thread.
 pub struct Delivery {
-    prefix: Place,
+    prefix: KeyPrefix,
     worker: Worker,
 }
 
@@ -37,7 +37,7 @@ impl Delivery {
 
 /// The sending side for one broker. [`Feed::flush`] queues what was pushed.
 pub(crate) struct Feed {
-    prefix: Place,
+    prefix: KeyPrefix,
     encoding: Encoding,
     topic: Name,
     key: Option<Name>,

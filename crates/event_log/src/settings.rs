@@ -8,7 +8,7 @@ use config::keys::core::{PLUGIN_EXIT_TIMEOUT, PLUGIN_QUEUE_MEMORY};
 use config::keys::event_log::{DUMP_FILE, DUMP_LATEST_FILE, MSGLOG_FILE, ROUTE_OUTPUT};
 use config::keys::input::PCAP_SAVEFILE;
 use config::keys::kafka::{DAEMON_KAFKA_TOPIC, KAFKA_PARTITION_KEY};
-use config::{Config, Place};
+use config::{Config, KeyPrefix};
 use delivery::StoreError;
 use delivery::worker::Limits;
 use encode::Style;
@@ -29,7 +29,7 @@ pub enum Encoding {
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The prefix of the keys.
-    pub prefix: Place,
+    pub prefix: KeyPrefix,
     /// The variables that names may contain: words after a dollar sign.
     pub variables: &'static [&'static str],
     /// The file, with variables in its name; in that of a dump also for the time.
@@ -70,7 +70,7 @@ impl Settings {
     /// The settings of a prefix. The caller sets the variables, owner and mode of files and the format of times; and the file and
     /// the encoding where the prefix has other keys for them.
     #[must_use]
-    pub fn read(config: &Config, prefix: Place, variables: &'static [&'static str]) -> Self {
+    pub fn read(config: &Config, prefix: KeyPrefix, variables: &'static [&'static str]) -> Self {
         let exit = Limits::new(config.core(&PLUGIN_EXIT_TIMEOUT), false);
         let kafka = config.core_at(&DAEMON_KAFKA_TOPIC, prefix).map(|topic| Broker {
             target: Target::Kafka(brokers::settings::Kafka::read_at(config, prefix)),
@@ -101,7 +101,7 @@ impl Settings {
 
     /// Settings without any brokers.
     #[must_use]
-    pub fn without_brokers(prefix: Place, variables: &'static [&'static str]) -> Self {
+    pub fn without_brokers(prefix: KeyPrefix, variables: &'static [&'static str]) -> Self {
         Self {
             prefix,
             variables,
@@ -154,8 +154,8 @@ impl Settings {
 }
 
 /// The value of a key for a prefix, if it has the prefix.
-fn at<T>(config: &Config, key: &Key<T>, prefix: Place) -> Option<T> {
-    key.row().places.contains(&prefix).then(|| config.core_at(key, prefix))
+fn at<T>(config: &Config, key: &Key<T>, prefix: KeyPrefix) -> Option<T> {
+    key.row().prefixes.contains(&prefix).then(|| config.core_at(key, prefix))
 }
 
 impl Broker {
@@ -199,7 +199,7 @@ mod tests {
     use super::*;
     use config::Daemon;
 
-    fn read(daemon: Daemon, prefix: Place, lines: &str) -> Settings {
+    fn read(daemon: Daemon, prefix: KeyPrefix, lines: &str) -> Settings {
         let (config, _) = config::parse_bytes(daemon, "f", lines.as_bytes());
         Settings::read(&config, prefix, &["peer_src_ip"])
     }
@@ -207,13 +207,13 @@ mod tests {
     #[test]
     fn each_prefix_has_its_own_values() {
         for (daemon, prefix) in [
-            (Daemon::Sfacctd, Place::SFACCTD_COUNTER),
-            (Daemon::Pmbgpd, Place::BGP_DAEMON_MSGLOG),
-            (Daemon::Pmbgpd, Place::BGP_TABLE_DUMP),
-            (Daemon::Pmbmpd, Place::BMP_DAEMON_MSGLOG),
-            (Daemon::Pmbmpd, Place::BMP_DUMP),
-            (Daemon::Pmtelemetryd, Place::TELEMETRY_DAEMON_MSGLOG),
-            (Daemon::Pmtelemetryd, Place::TELEMETRY_DUMP),
+            (Daemon::Sfacctd, KeyPrefix::SFACCTD_COUNTER),
+            (Daemon::Pmbgpd, KeyPrefix::BGP_DAEMON_MSGLOG),
+            (Daemon::Pmbgpd, KeyPrefix::BGP_TABLE_DUMP),
+            (Daemon::Pmbmpd, KeyPrefix::BMP_DAEMON_MSGLOG),
+            (Daemon::Pmbmpd, KeyPrefix::BMP_DUMP),
+            (Daemon::Pmtelemetryd, KeyPrefix::TELEMETRY_DAEMON_MSGLOG),
+            (Daemon::Pmtelemetryd, KeyPrefix::TELEMETRY_DUMP),
         ] {
             let name = prefix.0;
             let lines = format!(
@@ -236,14 +236,14 @@ mod tests {
     fn files_and_encodings_are_read_for_each_prefix() {
         let lines = "bgp_daemon_msglog_file: log\nbgp_daemon_msglog_output: avro\n\
                      bgp_table_dump_file: dump-%s\nbgp_table_dump_latest_file: latest";
-        let log = read(Daemon::Pmbgpd, Place::BGP_DAEMON_MSGLOG, lines);
+        let log = read(Daemon::Pmbgpd, KeyPrefix::BGP_DAEMON_MSGLOG, lines);
         assert_eq!((log.file.as_deref(), log.latest.as_deref()), (Some("log".as_ref()), None));
         assert!(
             matches!(log.check().as_slice(), [StoreError::Configuration { key: "file", .. }]),
             "{:?}",
             log.check()
         );
-        let dump = read(Daemon::Pmbgpd, Place::BGP_TABLE_DUMP, lines);
+        let dump = read(Daemon::Pmbgpd, KeyPrefix::BGP_TABLE_DUMP, lines);
         assert_eq!(
             (dump.file.as_deref(), dump.latest.as_deref()),
             (Some("dump-%s".as_ref()), Some("latest".as_ref()))

@@ -1,4 +1,4 @@
-//! IP addresses as rows keep them: 16 octets that also tell the family, and absence.
+//! The representation of IP addresses in rows: 16 bytes that also encode the family, and absence.
 //!
 //! | octets | meaning |
 //! |---|---|
@@ -7,18 +7,18 @@
 //! | `::fffe:0:0` | the IPv6 address `::` |
 //! | others | that IPv6 address |
 //!
-//! An exporter that truly sends the mapped form of an IPv4 address as IPv6 is shown as IPv4, which is
-//! what that form is for (RFC 4291 section 2.5.5.2).
+//! If an exporter sends an IPv4-mapped IPv6 address, it is shown as IPv4, which is the purpose of that form
+//! (RFC 4291 section 2.5.5.2).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The octets of a row's address field.
+/// The bytes of an address field of a row.
 pub type Octets = [u8; 16];
 
 /// No address.
 pub const ABSENT: Octets = [0; 16];
 
-/// The first 12 octets of an IPv4 address.
+/// The first 12 bytes of an IPv4 address.
 pub const V4_PREFIX: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 
 /// The IPv4 address 0.0.0.0.
@@ -27,7 +27,7 @@ pub const V4_ZERO: Octets = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 
 /// The IPv6 address `::`, which must differ from "no address".
 pub const V6_ZERO: Octets = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe, 0, 0, 0, 0];
 
-/// An address as a row keeps it.
+/// Converts an address to the form in rows.
 #[inline]
 pub fn octets(address: IpAddr) -> Octets {
     match address {
@@ -37,13 +37,13 @@ pub fn octets(address: IpAddr) -> Octets {
     }
 }
 
-/// The same as a number, which takes less time to hash than an address.
+/// The same as a number, which is faster to hash than an address.
 #[inline]
 pub fn number(address: IpAddr) -> u128 {
     u128::from_be_bytes(octets(address))
 }
 
-/// The address that a row keeps, if any.
+/// Converts an address from the form in rows; `None` if absent.
 #[inline]
 pub fn address(octets: &Octets) -> Option<IpAddr> {
     if *octets == ABSENT {
@@ -58,13 +58,13 @@ pub fn address(octets: &Octets) -> Option<IpAddr> {
     }
 }
 
-/// True for the IPv4 form.
+/// Returns true for an IPv4 address.
 #[inline]
 pub fn is_v4(octets: &Octets) -> bool {
     octets.starts_with(&V4_PREFIX)
 }
 
-/// The form that rows keep an IPv6 address of a packet in.
+/// Converts the IPv6 address of a packet to the form in rows.
 #[inline]
 pub fn of_v6(octets: [u8; 16]) -> Octets {
     if octets == [0; 16] { V6_ZERO } else { octets }
@@ -78,7 +78,7 @@ pub fn network(octets: &Octets, mask: u8) -> Octets {
     let first = if bits >> 32 == 0xffff { 96 } else { 0 };
     let network = bits & !u128::MAX.checked_shr(first + u32::from(mask)).unwrap_or(0);
     match network {
-        // Without an address there was nothing; of an IPv6 address nothing is left.
+        // The mask is 0, or there is no address: an IPv6 address becomes `::`.
         0 if bits == 0 => ABSENT,
         0 => V6_ZERO,
         _ if *octets == V6_ZERO => V6_ZERO,
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn families_and_absence_are_told_apart() {
+    fn families_and_absence_are_distinct() {
         for text in ["0.0.0.0", "10.1.2.3", "::", "::1", "2001:db8::1"] {
             let ip: IpAddr = text.parse().unwrap();
             assert_eq!(address(&octets(ip)), Some(ip));
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_are_cut_at_their_mask() {
+    fn networks_are_truncated_to_their_mask() {
         let cut = |text: &str, mask| address(&network(&octets(text.parse().unwrap()), mask)).unwrap().to_string();
         assert_eq!(cut("10.1.2.3", 24), "10.1.2.0");
         assert_eq!(cut("10.1.2.3", 0), "0.0.0.0");

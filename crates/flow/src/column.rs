@@ -1,11 +1,11 @@
-//! THE table of columns: what outputs show, its names and types in each output, and its order.
+//! The table of columns: the names, types and order of the values that outputs show.
 //!
-//! A primitive ([`crate::primitive`]) is a word that a configuration lists; what it shows is one column or several. Several
-//! primitives may show the same column (`src_host` and `sum_host`).
+//! A primitive ([`crate::primitive`]) is a word in a configuration; it shows one or more columns. Several primitives may show the
+//! same column (`src_host` and `sum_host`).
 
 use crate::kind::Kind;
 
-/// What a column stores in SQL tables, for the statements that create them.
+/// The type of a column in SQL tables, for the statements that create them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SqlType {
     /// Small number.
@@ -18,7 +18,7 @@ pub enum SqlType {
     Int,
     /// Number of four bytes that may be large.
     Long,
-    /// Number of an event.
+    /// Event number.
     Event,
     /// IP address.
     Address,
@@ -26,13 +26,13 @@ pub enum SqlType {
     Mac,
     /// IP protocol, by name or number.
     Protocol,
-    /// Text of so many characters.
+    /// Text of this number of characters.
     Char(u8),
-    /// Text of at most so many characters.
+    /// Text of at most this number of characters.
     Varchar(u8),
     /// Country.
     Country,
-    /// Validity of a route's origin.
+    /// RPKI validity of a route.
     Roa,
     /// Degrees.
     Real,
@@ -55,7 +55,7 @@ pub enum SqlType {
 pub struct Sql {
     /// Its name in tables of version 9.
     pub name: &'static str,
-    /// What it stores.
+    /// Its type.
     pub ty: SqlType,
     /// The column of a time's microseconds.
     pub residual: Option<&'static str>,
@@ -66,13 +66,13 @@ pub struct Sql {
 pub struct Spec {
     /// Member in JSON; field in Avro and Parquet.
     pub json: &'static str,
-    /// Member in the JSON of the client, where that differs.
+    /// Member in the JSON of the client, if different.
     pub client: Option<&'static str>,
     /// Title in CSV and formatted output.
     pub title: &'static str,
-    /// Characters in formatted output; 0 where values have no bound in length, which formatted output refuses.
+    /// Width in formatted output, in characters; 0 if values have no maximum length, which formatted output rejects.
     pub width: u8,
-    /// Kind of the values, which decides the types in JSON, Avro and Parquet.
+    /// Kind of the values, which determines the types in JSON, Avro and Parquet.
     pub kind: Kind,
     /// The column in SQL tables.
     pub sql: Option<Sql>,
@@ -116,7 +116,7 @@ macro_rules! columns {
     };
 }
 
-// `Custom` stands where custom primitives do, whose names and types are the user's.
+// `Custom` marks the position of custom primitives, whose names and types the user defines.
 columns! {
     Tag: "tag", "TAG", 12, U64, sql("tag", SqlType::Long);
     Tag2: "tag2", "TAG2", 12, U64, sql("tag2", SqlType::Long);
@@ -226,7 +226,7 @@ columns! {
     Bytes: "bytes", "BYTES", 22, Counter, sql("bytes", SqlType::Bytes);
 }
 
-/// The columns of CSV and formatted output, in their order. What is not in this list has no column there.
+/// The columns of CSV and formatted output, in order. Others do not appear there.
 #[rustfmt::skip]
 pub const CSV: &[Id] = &[
     Id::Tag,
@@ -334,7 +334,7 @@ pub const CSV: &[Id] = &[
 ];
 
 impl Id {
-    /// Position among the columns of CSV and formatted output; `None` for a column that they do not have.
+    /// Position among the columns of CSV and formatted output; `None` if they lack the column.
     pub fn csv_position(self) -> Option<usize> {
         CSV.iter().position(|id| *id == self)
     }

@@ -1,10 +1,10 @@
-//! Custom primitives: fields that the user names, from elements that the suite does not know or from octets
-//! of the packet (`aggregate_primitives`).
+//! Custom primitives (`aggregate_primitives`): fields that the user defines, from information elements or from octets of the
+//! packet.
 
 use crate::kind::Kind;
 use crate::pointer::Pointer;
 
-/// How the octets of a custom primitive are read and shown.
+/// The type of a custom primitive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Semantics {
     /// Unsigned number, shown in decimal.
@@ -36,11 +36,11 @@ impl Semantics {
 }
 
 impl Custom {
-    /// Characters of a column that holds any value and the name, with two blanks behind them.
+    /// Width of a column that fits any value and the name, followed by two spaces.
     pub fn width(&self) -> usize {
         let octets = usize::from(self.length.unwrap_or(VARIABLE));
         let value = match self.semantics {
-            // As wide as the largest decimal number of so many octets.
+            // The width of the largest decimal number of this size.
             Semantics::UnsignedInt | Semantics::Hex => match octets {
                 1 => 3,
                 2 => 5,
@@ -56,49 +56,49 @@ impl Custom {
     }
 }
 
-/// Octets for which a column of a variable length has room.
+/// Number of octets that a column of variable length can show.
 const VARIABLE: u16 = 20;
 
-/// Where a custom primitive is read from in a flow record.
+/// The information element of a custom primitive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Element {
     /// Enterprise number, 0 for IANA.
     pub enterprise: u32,
     /// Element number.
     pub element: u16,
-    /// Which of several equal elements of a template, from 0.
+    /// Its occurrence in the template if there are several, from 0.
     pub occurrence: u16,
 }
 
 /// One custom primitive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Custom {
-    /// The word in `aggregate`, and the name in the outputs: in lower case, however the file has it.
+    /// The word in `aggregate`, and the name in the outputs, converted to lower case.
     pub name: String,
-    /// Element of flow records, if it is read from those.
+    /// Information element, if it is read from flow records.
     pub element: Option<Element>,
     /// Packet pointers, tried in order.
     pub pointers: Vec<Pointer>,
-    /// Octets; `None` for a variable length.
+    /// Length in octets; `None` for a variable length.
     pub length: Option<u16>,
-    /// How it is read and shown.
+    /// Its type.
     pub semantics: Semantics,
 }
 
-/// What is wrong with a line of the file.
+/// An error in a line of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineError {
     /// Line, from 1.
     pub line: usize,
-    /// What is wrong, and what would be right.
+    /// What is wrong, and what is expected.
     pub text: String,
 }
 
-/// Longest name.
+/// Maximum length of a name.
 const MAX_NAME: usize = 63;
 
-/// Reads the file of custom primitives: a line for each, of `key=value` pairs; lines that start with `!` or `#` are
-/// comments. Lines with problems define nothing.
+/// Reads the file of custom primitives: one per line, as `key=value` pairs; lines that start with `!` or `#` are
+/// comments. Invalid lines are ignored.
 pub fn parse(text: &str) -> (Vec<Custom>, Vec<LineError>) {
     let mut customs: Vec<Custom> = Vec::new();
     let mut problems = Vec::new();
@@ -119,7 +119,7 @@ fn entry(line: &str, known: &[Custom]) -> Result<Custom, String> {
     let (mut name, mut element, mut pointers, mut length, mut semantics) = (None, None, Vec::new(), None, None);
     for word in line.split_whitespace() {
         let Some((key, value)) = word.split_once('=') else {
-            return Err(format!("\"{word}\" is no key=value pair"));
+            return Err(format!("\"{word}\" is not a key=value pair"));
         };
         match key.to_ascii_lowercase().as_str() {
             "name" => name = Some(value),
@@ -139,16 +139,16 @@ fn entry(line: &str, known: &[Custom]) -> Result<Custom, String> {
         return Err(format!("name \"{name}\" must have 1 to {MAX_NAME} characters"));
     }
     if crate::primitive::find(&name).is_some() {
-        return Err(format!("name \"{name}\" is that of a primitive"));
+        return Err(format!("name \"{name}\" is already a built-in primitive"));
     }
     if known.iter().any(|custom| custom.name == name) {
         return Err(format!("name \"{name}\" is defined twice"));
     }
     if element.is_none() && pointers.is_empty() {
-        return Err(format!("{name}: neither field_type= nor packet_ptr= tells where to read"));
+        return Err(format!("{name}: field_type= or packet_ptr= is required"));
     }
-    let length = length.ok_or_else(|| format!("{name}: no len="))?;
-    let semantics = semantics.ok_or_else(|| format!("{name}: no semantics="))?;
+    let length = length.ok_or_else(|| format!("{name}: len= is required"))?;
+    let semantics = semantics.ok_or_else(|| format!("{name}: semantics= is required"))?;
     check_length(semantics, length).map_err(|problem| format!("{name}: {problem}"))?;
     let element = element.map(|(enterprise, element)| {
         // The n-th entry of an element reads its n-th occurrence in a template.
@@ -164,7 +164,7 @@ fn field_type(value: &str) -> Result<(u32, u16), String> {
     let (enterprise, element) = value.split_once(':').unwrap_or(("0", value));
     match (enterprise.parse(), element.parse()) {
         (Ok(enterprise), Ok(element)) => Ok((enterprise, element)),
-        _ => Err(format!("field_type \"{value}\" is neither an element's number nor enterprise:element")),
+        _ => Err(format!("field_type \"{value}\" is neither an element number nor enterprise:element")),
     }
 }
 
@@ -205,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_and_their_problems_are_told_by_line() {
+    fn entries_and_errors_have_line_numbers() {
         let text = "! comment\nname=vrf field_type=234 len=4 semantics=u_int\n\nname=app field_type=9:12235 len=vlen \
                     semantics=str\nname=x len=4 semantics=u_int\nname=y field_type=1 len=9 semantics=hex\nfoo\n\
                     name=vrf2 field_type=234 len=4 semantics=u_int";
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_in_lower_case_and_one_name_in_any_case_is_one() {
+    fn names_are_converted_to_lower_case_and_unique_in_any_case() {
         let (customs, problems) = parse(
             "name=appDesc field_type=94 len=16 semantics=str\nname=APPDESC field_type=95 len=4 semantics=u_int\n\
              name=SRC_HOST field_type=8 len=4 semantics=ip",
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_have_room_for_values_and_names() {
+    fn columns_fit_values_and_names() {
         let width = |line: &str| parse(line).0[0].width();
         for (rest, expected) in [
             ("len=1 semantics=u_int", 5),

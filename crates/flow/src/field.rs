@@ -1,7 +1,7 @@
 //! The built-in fields of a row.
 //!
-//! They are listed in the order in which rows keep them: as the usual templates order theirs, so that
-//! neighbours in a record are neighbours in the row and one copy moves several.
+//! They are listed in the order in which rows store them. It is that of common templates, so that fields that are
+//! adjacent in a record are adjacent in the row, and one copy moves several.
 
 macro_rules! fields {
     ($($(#[$doc:meta])* $name:ident = $size:literal,)*) => {
@@ -12,10 +12,10 @@ macro_rules! fields {
         impl Field {
             /// All fields, in the order of the row.
             pub const ALL: &'static [Field] = &[$(Field::$name),*];
-            /// How many there are.
+            /// The number of fields.
             pub const COUNT: usize = Self::ALL.len();
 
-            /// Octets that the field takes in a row.
+            /// Size of the field in a row, in bytes.
             pub const fn size(self) -> usize {
                 match self { $(Field::$name => $size),* }
             }
@@ -52,7 +52,7 @@ fields! {
     SrcMask = 1,
     /// Prefix length of the destination network.
     DstMask = 1,
-    /// 1 where the record tells of an event and has no counters; such aggregates stay apart from flows.
+    /// 1 if the record is an event without counters; such aggregates are separate from flows.
     Event = 1,
     /// Priority of the outermost 802.1Q tag.
     Cos = 1,
@@ -62,19 +62,19 @@ fields! {
     SrcMac = 6,
     /// Destination MAC address.
     DstMac = 6,
-    /// VLAN id in the direction of the flow.
+    /// VLAN ID in the direction of the flow.
     Vlan = 2,
-    /// VLAN id on the way in.
+    /// Ingress VLAN ID.
     InVlan = 2,
-    /// VLAN id on the way out.
+    /// Egress VLAN ID.
     OutVlan = 2,
-    /// Customer VLAN id on the way in.
+    /// Ingress customer VLAN ID.
     InCvlan = 2,
-    /// Customer VLAN id on the way out.
+    /// Egress customer VLAN ID.
     OutCvlan = 2,
-    /// Source network: the source address cut at its mask.
+    /// Source network: source address truncated to its prefix length.
     SrcNet = 16,
-    /// Destination network: the destination address cut at its mask.
+    /// Destination network: destination address truncated to its prefix length.
     DstNet = 16,
     /// IPv6 flow label.
     FlowLabel = 4,
@@ -154,15 +154,15 @@ fields! {
     MplsLabelStack = 4,
     /// Route distinguisher of the MPLS VPN.
     MplsVpnRd = 8,
-    /// Where the route distinguisher came from ([`crate::kind::RdOrigin`]).
+    /// Origin of the route distinguisher ([`crate::kind::RdOrigin`]).
     MplsVpnRdOrigin = 1,
-    /// Pseudowire id of the MPLS L2 VPN.
+    /// Pseudowire ID of the MPLS L2 VPN.
     MplsPwId = 4,
-    /// VRF name of the flow, whichever side has one.
+    /// VRF name of the flow, from either side.
     VrfName = 4,
-    /// VRF name on the way in.
+    /// Ingress VRF name.
     IngressVrfName = 4,
-    /// VRF name on the way out.
+    /// Egress VRF name.
     EgressVrfName = 4,
     /// Application.
     Class = 4,
@@ -184,9 +184,9 @@ fields! {
     OutIfaceName = 4,
     /// Address of the exporter.
     PeerSrcIp = 16,
-    /// Sampling interval: one packet in so many.
+    /// Sampling interval N: one in N packets is sampled.
     SamplingRate = 4,
-    /// Where the flow was observed: i (ingress), e (egress), u (unknown).
+    /// Observation point of the flow: i (ingress), e (egress), u (unknown).
     Direction = 1,
     /// Numeric tag of pre_tag_map.
     Tag = 8,
@@ -198,36 +198,36 @@ fields! {
     ExportSequence = 4,
     /// Version of the export protocol.
     ExportVersion = 2,
-    /// Engine, source id or observation domain in the header of the export protocol.
+    /// Engine, source ID or observation domain in the header of the export protocol.
     ExportSysid = 4,
     /// Forwarding status.
     FwdStatus = 1,
-    /// Mean on-path delay, microseconds.
+    /// Mean on-path delay, in microseconds.
     PathDelayAvg = 4,
-    /// Smallest on-path delay, microseconds.
+    /// Minimum on-path delay, in microseconds.
     PathDelayMin = 4,
-    /// Largest on-path delay, microseconds.
+    /// Maximum on-path delay, in microseconds.
     PathDelayMax = 4,
     /// SRv6 segment list.
     Srv6Segments = 4,
-    /// When the flow started, or was observed.
+    /// Time at which the flow started or was observed.
     TimeStart = 8,
-    /// When the flow ended.
+    /// Time at which the flow ended.
     TimeEnd = 8,
-    /// When the collector received it.
+    /// Time at which the collector received the flow.
     TimeArrival = 8,
-    /// When the exporter sent it.
+    /// Time at which the exporter sent the flow.
     TimeExport = 8,
     /// IP next hop.
     NextHop = 16,
-    /// VRF of the flow on the way in.
+    /// Ingress VRF ID.
     IngressVrf = 4,
-    /// VRF of the flow on the way out.
+    /// Egress VRF ID.
     EgressVrf = 4,
-    /// Number of the template that the record was read by.
+    /// ID of the record's template.
     Template = 2,
-    /// Type of the engine that exported it (NetFlow v5).
+    /// Engine type of the exporter (NetFlow v5).
     EngineType = 1,
-    /// What the record told, known or not: a set of [`crate::presence::Presence`]s.
+    /// Presence bits: the values that the record contained, a set of [`crate::presence::Presence`]s.
     Presence = 8,
 }

@@ -1,21 +1,21 @@
-//! The kinds of values: how many octets a value takes in a row, and what it means to an output.
+//! The kinds of values: their size in a row, and their meaning for outputs.
 
-/// What a value is. About twenty kinds carry all primitives through every output.
+/// The kind of a value. About twenty kinds cover all primitives in all outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// No value: `none`.
     None,
-    /// Number of one octet.
+    /// Number of one byte.
     U8,
-    /// Number of two octets.
+    /// Number of two bytes.
     U16,
-    /// Number of four octets.
+    /// Number of four bytes.
     U32,
-    /// Number of eight octets.
+    /// Number of eight bytes.
     U64,
-    /// Type of service or traffic class: one octet, which loses its two low bits under `tos_encode_as_dscp`.
+    /// Type of service or traffic class: one byte, without its two low bits if `tos_encode_as_dscp` is set.
     Tos,
-    /// IPv6 flow label: number of four octets, a type of its own in Avro.
+    /// IPv6 flow label: number of four bytes, with a separate type in Avro.
     FlowLabel,
     /// IP address, see [`crate::address`].
     Ip,
@@ -31,11 +31,11 @@ pub enum Kind {
     TunnelTcpFlags,
     /// One octet: 0 ingress, 1 egress, 2 unknown.
     Direction,
-    /// RPKI validity: the letter that stands for it.
+    /// RPKI validity, as its letter.
     Roa,
     /// Route distinguisher: eight octets (RFC 4364 section 4.2).
     Rd,
-    /// Where a route distinguisher came from: one octet, see [`RdOrigin`].
+    /// Origin of a route distinguisher: one byte, see [`RdOrigin`].
     RdOrigin,
     /// Forwarding status: one octet, a text in JSON.
     FwdStatus,
@@ -49,7 +49,7 @@ pub enum Kind {
     AsPath,
     /// Interned list of communities.
     Communities,
-    /// Interned MPLS label stack: three octets a label, top first; the label is in the upper 20 bits.
+    /// Interned MPLS label stack: three octets per label, top first; the label is in the upper 20 bits.
     Labels,
     /// Interned list of IPv6 addresses, 16 octets each.
     Segments,
@@ -57,24 +57,24 @@ pub enum Kind {
     Raw,
     /// Time: microseconds since 1970, 0 when unset.
     Time,
-    /// Real number of eight octets.
+    /// Real number of eight bytes.
     Real,
     /// Counter of 64 bits: a value, not part of the key.
     Counter,
-    /// Start of the time bin: seconds since 1970, eight octets of the key.
+    /// Start of the time bin: seconds since 1970, eight bytes of the key.
     StampInserted,
-    /// Time of the flush; in no key.
+    /// Time of the flush; not part of a key.
     StampUpdated,
-    /// Number of eight octets, shown as decimal text.
+    /// Number of eight bytes, shown as decimal text.
     NumberText,
-    /// Number of eight octets, shown as hexadecimal text.
+    /// Number of eight bytes, shown as hexadecimal text.
     HexText,
     /// IP address that shows 0.0.0.0 when absent (custom primitives).
     IpText,
 }
 
 impl Kind {
-    /// Octets that a value takes in a row or a key.
+    /// Size of a value in a row or a key, in bytes.
     pub const fn size(self) -> usize {
         match self {
             Self::None | Self::Counter | Self::StampUpdated => 0,
@@ -91,7 +91,7 @@ impl Kind {
         }
     }
 
-    /// True where the row holds an id of an interned string.
+    /// Returns true if the row contains the ID of an interned string.
     pub const fn is_interned(self) -> bool {
         matches!(
             self,
@@ -107,12 +107,12 @@ impl Kind {
     }
 }
 
-/// Where a route distinguisher came from, as the octet of [`Kind::RdOrigin`].
+/// Origin of a route distinguisher, as the byte of [`Kind::RdOrigin`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RdOrigin(pub u8);
 
 impl RdOrigin {
-    /// Not known.
+    /// Unknown.
     pub const UNKNOWN: Self = Self(0);
     /// From a map.
     pub const MAP: Self = Self(1);

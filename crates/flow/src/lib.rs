@@ -1,12 +1,12 @@
-//! The flow row: what one record of any protocol becomes, and what a plugin makes of it.
+//! The flow row: the common form of records of all protocols, and its aggregation by plugins.
 //!
-//! A *primitive* ([`primitive`]) is a word that a configuration may list in `aggregate`. Each is kept in one
-//! or more *fields* ([`field`]) of a *row* ([`row`]), whose layout holds only the fields that the
-//! configuration can use, and shown in one or more *columns* ([`column`]) of the outputs. A *schema* ([`schema`]) is what one plugin does with a row: which octets make up
-//! the key of an aggregate, which values are added up, and which columns the output shows.
+//! A *primitive* ([`primitive`]) is a word that a configuration may list in `aggregate`. It is stored in one
+//! or more *fields* ([`field`]) of a *row* ([`row`]), whose layout contains only the fields that the configuration
+//! needs, and shown in one or more *columns* ([`column`]) of the outputs. A *schema* ([`schema`]) defines for one plugin
+//! which bytes of a row form the key of an aggregate, which values are added, and which columns the output shows.
 //!
-//! Rows have a fixed size. Numbers lie in them in network byte order, so that a decoder copies octets and
-//! neighbouring fields in one go; texts and lists are interned ([`strings`]) and the row holds their ids.
+//! Rows have a fixed size. They store numbers in network byte order, so that a decoder copies adjacent fields at once;
+//! texts and lists are interned ([`strings`]), and the row contains their IDs.
 #![forbid(unsafe_code)]
 
 pub mod address;

@@ -1,16 +1,16 @@
-//! What decoders of any protocol have to fill in.
+//! The values that decoders must supply.
 
 use crate::custom::Custom;
 use crate::row::Layout;
 use std::sync::Arc;
 
-/// What rows must hold.
+/// The requirements of the configuration for rows.
 #[derive(Clone, Debug)]
 pub struct Needs {
     /// Their layout.
     pub layout: Arc<Layout>,
-    /// Custom primitives, by number.
+    /// Custom primitives, by index.
     pub customs: Arc<[Custom]>,
-    /// Some plugin bins by time.
+    /// Whether a plugin uses time bins.
     pub bin_times: bool,
 }

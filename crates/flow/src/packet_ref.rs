@@ -11,7 +11,7 @@ pub struct PacketRef {
     pub captured: u32,
     /// Bytes that it had on the wire.
     pub length: u32,
-    /// What it starts with: a link type by libpcap's number.
+    /// Its link type, by libpcap's number.
     pub link: i32,
 }
 

@@ -19,29 +19,29 @@ pub enum Layer {
     L3,
     /// Transport header.
     L4,
-    /// What the transport carries.
+    /// Payload of the transport layer.
     Payload,
 }
 
 /// A packet pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pointer {
-    /// Where it starts from.
+    /// The layer at which the offset starts.
     pub layer: Layer,
     /// EtherType (with `l3`) or IP protocol (with `l4`) that the packet must have.
     pub protocol: Option<u16>,
-    /// Octets from there.
+    /// Offset from the layer, in octets.
     pub offset: usize,
 }
 
-/// What is wrong with the text of a pointer.
+/// An error in the text of a pointer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PointerError {
     /// No such layer.
     Layer(String),
-    /// A protocol that is no number, or with a layer that takes none.
+    /// A protocol that is not a number, or that the layer does not allow.
     Protocol(String),
-    /// An offset that is no number.
+    /// An offset that is not a number.
     Offset(String),
 }
 
@@ -52,9 +52,11 @@ impl fmt::Display for PointerError {
                 write!(f, "\"{text}\" is not one of packet, mac, vlan, mpls, l3, l4, payload")
             }
             Self::Protocol(text) => {
-                write!(f, "\"{text}\" is no protocol: a number such as 6 or 0x800, with l3 or l4")
+                write!(f, "\"{text}\" is not a protocol: expected a number such as 6 or 0x800, with l3 or l4")
             }
-            Self::Offset(text) => write!(f, "\"{text}\" is no offset in octets, such as 14"),
+            Self::Offset(text) => {
+                write!(f, "\"{text}\" is not an offset: expected a number of octets, such as 14")
+            }
         }
     }
 }

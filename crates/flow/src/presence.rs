@@ -1,6 +1,6 @@
-//! Which elements a record contained, apart from their values: maps test whether there was a VLAN ID at all before they compare it.
+//! Presence bits: which elements a record contained. Maps test whether a VLAN ID is present before they compare it.
 //!
-//! A row keeps the presence bits of its record as one number of 64 bits in [`Field::Presence`](crate::field::Field::Presence), in network
+//! A row stores the presence bits of its record as one number of 64 bits in [`Field::Presence`](crate::field::Field::Presence), in network
 //! byte order. They depend on the template or the kind of sample rather than on the record, so a row costs one copy.
 
 macro_rules! presence {
@@ -23,9 +23,9 @@ presence! {
     OutIface,
     /// Type of the engine.
     EngineType,
-    /// Engine, source id, observation domain or sub-agent.
+    /// Engine, source ID, observation domain or sub-agent.
     SourceId,
-    /// Number of a template.
+    /// Template ID.
     Template,
     /// IP next hop.
     NextHop,
@@ -37,19 +37,19 @@ presence! {
     SrcAs,
     /// Destination AS.
     DstAs,
-    /// VRF on the way in.
+    /// Ingress VRF.
     IngressVrf,
-    /// VRF on the way out.
+    /// Egress VRF.
     EgressVrf,
-    /// Pseudowire id.
+    /// Pseudowire ID.
     MplsPwId,
     /// Source MAC address.
     SrcMac,
     /// Destination MAC address.
     DstMac,
-    /// VLAN id.
+    /// VLAN ID.
     Vlan,
-    /// Customer VLAN id.
+    /// Customer VLAN ID.
     Cvlan,
     /// Source address.
     SrcHost,
@@ -67,38 +67,38 @@ presence! {
     FwdStatus,
     /// MPLS label at the bottom of the stack.
     MplsLabelBottom,
-    /// It is a flow, not an event and not options data.
+    /// A flow, neither an event nor options data.
     Flow,
-    /// It is a flow between IPv4 addresses.
+    /// A flow between IPv4 addresses.
     FlowV4,
-    /// It is a flow between IPv6 addresses.
+    /// A flow between IPv6 addresses.
     FlowV6,
-    /// It is an event.
+    /// An event.
     Event,
-    /// It is options data.
+    /// Options data.
     Options,
-    /// It counts both ways of a connection.
+    /// A bidirectional flow (biflow).
     BothWays,
-    /// It has a firewall event.
+    /// Firewall event.
     FwEvent,
-    /// It has a NAT event.
+    /// NAT event.
     NatEvent,
 }
 
-/// A set of facts.
+/// A set of presence bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PresenceSet(pub u64);
 
 impl PresenceSet {
-    /// Adds one.
+    /// Sets a bit.
     #[inline]
-    pub const fn insert(&mut self, fact: Presence) {
-        self.0 |= 1 << fact as u32;
+    pub const fn insert(&mut self, presence: Presence) {
+        self.0 |= 1 << presence as u32;
     }
 
-    /// True when it is in.
+    /// Returns true if the bit is set.
     #[inline]
-    pub const fn has(self, fact: Presence) -> bool {
-        self.0 >> fact as u32 & 1 == 1
+    pub const fn has(self, presence: Presence) -> bool {
+        self.0 >> presence as u32 & 1 == 1
     }
 }

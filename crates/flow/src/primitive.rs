@@ -1,4 +1,4 @@
-//! THE table of primitives: the words of `aggregate`, the fields that keep them in rows and the columns that show them.
+//! The table of primitives: the words of `aggregate`, the fields that store them in rows and the columns that show them.
 
 use crate::column::Id;
 use crate::field::Field;
@@ -23,13 +23,13 @@ pub enum Group {
     L4,
     /// Routing.
     Bgp,
-    /// Translation and firewalls.
+    /// NAT and firewalls.
     Nat,
     /// Inside a tunnel.
     Tunnel,
     /// MPLS.
     Mpls,
-    /// The rest.
+    /// Everything else.
     Misc,
     /// Times.
     Time,
@@ -52,7 +52,7 @@ impl Group {
         Self::Sum,
     ];
 
-    /// The heading.
+    /// The heading in `-a`.
     pub const fn title(self) -> &'static str {
         match self {
             Self::L2 => "L2",
@@ -69,18 +69,18 @@ impl Group {
     }
 }
 
-/// What must supply the values of a primitive, where a daemon or its configuration may lack it.
+/// The source of the values of a primitive, if a daemon or its configuration may lack it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Supply {
     /// The record or packet itself.
     Record,
-    /// An Ethernet header, which frames of other link types lack.
+    /// An Ethernet header; other link types have none.
     Ethernet,
-    /// A source of AS numbers: packets have none.
+    /// A source of AS numbers; packets contain none.
     Ases,
-    /// A source of prefix lengths: packets have none.
+    /// A source of prefix lengths; packets contain none.
     Networks,
-    /// The exporter or a classifier of packets.
+    /// The exporter, or a classifier of packets.
     Application,
     /// A classifier of the frames that exporters send.
     FrameApplication,
@@ -91,24 +91,24 @@ pub enum Supply {
 pub struct Primitive {
     /// The word in `aggregate`.
     pub name: &'static str,
-    /// What outputs show of it. The values of these columns lie one after the other in the octets of the fields.
+    /// The columns that outputs show. Their values are stored one after the other in the fields.
     pub columns: &'static [Id],
-    /// Where a row keeps it; counters are no fields.
+    /// The fields of a row that store it; counters are not fields.
     pub fields: &'static [Field],
-    /// Second field, counted under the same key: the `sum_` primitives.
+    /// A second field that is aggregated under the same key: the `sum_` primitives.
     pub also: Option<Field>,
-    /// Daemons that fill it; others warn that it stays empty.
+    /// Daemons that fill it; in others it stays empty, with a warning.
     pub daemons: Daemons,
     /// Group of `-a`.
     pub group: Group,
-    /// What must supply it.
+    /// The source of its values.
     pub supply: Supply,
-    /// What it is, for `-a` and the documents.
+    /// Description, for `-a` and the documents.
     pub doc: &'static str,
 }
 
 impl Primitive {
-    /// Its first column; `none` has no column.
+    /// The first column; `none` has no column.
     pub fn column(&self) -> Option<Id> {
         self.columns.first().copied()
     }
@@ -144,34 +144,34 @@ const fn row(
     Primitive { name, columns, fields, also: None, daemons, group, supply: Supply::Record, doc }
 }
 
-/// The primitive of that name, in any case.
+/// Finds a primitive by its name, ignoring case.
 pub fn find(name: &str) -> Option<&'static Primitive> {
     PRIMITIVES.iter().find(|p| p.name.eq_ignore_ascii_case(name))
 }
 
-/// The first primitive that shows a column; none for counters that are always there, times of bins and the like.
+/// The first primitive that shows a column; `None` for counters that are always present, times of bins and similar columns.
 pub fn showing(column: Id) -> Option<&'static Primitive> {
     PRIMITIVES.iter().find(|p| p.columns.contains(&column))
 }
 
-/// All primitives that are built in. Those of one group stand in the order in which `-a` lists them.
+/// All built-in primitives. Within each group they are in the order of `-a`.
 #[rustfmt::skip]
 pub static PRIMITIVES: &[Primitive] = &[
     row("cos", &[Id::Cos], &[Field::Cos], P | N | S, Group::L2, "Priority of the outermost 802.1Q tag"),
     row("etype", &[Id::Etype], &[Field::Etype], ALL, Group::L2, "EtherType of the payload, in hexadecimal"),
     row("src_mac", &[Id::MacSrc], &[Field::SrcMac], ALL, Group::L2, "Source MAC address").supplied_by(Supply::Ethernet),
     row("dst_mac", &[Id::MacDst], &[Field::DstMac], ALL, Group::L2, "Destination MAC address").supplied_by(Supply::Ethernet),
-    row("vlan", &[Id::Vlan], &[Field::Vlan], P | N | S, Group::L2, "VLAN id in the direction of the flow").supplied_by(Supply::Ethernet),
-    row("in_vlan", &[Id::VlanIn], &[Field::InVlan], N | S, Group::L2, "VLAN id on the way in"),
-    row("out_vlan", &[Id::VlanOut], &[Field::OutVlan], N | S, Group::L2, "VLAN id on the way out"),
-    row("in_cvlan", &[Id::CvlanIn], &[Field::InCvlan], P | N | S, Group::L2, "Customer VLAN id on the way in"),
-    row("out_cvlan", &[Id::CvlanOut], &[Field::OutCvlan], N, Group::L2, "Customer VLAN id on the way out"),
+    row("vlan", &[Id::Vlan], &[Field::Vlan], P | N | S, Group::L2, "VLAN ID in the direction of the flow").supplied_by(Supply::Ethernet),
+    row("in_vlan", &[Id::VlanIn], &[Field::InVlan], N | S, Group::L2, "Ingress VLAN ID"),
+    row("out_vlan", &[Id::VlanOut], &[Field::OutVlan], N | S, Group::L2, "Egress VLAN ID"),
+    row("in_cvlan", &[Id::CvlanIn], &[Field::InCvlan], P | N | S, Group::L2, "Ingress customer VLAN ID"),
+    row("out_cvlan", &[Id::CvlanOut], &[Field::OutCvlan], N, Group::L2, "Egress customer VLAN ID"),
     row("src_host", &[Id::IpSrc], &[Field::SrcHost], ALL, Group::L3, "Source IPv4 or IPv6 address"),
     row("dst_host", &[Id::IpDst], &[Field::DstHost], ALL, Group::L3, "Destination IPv4 or IPv6 address"),
     row("src_mask", &[Id::MaskSrc], &[Field::SrcMask], ALL, Group::L3, "Prefix length of the source network"),
     row("dst_mask", &[Id::MaskDst], &[Field::DstMask], ALL, Group::L3, "Prefix length of the destination network"),
-    row("src_net", &[Id::NetSrc], &[Field::SrcNet], ALL, Group::L3, "Source network: the source address cut at its mask").supplied_by(Supply::Networks),
-    row("dst_net", &[Id::NetDst], &[Field::DstNet], ALL, Group::L3, "Destination network: the destination address cut at its mask").supplied_by(Supply::Networks),
+    row("src_net", &[Id::NetSrc], &[Field::SrcNet], ALL, Group::L3, "Source network: source address truncated to its prefix length").supplied_by(Supply::Networks),
+    row("dst_net", &[Id::NetDst], &[Field::DstNet], ALL, Group::L3, "Destination network: destination address truncated to its prefix length").supplied_by(Supply::Networks),
     row("proto", &[Id::IpProto], &[Field::Proto], ALL, Group::L3, "IP protocol"),
     row("tos", &[Id::Tos], &[Field::Tos], ALL, Group::L3, "IPv4 type of service or IPv6 traffic class"),
     row("flow_label", &[Id::FlowLabel], &[Field::FlowLabel], ALL, Group::L3, "IPv6 flow label"),
@@ -219,12 +219,12 @@ pub static PRIMITIVES: &[Primitive] = &[
     row("mpls_label_top", &[Id::MplsLabelTop], &[Field::MplsLabelTop], P | N | S, Group::Mpls, "MPLS label at the top of the stack"),
     row("mpls_label_stack", &[Id::MplsLabelStack], &[Field::MplsLabelStack], P | N | S, Group::Mpls, "Whole MPLS label stack, top first"),
     row("mpls_vpn_rd", &[Id::MplsVpnRd, Id::MplsVpnRdOrigin], &[Field::MplsVpnRd, Field::MplsVpnRdOrigin], N | S, Group::Mpls, "Route distinguisher of the MPLS VPN"),
-    row("mpls_pw_id", &[Id::MplsPwId], &[Field::MplsPwId], N | S, Group::Mpls, "Pseudowire id of the MPLS L2 VPN"),
-    row("vrf_name", &[Id::VrfName], &[Field::VrfName], N, Group::Mpls, "VRF name of the flow, whichever side has one"),
-    row("ingress_vrf_name", &[Id::IngressVrfName], &[Field::IngressVrfName], N, Group::Mpls, "VRF name on the way in"),
-    row("egress_vrf_name", &[Id::EgressVrfName], &[Field::EgressVrfName], N, Group::Mpls, "VRF name on the way out"),
+    row("mpls_pw_id", &[Id::MplsPwId], &[Field::MplsPwId], N | S, Group::Mpls, "Pseudowire ID of the MPLS L2 VPN"),
+    row("vrf_name", &[Id::VrfName], &[Field::VrfName], N, Group::Mpls, "VRF name of the flow, from either side"),
+    row("ingress_vrf_name", &[Id::IngressVrfName], &[Field::IngressVrfName], N, Group::Mpls, "Ingress VRF name"),
+    row("egress_vrf_name", &[Id::EgressVrfName], &[Field::EgressVrfName], N, Group::Mpls, "Egress VRF name"),
     row("class", &[Id::Class], &[Field::Class], ALL, Group::Misc, "Application").supplied_by(Supply::Application),
-    row("class_frame", &[Id::Class], &[Field::Class], N, Group::Misc, "Application, told from the sampled frame").supplied_by(Supply::FrameApplication),
+    row("class_frame", &[Id::Class], &[Field::Class], N, Group::Misc, "Application, classified from the sampled frame").supplied_by(Supply::FrameApplication),
     row("flows", &[Id::Flows], &[], ALL, Group::Misc, "Number of flows"),
     row("src_host_country", &[Id::CountryIpSrc], &[Field::SrcCountry], ALL, Group::Misc, "Country of the source address"),
     row("dst_host_country", &[Id::CountryIpDst], &[Field::DstCountry], ALL, Group::Misc, "Country of the destination address"),
@@ -237,29 +237,29 @@ pub static PRIMITIVES: &[Primitive] = &[
     row("in_iface_name", &[Id::IfaceNameIn], &[Field::InIfaceName], N, Group::Misc, "Name of the input interface"),
     row("out_iface_name", &[Id::IfaceNameOut], &[Field::OutIfaceName], N, Group::Misc, "Name of the output interface"),
     row("peer_src_ip", &[Id::PeerIpSrc], &[Field::PeerSrcIp], N | S, Group::Misc, "Address of the exporter"),
-    row("sampling_rate", &[Id::SamplingRate], &[Field::SamplingRate], ALL, Group::Misc, "Sampling interval: one packet in so many"),
-    row("sampling_direction", &[Id::SamplingDirection], &[Field::Direction], ALL, Group::Misc, "Where the flow was observed: i (ingress), e (egress), u (unknown)"),
+    row("sampling_rate", &[Id::SamplingRate], &[Field::SamplingRate], ALL, Group::Misc, "Sampling interval N: one in N packets is sampled"),
+    row("sampling_direction", &[Id::SamplingDirection], &[Field::Direction], ALL, Group::Misc, "Observation point of the flow: i (ingress), e (egress), u (unknown)"),
     row("tag", &[Id::Tag], &[Field::Tag], ALL, Group::Misc, "Numeric tag of pre_tag_map"),
     row("tag2", &[Id::Tag2], &[Field::Tag2], ALL, Group::Misc, "Second numeric tag of pre_tag_map"),
     row("label", &[Id::Label], &[Field::Label], ALL, Group::Misc, "Text label of pre_tag_map"),
     row("export_proto_seqno", &[Id::ExportProtoSeqno], &[Field::ExportSequence], N | S, Group::Misc, "Sequence number in the header of the export protocol"),
     row("export_proto_version", &[Id::ExportProtoVersion], &[Field::ExportVersion], N | S, Group::Misc, "Version of the export protocol"),
-    row("export_proto_sysid", &[Id::ExportProtoSysid], &[Field::ExportSysid], N | S, Group::Misc, "Engine, source id or observation domain in the header of the export protocol"),
+    row("export_proto_sysid", &[Id::ExportProtoSysid], &[Field::ExportSysid], N | S, Group::Misc, "Engine, source ID or observation domain in the header of the export protocol"),
     row("fwd_status", &[Id::FwdStatus], &[Field::FwdStatus], N, Group::Misc, "Forwarding status"),
-    row("path_delay_avg_usec", &[Id::PathDelayAvgUsec], &[Field::PathDelayAvg], N, Group::Misc, "Mean on-path delay, microseconds"),
-    row("path_delay_min_usec", &[Id::PathDelayMinUsec], &[Field::PathDelayMin], N, Group::Misc, "Smallest on-path delay, microseconds"),
-    row("path_delay_max_usec", &[Id::PathDelayMaxUsec], &[Field::PathDelayMax], N, Group::Misc, "Largest on-path delay, microseconds"),
+    row("path_delay_avg_usec", &[Id::PathDelayAvgUsec], &[Field::PathDelayAvg], N, Group::Misc, "Mean on-path delay, in microseconds"),
+    row("path_delay_min_usec", &[Id::PathDelayMinUsec], &[Field::PathDelayMin], N, Group::Misc, "Minimum on-path delay, in microseconds"),
+    row("path_delay_max_usec", &[Id::PathDelayMaxUsec], &[Field::PathDelayMax], N, Group::Misc, "Maximum on-path delay, in microseconds"),
     row("srv6_seg_ipv6_list", &[Id::Srv6SegIpv6List], &[Field::Srv6Segments], N, Group::Misc, "SRv6 segment list"),
-    row("timestamp_start", &[Id::TimestampStart], &[Field::TimeStart], P | U | N, Group::Time, "When the flow started, or was observed"),
-    row("timestamp_end", &[Id::TimestampEnd], &[Field::TimeEnd], N, Group::Time, "When the flow ended"),
-    row("timestamp_arrival", &[Id::TimestampArrival], &[Field::TimeArrival], ALL, Group::Time, "When the collector received it"),
-    row("timestamp_export", &[Id::TimestampExport], &[Field::TimeExport], N, Group::Time, "When the exporter sent it"),
-    row("none", &[], &[], ALL, Group::Misc, "No primitive: one total"),
-    row("sum_host", &[Id::IpSrc], &[Field::SrcHost], ALL, Group::Sum, "Each flow under both its addresses").also(Field::DstHost),
-    row("sum_net", &[Id::NetSrc], &[Field::SrcNet], ALL, Group::Sum, "Each flow under both its networks").also(Field::DstNet).supplied_by(Supply::Networks),
-    row("sum_as", &[Id::AsSrc], &[Field::SrcAs], ALL, Group::Sum, "Each flow under both its AS numbers").also(Field::DstAs).supplied_by(Supply::Ases),
-    row("sum_port", &[Id::PortSrc], &[Field::SrcPort], ALL, Group::Sum, "Each flow under both its ports").also(Field::DstPort),
-    row("sum_mac", &[Id::MacSrc], &[Field::SrcMac], ALL, Group::Sum, "Each flow under both its MAC addresses").also(Field::DstMac),
+    row("timestamp_start", &[Id::TimestampStart], &[Field::TimeStart], P | U | N, Group::Time, "Time at which the flow started or was observed"),
+    row("timestamp_end", &[Id::TimestampEnd], &[Field::TimeEnd], N, Group::Time, "Time at which the flow ended"),
+    row("timestamp_arrival", &[Id::TimestampArrival], &[Field::TimeArrival], ALL, Group::Time, "Time at which the collector received the flow"),
+    row("timestamp_export", &[Id::TimestampExport], &[Field::TimeExport], N, Group::Time, "Time at which the exporter sent the flow"),
+    row("none", &[], &[], ALL, Group::Misc, "No primitive: a single total"),
+    row("sum_host", &[Id::IpSrc], &[Field::SrcHost], ALL, Group::Sum, "Each flow is counted under both addresses").also(Field::DstHost),
+    row("sum_net", &[Id::NetSrc], &[Field::SrcNet], ALL, Group::Sum, "Each flow is counted under both networks").also(Field::DstNet).supplied_by(Supply::Networks),
+    row("sum_as", &[Id::AsSrc], &[Field::SrcAs], ALL, Group::Sum, "Each flow is counted under both AS numbers").also(Field::DstAs).supplied_by(Supply::Ases),
+    row("sum_port", &[Id::PortSrc], &[Field::SrcPort], ALL, Group::Sum, "Each flow is counted under both ports").also(Field::DstPort),
+    row("sum_mac", &[Id::MacSrc], &[Field::SrcMac], ALL, Group::Sum, "Each flow is counted under both MAC addresses").also(Field::DstMac),
 ];
 
 #[cfg(test)]
@@ -268,7 +268,7 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn no_word_twice_and_fields_hold_their_columns() {
+    fn names_are_unique_and_fields_fit_their_columns() {
         let mut seen = HashSet::new();
         for p in PRIMITIVES {
             assert!(seen.insert(p.name), "{} twice", p.name);
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_shown_by_a_primitive_or_come_with_options() {
+    fn columns_belong_to_a_primitive_or_an_option() {
         let without: Vec<_> = Id::ALL.iter().filter(|column| showing(**column).is_none()).collect();
         let by_options = [
             Id::TimestampMin,
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_word_for_a_column_is_of_no_further_daemons() {
+    fn a_second_name_for_a_column_adds_no_daemons() {
         for p in PRIMITIVES {
             let first = p.column().and_then(showing).unwrap_or(p);
             assert_eq!(p.daemons.0 & !first.daemons.0, 0, "{}", p.name);

@@ -1,20 +1,20 @@
 //! Rows: records of any protocol in one fixed layout.
 //!
 //! A row is a run of 64-bit words. The first four are its counters and its time ([`PACKETS`], [`OCTETS`],
-//! [`FLOWS`], [`BIN_TIME`]), in the machine's own order; then come the octets of the fields that the
-//! configuration uses, numbers in network byte order.
+//! [`FLOWS`], [`BIN_TIME`]), in the machine's own order; then come the fields that the
+//! configuration uses, with numbers in network byte order.
 
 use crate::field::Field;
 
 /// Word of a row: packets.
 pub const PACKETS: usize = 0;
-/// Word of a row: octets.
+/// Word of a row: bytes.
 pub const OCTETS: usize = 1;
 /// Word of a row: flows.
 pub const FLOWS: usize = 2;
-/// Word of a row: the time by which history bins it, microseconds since 1970.
+/// Word of a row: the time that selects its time bin, in microseconds since 1970.
 pub const BIN_TIME: usize = 3;
-/// Words before the fields.
+/// Number of words before the fields.
 pub const HEAD: usize = 4;
 
 /// A set of built-in fields.
@@ -29,7 +29,7 @@ impl FieldSet {
         }
     }
 
-    /// True when the field is in.
+    /// Returns true if the set contains the field.
     pub fn has(&self, field: Field) -> bool {
         self.0.get(field as usize / 64).is_some_and(|word| word >> (field as usize % 64) & 1 == 1)
     }
@@ -40,10 +40,10 @@ impl FieldSet {
     }
 }
 
-/// Which fields a row holds, and where.
+/// The fields of a row and their offsets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// Offset of each built-in field from the start of the row, in octets; `ABSENT` where it is not held.
+    /// Offset of each built-in field from the start of the row, in bytes; `ABSENT` if rows lack it.
     offsets: [u16; Field::COUNT],
     custom: Vec<u16>,
     words: usize,
@@ -52,12 +52,12 @@ pub struct Layout {
 const ABSENT: u16 = u16::MAX;
 
 impl Layout {
-    /// The layout of rows that hold `fields` and, behind them, custom fields of the given sizes in octets.
+    /// The layout of rows with `fields`, followed by custom fields of the given sizes in bytes.
     pub fn new(fields: &FieldSet, custom_sizes: &[usize]) -> Self {
         Self::with_first(&FieldSet::default(), fields, custom_sizes)
     }
 
-    /// The same with the fields of `first` before all others: what is copied together should lie together.
+    /// The same, with the fields of `first` before all others, so that fields that are copied together are adjacent.
     pub fn with_first(first: &FieldSet, fields: &FieldSet, custom_sizes: &[usize]) -> Self {
         let mut offsets = [ABSENT; Field::COUNT];
         let mut end = HEAD * 8;
@@ -80,23 +80,23 @@ impl Layout {
         Self { offsets, custom, words: end.div_ceil(8) }
     }
 
-    /// Offset of a field from the start of the row in octets, if rows hold it.
+    /// Offset of a field from the start of the row, in bytes, if rows have it.
     pub fn offset(&self, field: Field) -> Option<usize> {
         self.offsets.get(field as usize).filter(|offset| **offset != ABSENT).map(|offset| usize::from(*offset))
     }
 
-    /// Offset of the custom field of that number.
+    /// Offset of a custom field.
     pub fn custom(&self, number: usize) -> Option<usize> {
         self.custom.get(number).map(|offset| usize::from(*offset))
     }
 
-    /// Words of a row.
+    /// Number of words of a row.
     pub fn words(&self) -> usize {
         self.words
     }
 }
 
-/// A batch of rows of one layout. Its memory is kept when it is cleared.
+/// A batch of rows with one layout. Clearing it keeps its memory.
 #[derive(Debug)]
 pub struct Rows {
     words: Vec<u64>,
@@ -104,7 +104,7 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// No rows yet; each will have `layout.words()` words.
+    /// Creates an empty batch for rows of `layout.words()` words.
     pub fn new(layout: &Layout) -> Self {
         Self { words: Vec::new(), stride: layout.words().max(HEAD) }
     }
@@ -115,27 +115,27 @@ impl Rows {
         self.words.len() / self.stride
     }
 
-    /// True without rows.
+    /// Returns true if there are no rows.
     pub fn is_empty(&self) -> bool {
         self.words.is_empty()
     }
 
-    /// Forgets all rows.
+    /// Removes all rows.
     pub fn clear(&mut self) {
         self.words.clear();
     }
 
-    /// Adds a row that starts as a copy of `base`, whose words are as many as the layout's.
+    /// Adds a row as a copy of `base`, which must have the layout's number of words.
     #[inline]
     pub fn push(&mut self, base: &[u64]) -> RowMut<'_> {
         let start = self.words.len();
         self.words.extend_from_slice(base);
-        // A base of another layout would shift all rows behind it.
+        // A base of another layout would shift all rows after it.
         self.words.resize(start + self.stride, 0);
         RowMut { words: self.words.get_mut(start..).unwrap_or_default() }
     }
 
-    /// Adds rows that start as copies of `base`, whose words are as many as the layout's.
+    /// Adds rows as copies of `base`, which must have the layout's number of words.
     #[inline]
     pub fn push_many(&mut self, base: &[u64], count: usize) {
         if count == 0 {
@@ -145,14 +145,14 @@ impl Rows {
         self.words.reserve(count * self.stride);
         _ = self.push(base);
         let end = start + count * self.stride;
-        // What is there is doubled.
+        // Doubles the existing copies.
         while self.words.len() < end {
             let more = (self.words.len() - start).min(end - self.words.len());
             self.words.extend_from_within(start..start + more);
         }
     }
 
-    /// Takes the last row away again.
+    /// Removes the last row.
     #[inline]
     pub fn pop(&mut self) {
         self.words.truncate(self.words.len().saturating_sub(self.stride));
@@ -165,7 +165,7 @@ impl Rows {
         self.words.get(start..).map(|words| Row { words })
     }
 
-    /// The last row, to be changed.
+    /// The last row, mutable.
     #[inline]
     pub fn last_mut(&mut self) -> Option<RowMut<'_>> {
         let start = self.words.len().checked_sub(self.stride)?;
@@ -185,45 +185,45 @@ impl Rows {
         self.words.chunks_exact(self.stride).map(|words| Row { words })
     }
 
-    /// The rows from that number on.
+    /// The rows from index `first` on.
     pub fn iter_from(&self, first: usize) -> impl ExactSizeIterator<Item = Row<'_>> {
         let words = self.words.get(first * self.stride..).unwrap_or_default();
         words.chunks_exact(self.stride).map(|words| Row { words })
     }
 
-    /// The words of the rows from that number on, one row after the other, and the number of words of a row.
+    /// The words of the rows from index `first` on, contiguous, and the number of words per row.
     #[inline]
     pub fn words_from(&self, first: usize) -> (&[u64], usize) {
         (self.words.get(first * self.stride..).unwrap_or_default(), self.stride)
     }
 
-    /// The octets of the rows from that number on, one row after the other, and the number of octets of a row.
+    /// The bytes of the rows from index `first` on, contiguous, and the number of bytes per row.
     #[inline]
-    pub fn octets_from_mut(&mut self, first: usize) -> (&mut [u8], usize) {
+    pub fn bytes_from_mut(&mut self, first: usize) -> (&mut [u8], usize) {
         let words = self.words.get_mut(first * self.stride..).unwrap_or_default();
         (bytemuck::cast_slice_mut(words), self.stride * 8)
     }
 
-    /// The row of that number.
+    /// A row by its index.
     #[inline]
     pub fn get(&self, number: usize) -> Option<Row<'_>> {
         let start = number * self.stride;
         self.words.get(start..start + self.stride).map(|words| Row { words })
     }
 
-    /// The row of that number, to be changed.
+    /// A row by its index, mutable.
     #[inline]
     pub fn get_mut(&mut self, number: usize) -> Option<RowMut<'_>> {
         let start = number * self.stride;
         self.words.get_mut(start..start + self.stride).map(|words| RowMut { words })
     }
 
-    /// The rows, in order, to be changed.
+    /// The rows, in order, mutable.
     pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = RowMut<'_>> {
         self.iter_mut_from(0)
     }
 
-    /// The rows from that number on, to be changed.
+    /// The rows from index `first` on, mutable.
     #[inline]
     pub fn iter_mut_from(&mut self, first: usize) -> impl ExactSizeIterator<Item = RowMut<'_>> {
         let words = self.words.get_mut(first * self.stride..).unwrap_or_default();
@@ -256,7 +256,7 @@ impl<'a> Row<'a> {
         self.words
     }
 
-    /// The octets of the row, by the offsets of its layout.
+    /// The bytes of the row; the layout has the offsets.
     #[inline]
     pub fn octets(&self) -> &'a [u8] {
         bytemuck::cast_slice(self.words)
@@ -277,7 +277,7 @@ impl RowMut<'_> {
         &mut self.words[word]
     }
 
-    /// The octets of the row, by the offsets of its layout.
+    /// The bytes of the row; the layout has the offsets.
     #[inline]
     pub fn octets(&mut self) -> &mut [u8] {
         bytemuck::cast_slice_mut(self.words)
@@ -294,7 +294,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_comes_first_lies_together() {
+    fn first_fields_are_adjacent() {
         let set = |fields: &[Field]| {
             let mut set = FieldSet::default();
             fields.iter().for_each(|field| set.insert(*field));
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn many_rows_are_as_if_pushed_one_by_one() {
+    fn adding_many_rows_equals_adding_each() {
         let mut fields = FieldSet::default();
         fields.insert(Field::SrcHost);
         let layout = Layout::new(&fields, &[]);
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_layout_holds_what_is_asked_in_row_order() {
+    fn a_layout_has_the_requested_fields_in_row_order() {
         let mut fields = FieldSet::default();
         for field in [Field::DstPort, Field::SrcHost, Field::SrcPort] {
             fields.insert(field);

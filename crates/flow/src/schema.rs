@@ -1,4 +1,4 @@
-//! What one plugin makes of rows: the key of an aggregate, the values added up, the columns shown.
+//! The schema of one plugin: how rows become keys and values of aggregates, and the columns of the output.
 
 use crate::column::{Id, Spec};
 use crate::custom::Custom;
@@ -22,7 +22,7 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Checks the words of a list; the error lists those that are no primitives.
+    /// Checks the words of a list; the error lists those that are not primitives.
     pub fn parse<'a>(words: impl IntoIterator<Item = &'a str>, customs: &[Custom]) -> Result<Self, Vec<String>> {
         let mut selection = Self::default();
         let mut unknown = Vec::new();
@@ -51,7 +51,7 @@ impl Selection {
         }
     }
 
-    /// Takes the primitives that `supply` would have to supply out of the list, unless there are no others. Returns their names.
+    /// Removes the primitives that need `supply` from the list, unless there are no others. Returns their names.
     pub fn without(&mut self, supply: Supply) -> Vec<&'static str> {
         let lacks = |word: &Word| matches!(word, Word::Builtin(primitive) if primitive.supply == supply);
         if self.words.iter().all(lacks) {
@@ -63,12 +63,12 @@ impl Selection {
         taken
     }
 
-    /// True when a built-in primitive of the list shows that column.
+    /// Returns true if a built-in primitive of the list shows this column.
     pub fn shows(&self, column: Id) -> bool {
         self.primitives().any(|primitive| primitive.columns.contains(&column))
     }
 
-    /// The first primitive, in the order of the table, that the list has and `supply` must supply.
+    /// The first primitive of the list, in the order of the table, that needs `supply`.
     pub fn supplied_by(&self, supply: Supply) -> Option<&'static Primitive> {
         let has = |name: &str| self.primitives().any(|primitive| primitive.name == name);
         primitive::PRIMITIVES.iter().find(|primitive| primitive.supply == supply && has(primitive.name))
@@ -83,10 +83,10 @@ impl Selection {
     }
 }
 
-/// What a plugin's settings change in its keys and values.
+/// Settings of a plugin that affect its keys and values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// `*_history`: aggregates of different time bins stay apart.
+    /// `*_history`: the time bin is part of the key.
     pub bins: bool,
     /// `timestamps_secs`: fractions of seconds are dropped before keys are compared.
     pub whole_seconds: bool,
@@ -96,10 +96,10 @@ pub struct Options {
     pub first_and_last: bool,
 }
 
-/// How values of one aggregate come together.
+/// How the values of one aggregate are combined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Combine {
-    /// Added; stops at 2^64-1.
+    /// Added, saturating at 2^64-1.
     Sum,
     /// ORed.
     Or,
@@ -109,7 +109,7 @@ pub enum Combine {
     Max,
 }
 
-/// Where a value is read from in a row.
+/// The location of a value in a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A word of the row's head.
@@ -118,66 +118,66 @@ pub enum Source {
     Octet(usize),
     /// A time at that offset.
     Time(usize),
-    /// A time at the first offset or, where that is unset, at the second.
+    /// A time at the first offset or, if that is unset, at the second.
     TimeOr(usize, usize),
 }
 
 /// One value of an aggregate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Value {
-    /// How two of them come together.
+    /// How two of them are combined.
     pub combine: Combine,
-    /// Where a row has it.
+    /// Its location in a row.
     pub source: Source,
 }
 
-/// Where a column's value lies in an aggregate.
+/// The location of a column's value in an aggregate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum At {
     /// At that offset of the key, in network byte order.
     Key(usize),
-    /// The value of that number.
+    /// The value with this index.
     Value(usize),
-    /// Nowhere: it is known at the flush.
+    /// Not stored: it is known at the flush.
     Flush,
 }
 
 /// One column of the output.
 #[derive(Clone, Debug)]
 pub struct Column {
-    /// Which one of the table of columns; [`Id::Custom`] for each that the user has named.
+    /// Its ID in the table of columns; [`Id::Custom`] for custom primitives.
     pub id: Id,
     /// Member in JSON.
     pub json: Cow<'static, str>,
     /// Title in CSV and formatted output.
     pub header: Cow<'static, str>,
-    /// Width in formatted output; 0: the reference has no such column there.
+    /// Width in formatted output; 0 if pmacct has no such column there.
     pub width: u8,
     /// Kind of the value.
     pub kind: Kind,
-    /// Where the value lies.
+    /// Location of the value.
     pub at: At,
 }
 
-/// A run of octets that a key takes from a row.
+/// A run of bytes that is copied from a row to a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run {
     /// Offset in the row.
     pub from: usize,
     /// Offset in the key.
     pub to: usize,
-    /// Octets.
+    /// Length, in bytes.
     pub len: usize,
 }
 
-/// What is done to a key after its octets were copied.
+/// A transformation of a key after its bytes were copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finish {
-    /// The id at this offset is one of the rows' strings, and becomes one of the table's.
+    /// Replaces the string ID at this offset, which refers to the rows' strings, by one of the table's strings.
     Intern(usize),
-    /// The time at this offset loses its fraction of a second.
+    /// Removes the fraction of a second from the time at this offset.
     WholeSeconds(usize),
-    /// The octet at this offset is shifted right by two bits.
+    /// Shifts the byte at this offset right by two bits.
     Dscp(usize),
 }
 
@@ -186,38 +186,38 @@ pub enum Finish {
 pub struct Schema {
     /// Columns in the order of JSON.
     pub columns: Vec<Column>,
-    /// Numbers of the columns that CSV and formatted output have, in their order.
+    /// Indexes of the columns of CSV and formatted output, in order.
     pub csv: Vec<usize>,
-    /// Words of a key.
+    /// Number of words of a key.
     pub key_words: usize,
-    /// How a key is made of a row; two where a flow counts under both its ends (`sum_host` and its kin).
+    /// How a key is built from a row; two if a flow is counted under both its ends (`sum_host` and similar primitives).
     pub projections: Vec<Vec<Run>>,
-    /// What is done to the key then.
+    /// Transformations of the key after that.
     pub finishes: Vec<Finish>,
-    /// Offset in the key of the start of the time bin (seconds since 1970, 8 octets).
+    /// Offset of the bin time in the key (seconds since 1970, 8 bytes).
     pub bin: Option<usize>,
-    /// Offset in the key of the octet that is 1 for events, which have no counters.
+    /// Offset in the key of the byte that is 1 for events, which have no counters.
     pub event: Option<usize>,
-    /// Values in their order; packets and octets are always the first two.
+    /// Values, in order; packets and bytes are always the first two.
     pub values: Vec<Value>,
 }
 
-/// Number of the packets among the values.
+/// Index of the packets among the values.
 pub const VALUE_PACKETS: usize = 0;
-/// Number of the octets among the values.
+/// Index of the bytes among the values.
 pub const VALUE_OCTETS: usize = 1;
 
-/// Octets of one key field, before they are laid out.
+/// One key field, before it has an offset.
 struct KeyField {
     from: usize,
     also: usize,
     size: usize,
-    /// Number of its column; the octet that marks events has none.
+    /// Index of its column; the byte that marks events has none.
     column: Option<usize>,
 }
 
 impl Schema {
-    /// The schema of a list over rows of `layout`, which must hold what the list required.
+    /// Creates the schema of a list for rows of `layout`, which must have the fields that the list requires.
     pub fn new(selection: &Selection, customs: &[Custom], layout: &Layout, options: &Options) -> Self {
         let mut schema = Builder::default();
         schema.value(Combine::Sum, Source::Head(row::PACKETS));
@@ -244,7 +244,7 @@ impl Schema {
         schema.finish(options)
     }
 
-    /// Words of an aggregate: its key and its values.
+    /// Number of words of an aggregate: its key and its values.
     pub fn stride(&self) -> usize {
         self.key_words + self.values.len()
     }
@@ -270,20 +270,20 @@ impl Builder {
         self.columns.len() - 1
     }
 
-    /// Octets of a row that become part of the key.
+    /// Adds bytes of a row to the key.
     fn key(&mut self, from: usize, also: Option<usize>, size: usize, column: Option<usize>) {
         self.sums |= also.is_some();
         self.keys.push(KeyField { from, also: also.unwrap_or(from), size, column });
     }
 
     fn builtin(&mut self, p: &'static Primitive, layout: &Layout) {
-        // Another word may have brought the column.
+        // Another word may have added the column already.
         if p.column().is_none_or(|column| self.columns.iter().any(|c| c.id == column)) {
             return;
         }
         let also = p.also.and_then(|field| layout.offset(field));
         let mut fields = p.fields.iter();
-        // What is left of the field that the last column was in.
+        // The rest of the field of the last column.
         let (mut offset, mut left) = (None, 0);
         for &id in p.columns {
             let kind = id.spec().kind;
@@ -330,7 +330,7 @@ impl Builder {
     }
 
     fn finish(mut self, options: &Options) -> Schema {
-        // Keys keep their fields in the order of the row, so that neighbours are copied together.
+        // Keys store their fields in the order of the row, so that adjacent fields are copied together.
         self.keys.sort_by_key(|key| key.from);
         let mut finishes = Vec::new();
         let mut event = None;
@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn a_five_tuple_is_one_run_of_octets() {
+    fn a_five_tuple_is_one_run_of_bytes() {
         let schema = schema("dst_port, src_host, proto, dst_host, src_port", Options::default());
         assert_eq!(schema.projections, [[Run { from: 32, to: 0, len: 38 }]]);
         assert_eq!((schema.key_words, schema.values.len()), (5, 2));
@@ -405,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_project_a_row_twice() {
+    fn sum_primitives_build_two_keys_per_row() {
         let schema = schema("sum_host,proto", Options::default());
         assert_eq!(schema.projections.len(), 2);
         assert_ne!(schema.projections[0], schema.projections[1]);
@@ -422,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_words_are_all_named() {
+    fn all_unknown_words_are_reported() {
         assert_eq!(Selection::parse(["src_host", "foo", "bar"], &[]).unwrap_err(), ["foo", "bar"]);
     }
 }

@@ -1,13 +1,13 @@
-//! Interned octet strings: names, label stacks, segment lists.
+//! Interned byte strings: names, label stacks, segment lists.
 //!
-//! A row or a key holds a 32-bit id instead of the text, so that it has a fixed size. Ids count from 0,
-//! and 0 is always the empty string.
+//! A row or a key contains a 32-bit ID instead of the text, so that its size is fixed. IDs start at 0,
+//! which is always the empty string.
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
-/// A set of octet strings, each with an id.
+/// A set of byte strings, each with an ID.
 #[derive(Clone)]
 pub struct Strings {
     octets: Vec<u8>,
@@ -30,8 +30,8 @@ impl Default for Strings {
 }
 
 impl Strings {
-    /// The id of `text`, new or known. What no longer fits (4 billion strings) is the empty string;
-    /// owners keep far below by watching [`Self::size`].
+    /// Returns the ID of `text`, adding it if necessary. If the set is full (4 billion strings), it is the empty string;
+    /// owners avoid that by checking [`Self::size`].
     pub fn intern(&mut self, text: &[u8]) -> u32 {
         if text.is_empty() {
             return 0;
@@ -50,7 +50,7 @@ impl Strings {
         id
     }
 
-    /// The id of `text` if it is known. Nothing is added.
+    /// Returns the ID of `text` if the set contains it.
     pub fn find(&self, text: &[u8]) -> Option<u32> {
         if text.is_empty() {
             return Some(0);
@@ -59,28 +59,28 @@ impl Strings {
         self.index.find(hash, |&id| slice(&self.octets, &self.ends, id) == text).copied()
     }
 
-    /// The string of an id; empty for an id that was never given out.
+    /// Returns the string with this ID; empty for an unknown ID.
     #[inline]
     pub fn get(&self, id: u32) -> &[u8] {
         slice(&self.octets, &self.ends, id)
     }
 
-    /// Number of ids, the empty string's included.
+    /// Number of strings, including the empty one.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// True when only the empty string is in.
+    /// Returns true if there is only the empty string.
     pub fn is_empty(&self) -> bool {
         self.ends.len() == 1
     }
 
-    /// Bytes of memory in use, roughly.
+    /// Approximate memory in use, in bytes.
     pub fn size(&self) -> usize {
         self.octets.len() + self.ends.len() * size_of::<u64>() + self.index.allocation_size()
     }
 
-    /// Forgets all strings but the empty one, and gives their memory back.
+    /// Removes all strings except the empty one, and frees their memory.
     pub fn clear(&mut self) {
         self.octets = Vec::new();
         self.ends = vec![0];
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_is_charged_and_given_back() {
+    fn all_memory_is_counted_and_freed() {
         let mut strings = Strings::default();
         let empty = strings.size();
         for n in 0..1000u32 {

@@ -1,16 +1,16 @@
-//! IP headers and what of the transport accounting needs.
+//! IP headers, and the parts of transport headers that accounting needs.
 
 use crate::{Packet, ethertype};
 use std::net::IpAddr;
 use wire::{Reader, Truncated};
 
-/// Most extension headers of IPv6 that are followed.
+/// Maximum number of IPv6 extension headers that are parsed.
 const MAX_EXTENSIONS: usize = 16;
-/// Octets of an IPv4 header without options.
+/// Length of an IPv4 header without options, in octets.
 pub(crate) const V4_HEADER: usize = 20;
-/// Octets of the fixed IPv6 header.
+/// Length of the fixed IPv6 header, in octets.
 pub(crate) const V6_HEADER: u32 = 40;
-/// The option of hop-by-hop headers with the length of a jumbogram (RFC 2675), and its own length.
+/// The hop-by-hop option with the length of a jumbogram (RFC 2675), and its own length.
 const JUMBO: [u8; 2] = [0xc2, 4];
 
 const HOP_BY_HOP: u8 = 0;
@@ -22,14 +22,14 @@ const ICMPV6: u8 = 58;
 const SCTP: u8 = 132;
 const UDP_LITE: u8 = 136;
 
-/// Where a fragment belongs.
+/// The fragment fields of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fragment {
     /// Identification: 16 bits in IPv4, 32 in IPv6.
     pub id: u32,
-    /// Octets of the packet before this part of it.
+    /// Offset of the fragment in the packet, in octets.
     pub offset: u16,
-    /// More parts follow.
+    /// Whether more fragments follow.
     pub more: bool,
 }
 
@@ -40,7 +40,7 @@ pub struct Ip {
     pub source: IpAddr,
     /// Destination address.
     pub destination: IpAddr,
-    /// Protocol: after the extension headers in IPv6.
+    /// Protocol; in IPv6, after the extension headers.
     pub protocol: u8,
     /// Type of service, or traffic class.
     pub tos: u8,
@@ -50,27 +50,27 @@ pub struct Ip {
     pub flow_label: u32,
     /// Length of the packet with its IP header, from the header, in octets.
     pub length: u32,
-    /// The header contains no length: segmentation offload leaves it to the network card. See [`Packet::ip_length`].
+    /// The header has no length because segmentation offload lets the network card fill it. See [`Packet::ip_length`].
     pub is_unsized: bool,
-    /// It is a part of a packet.
+    /// Fragment fields, if it is a fragment.
     pub fragment: Option<Fragment>,
 }
 
 impl Ip {
-    /// True for parts of packets that do not begin with the transport header.
+    /// Returns true for fragments without the transport header.
     pub fn is_later_fragment(&self) -> bool {
         self.fragment.is_some_and(|fragment| fragment.offset > 0)
     }
 
-    /// True for an IPv6 packet with a payload length of 0 whose hop-by-hop options give no other: a router drops it (RFC 2675
+    /// Returns true for an IPv6 packet with a payload length of 0 and no jumbo payload option: a router drops it (RFC 2675
     /// section 3).
     pub fn ends_before_options(&self) -> bool {
         self.is_unsized && self.protocol == HOP_BY_HOP && self.source.is_ipv6()
     }
 }
 
-/// True where octets can be the start of an IP packet: what distinguishes IP from Ethernet after headers that do not say which of them
-/// follows.
+/// Returns true if the octets can be the start of an IP packet: distinguishes IP from Ethernet after headers that do not identify
+/// the next protocol.
 pub(crate) fn is_plausible(octets: &[u8]) -> bool {
     match *octets {
         [first, _, l0, l1, ..] if first >> 4 == 4 => {
@@ -82,7 +82,7 @@ pub(crate) fn is_plausible(octets: &[u8]) -> bool {
     }
 }
 
-/// True for an IPv4 header with the right checksum, and for an IPv6 header whose length is that of what is there: for guesses.
+/// Returns true for an IPv4 header with a valid checksum, and for an IPv6 header whose length matches the octets: for heuristics.
 pub(crate) fn is_certain(octets: &[u8]) -> bool {
     if !is_plausible(octets) {
         return false;
@@ -98,7 +98,7 @@ pub(crate) fn is_certain(octets: &[u8]) -> bool {
     }
 }
 
-/// Reads IP of the version in its first half octet.
+/// Reads IP of the version in its first four bits.
 pub(crate) fn any<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     match r.rest().first().map(|octet| octet >> 4) {
         Some(4) => packet.etype = Some(ethertype::IPV4),
@@ -124,7 +124,7 @@ pub(crate) fn decode<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<
     Ok(())
 }
 
-/// RFC 791. The second part is what follows the header, if it is there.
+/// RFC 791. Also returns the reader after the header, if it is complete.
 #[inline]
 fn v4<'a>(r: &mut Reader<'a>) -> Result<(Ip, Option<Reader<'a>>), Truncated> {
     let [first, tos, l0, l1, i0, i1, f0, f1, ttl, protocol, _, _] = r.array()?;
@@ -137,7 +137,7 @@ fn v4<'a>(r: &mut Reader<'a>) -> Result<(Ip, Option<Reader<'a>>), Truncated> {
     let length = u32::from(u16::from_be_bytes([l0, l1]));
     let is_unsized = length == 0;
     let ip = Ip { source, destination, protocol, tos, ttl, flow_label: 0, length, is_unsized, fragment };
-    // Options, by the header's length in words; less than five is wrong, and what follows is not known then.
+    // Options, by the header length in words; fewer than five is invalid, and the payload is unknown then.
     let header = usize::from(first & 0x0f) * 4;
     let transport = header.checked_sub(V4_HEADER).filter(|options| r.take(*options).is_ok()).map(|_| *r);
     Ok((ip, transport))
@@ -161,8 +161,8 @@ fn v6<'a>(r: &mut Reader<'a>) -> Result<(Ip, Option<Reader<'a>>), Truncated> {
     };
     let mut transport = Some(*r);
     for _ in 0..MAX_EXTENSIONS {
-        // Hop-by-hop, routing, fragment, authentication, destination, mobility. HIP and Shim6 are protocols here: what they carry of
-        // their own is nobody else's transport.
+        // Hop-by-hop, routing, fragment, authentication, destination, mobility. HIP and Shim6 are protocols here: their contents
+        // are not a transport header.
         if ip.is_later_fragment() || !matches!(ip.protocol, 0 | 43 | 44 | 51 | 60 | 135) {
             break;
         }
@@ -175,8 +175,8 @@ fn v6<'a>(r: &mut Reader<'a>) -> Result<(Ip, Option<Reader<'a>>), Truncated> {
     Ok((ip, transport))
 }
 
-/// Reads an extension header, the number of which is the protocol so far. None where it is cut, or the packet ends before it: a
-/// payload length of 0 before hop-by-hop options is a jumbogram's, and without its option an error (RFC 2675 section 3).
+/// Reads the extension header whose number is the current protocol. `None` if it is truncated, or the packet ends before it: a
+/// payload length of 0 before hop-by-hop options indicates a jumbogram, and is an error without its option (RFC 2675 section 3).
 fn extension<'a>(ip: &mut Ip, payload: u16, r: &mut Reader<'a>) -> Option<Reader<'a>> {
     let [next, length] = r.array().ok()?;
     let rest = match ip.protocol {
@@ -189,7 +189,7 @@ fn extension<'a>(ip: &mut Ip, payload: u16, r: &mut Reader<'a>) -> Option<Reader
             let bits = u16::from_be_bytes([*f0, *f1]);
             let (offset, more) = (bits & 0xfff8, bits & 1 != 0);
             let id = u32::from_be_bytes([*a, *b, *c, *d]);
-            // One that is whole all the same needs no other parts (RFC 6946).
+            // An atomic fragment is a complete packet (RFC 6946).
             ip.fragment = (offset > 0 || more).then_some(Fragment { id, offset, more });
         }
         (HOP_BY_HOP, options) if payload == 0 => ip.length = jumbo_length(options)?.saturating_add(V6_HEADER),
@@ -199,7 +199,7 @@ fn extension<'a>(ip: &mut Ip, payload: u16, r: &mut Reader<'a>) -> Option<Reader
     Some(*r)
 }
 
-/// The length in the jumbo payload option, if the options have one.
+/// The length in the jumbo payload option, if present.
 #[cold]
 fn jumbo_length(options: &[u8]) -> Option<u32> {
     const PAD1: u8 = 0;

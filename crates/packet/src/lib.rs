@@ -1,7 +1,7 @@
 //! Frames and packets: link layer, VLAN tags, MPLS labels, IP, transport.
 //!
-//! [`decode`] goes down the layers of one frame and stops where it does not know further or where the octets end: what it has
-//! read by then is in the [`Packet`], and nothing is read beyond the end. No copy, no allocation.
+//! [`decode`] reads the layers of one frame until an unknown protocol or the end of the octets. The [`Packet`] contains
+//! everything up to there. It copies and allocates nothing.
 //!
 //! | layer | read |
 //! |---|---|
@@ -12,11 +12,11 @@
 //! | tunnels | on demand: [`tunnel`] |
 //! | after the packet | on demand: [`trailer`] |
 //!
-//! Most frames are of one shape, which [`plain`] reads faster.
+//! Most frames have the same simple structure, which [`plain`] reads faster.
 //!
-//! Lengths in headers are trusted: they are what is accounted, also for frames that were truncated when they were
-//! captured. What they do not bound is what is read: a transport header is read where it lies, even if the IP length ends before it.
-//! ARP has addresses, but no hosts that send to each other: an ARP frame has only MAC addresses, tags and an EtherType.
+//! Lengths in headers are trusted: they are accounted, also for frames that were truncated by the capture. They do not limit
+//! decoding: a transport header is read even if the IP length ends before it.
+//! An ARP frame has only MAC addresses, tags and an EtherType: the addresses in ARP are not those of traffic.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used, clippy::unwrap_used))]
 
@@ -43,17 +43,17 @@ pub mod ethertype {
     pub const VLAN: u16 = 0x8100;
     /// 802.1ad.
     pub const QINQ: u16 = 0x88a8;
-    /// Tag of the time before 802.1ad.
+    /// Tag used before 802.1ad.
     pub const QINQ_OLD: u16 = 0x9100;
-    /// Another of that time.
+    /// Another tag used before 802.1ad.
     pub const QINQ_9200: u16 = 0x9200;
-    /// And another.
+    /// Another tag used before 802.1ad.
     pub const QINQ_9300: u16 = 0x9300;
-    /// LLC, where a length would not fit (jumbo frames).
+    /// LLC in jumbo frames, whose length does not fit.
     pub const JUMBO_LLC: u16 = 0x8870;
     /// MPLS unicast.
     pub const MPLS: u16 = 0x8847;
-    /// MPLS multicast, and labels from upstream.
+    /// MPLS with upstream-assigned labels.
     pub const MPLS_UPSTREAM: u16 = 0x8848;
     /// PPPoE session.
     pub const PPPOE: u16 = 0x8864;
@@ -61,7 +61,7 @@ pub mod ethertype {
     pub const PBB: u16 = 0x88e7;
     /// 802.1AE, MACsec.
     pub const MACSEC: u16 = 0x88e5;
-    /// Cisco's metadata: the sender's security group.
+    /// Cisco metadata: the security group of the sender.
     pub const METADATA: u16 = 0x8909;
     /// Cisco FabricPath.
     pub const FABRIC_PATH: u16 = 0x8903;
@@ -75,7 +75,7 @@ pub mod ethertype {
     pub const TRANSPARENT_ETHERNET: u16 = 0x6558;
     /// PPP (RFC 2637).
     pub const PPP: u16 = 0x880b;
-    /// A packet that a router hands to a web cache (WCCP), with or without a header of its own.
+    /// A packet redirected to a web cache (WCCP), with or without a redirect header.
     pub const WCCP: u16 = 0x883e;
     /// ERSPAN, types I and II.
     pub const ERSPAN: u16 = 0x88be;
@@ -83,13 +83,13 @@ pub mod ethertype {
     pub const ERSPAN_III: u16 = 0x22eb;
 }
 
-/// Most VLAN tags and most MPLS labels that are followed.
+/// Maximum number of VLAN tags, and of MPLS labels, that are parsed.
 const MAX_TAGS: usize = 16;
 
-/// Most Ethernet and SNAP headers inside each other that are followed.
+/// Maximum nesting of Ethernet and SNAP headers.
 const MAX_NESTED: u8 = 6;
 
-/// Where layers start, in octets from the start of the frame.
+/// Offsets of the layers from the start of the frame, in octets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Offsets {
     /// MAC addresses.
@@ -100,13 +100,13 @@ pub struct Offsets {
     pub mpls: Option<usize>,
     /// IP header.
     pub l3: Option<usize>,
-    /// Transport header, in packets that hold its start.
+    /// Transport header; absent in later fragments.
     pub l4: Option<usize>,
-    /// What the transport carries.
+    /// Payload of the transport layer.
     pub payload: Option<usize>,
 }
 
-/// What was read of a frame.
+/// A decoded frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Packet<'a> {
     /// The whole frame.
@@ -119,7 +119,7 @@ pub struct Packet<'a> {
     pub etype: Option<u16>,
     /// Tag control information of the outermost VLAN tag.
     pub outer_tag: Option<u16>,
-    /// That of the innermost, if there are several.
+    /// Tag control information of the innermost VLAN tag, if there are several.
     pub inner_tag: Option<u16>,
     /// MPLS label stack entries, four octets each, top first.
     pub labels: &'a [u8],
@@ -129,23 +129,22 @@ pub struct Packet<'a> {
     pub ports: Option<(u16, u16)>,
     /// Type and code of ICMP.
     pub icmp: Option<(u8, u8)>,
-    /// TCP flags: the low octet.
+    /// TCP flags, low octet.
     pub tcp_flags: u8,
-    /// Where layers start.
+    /// Offsets of the layers.
     pub offsets: Offsets,
-    /// Ethernet and SNAP headers that were read: frames may lie in frames, but not for ever.
+    /// Number of nested Ethernet and SNAP headers, which is limited.
     nested: u8,
 }
 
 impl<'a> Packet<'a> {
-    /// VLAN id of the outermost tag.
+    /// VLAN ID of the outermost tag.
     pub fn vlan(&self) -> Option<u16> {
         self.outer_tag.map(|tag| tag & 0x0fff)
     }
 
-    /// Octets of the IP packet, of whose frame `wire_length` octets were on the wire; 0 without IP. They are what the header
-    /// tells. Where it leaves the length to the network card (of TCP, and of what is too long for its field), they are what the
-    /// frame has.
+    /// Length of the IP packet in octets, from its header; 0 without IP. If the header has no length (segmentation offload, or a
+    /// packet that is too long for the field), it is derived from `wire_length`, the length of the frame on the wire.
     #[inline]
     pub fn ip_length(&self, wire_length: u32) -> u64 {
         match (self.ip, self.offsets.l3) {
@@ -159,7 +158,7 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// Notes a VLAN tag: the first is the outermost, the last the innermost.
+    /// Records a VLAN tag: the first is the outermost, the last the innermost.
     #[inline]
     pub(crate) fn add_tag(&mut self, tag: u16) {
         match self.outer_tag {
@@ -168,20 +167,20 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// What the transport carries, as far as it is there.
+    /// The captured part of the transport payload.
     pub fn payload(&self) -> &'a [u8] {
         self.offsets.payload.and_then(|at| self.frame.get(at..)).unwrap_or(&[])
     }
 }
 
-/// Reads a frame of that link type.
+/// Decodes a frame of a link type.
 #[inline]
 pub fn decode(link: LinkType, frame: &[u8]) -> Packet<'_> {
     let mut r = wire::Reader::new(frame);
     decode_in(frame, |packet| link::decode(link, &mut r, packet))
 }
 
-/// What is read of a frame. If it ends early, that is what was read before.
+/// Decodes a frame with `read`; a truncated frame keeps the fields before its end.
 #[inline]
 fn decode_in<'a>(
     frame: &'a [u8],
@@ -192,7 +191,7 @@ fn decode_in<'a>(
     packet
 }
 
-/// Reads an IP packet that has no link layer.
+/// Decodes an IP packet without a link layer.
 pub fn decode_ip(octets: &[u8]) -> Packet<'_> {
     decode(LinkType::RAW, octets)
 }

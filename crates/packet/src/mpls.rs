@@ -1,16 +1,16 @@
-//! MPLS label stacks, and what they carry.
+//! MPLS label stacks and their payload.
 //!
-//! No label says what follows the last one; only routers know. IP shows its version in the first half octet (RFC 4928); a pseudowire with
-//! a control word has zero there (RFC 4385), which distinguishes it from IP. Ethernet without a control word is only a guess: it is taken for
-//! Ethernet if it leads to IP.
+//! Labels do not identify the payload; only routers know it. IP has its version in the first four bits (RFC 4928); a pseudowire with
+//! a control word has zero there (RFC 4385), which distinguishes it from IP. Ethernet without a control word is a heuristic: it is
+//! assumed if it leads to IP.
 
 use crate::{MAX_TAGS, Packet, ip, link};
 use wire::{Reader, Truncated};
 
-/// Octets of a pseudowire's control word.
+/// Length of a pseudowire's control word, in octets.
 const CONTROL_WORD: usize = 4;
 
-/// A label stack and what follows it.
+/// Reads a label stack and its payload.
 pub(crate) fn decode<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     let start = *r;
     packet.offsets.mpls = packet.offsets.mpls.or(Some(r.at()));
@@ -26,7 +26,7 @@ pub(crate) fn decode<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<
 
 fn contents<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     let octets = r.rest();
-    // Addresses of stations may begin like IP. If an EtherType follows two of them, the IP header must be validated.
+    // MAC addresses may begin like IP. If an EtherType follows two of them, the IP header must be validated.
     let looks_like_ethernet = matches!(octets.get(12..14), Some([8, 0] | [0x86, 0xdd] | [0x81, 0] | [0x88, 0xa8]));
     if ip::is_plausible(octets) && (!looks_like_ethernet || ip::is_certain(octets)) {
         return ip::any(r, packet);

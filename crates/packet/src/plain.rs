@@ -1,21 +1,21 @@
-//! The headers of most packets, which lie at fixed places.
+//! A fast path for common packets, whose headers are at fixed offsets.
 //!
-//! [`plain`] looks at a few octets and knows: Ethernet, at most one 802.1Q tag, IPv4 without options or IPv6 without extension
-//! headers, no fragment, and TCP or UDP as far as its ports and flags. For such a frame it gives what [`decode`](crate::decode) gives,
-//! at a fraction of the cost. For any other frame it gives nothing.
+//! [`plain`] accepts Ethernet with at most one 802.1Q tag, IPv4 without options or IPv6 without extension headers, unfragmented,
+//! with TCP or UDP captured up to the ports and flags. For such a frame it returns the same fields as [`decode`](crate::decode), at
+//! a fraction of the cost. For any other frame it returns `None`.
 
 use crate::ethertype;
 use crate::ip::{TCP, UDP, V4_HEADER, V6_HEADER};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Octets of an Ethernet header.
+/// Length of an Ethernet header, in octets.
 const ETHERNET: usize = 14;
 /// The first octet of an IPv4 header without options.
 const V4_WITHOUT_OPTIONS: u8 = 0x45;
-/// The octet of the flags in a TCP header.
+/// Offset of the flags in a TCP header.
 const FLAGS: usize = 13;
 
-/// A packet whose headers lie at fixed places.
+/// A packet whose headers are at fixed offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plain<'a> {
     macs: &'a [u8; 12],
@@ -31,7 +31,7 @@ pub struct Plain<'a> {
     pub flow_label: u32,
     /// Length of the packet with its IP header, from the header, in octets.
     pub length: u32,
-    /// TCP flags: the low octet.
+    /// TCP flags, low octet.
     pub tcp_flags: u8,
     /// The transport header and what follows it, to the end of the frame.
     pub transport: &'a [u8],
@@ -68,7 +68,7 @@ impl Plain<'_> {
         }
     }
 
-    /// True for IPv4.
+    /// Returns true for IPv4.
     #[inline]
     pub fn is_v4(&self) -> bool {
         matches!(self.addresses, Addresses::V4(_))
@@ -99,26 +99,26 @@ impl Plain<'_> {
         (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]))
     }
 
-    /// Octets of the transport header and what follows it, by the length in the IP header; none if that is less than the IP header itself.
+    /// Length of the transport header and payload, in octets, from the length in the IP header; `None` if that is less than the IP header.
     #[inline]
     pub fn transport_length(&self) -> Option<u32> {
         self.length.checked_sub(if self.is_v4() { V4_HEADER as u32 } else { V6_HEADER })
     }
 
-    /// True for TCP.
+    /// Returns true for TCP.
     #[inline]
     pub fn is_tcp(&self) -> bool {
         self.protocol == TCP
     }
 }
 
-/// An address that is there: both are taken from the two that a header has.
+/// One of the two addresses of a header, both of which are present.
 #[inline]
 fn v6_address(octets: Option<&[u8; 16]>) -> IpAddr {
     IpAddr::V6(octets.map_or(Ipv6Addr::UNSPECIFIED, |octets| Ipv6Addr::from(*octets)))
 }
 
-/// The fields of an Ethernet frame, if its headers are at fixed offsets and complete as far as they are needed.
+/// Reads an Ethernet frame, if its headers are at fixed offsets and complete up to the needed fields.
 #[inline]
 pub fn plain(frame: &[u8]) -> Option<Plain<'_>> {
     let (link, mut network) = frame.split_first_chunk::<ETHERNET>()?;
@@ -142,7 +142,7 @@ fn v4<'a>(macs: &'a [u8; 12], tag: Option<u16>, octets: &'a [u8]) -> Option<Plai
     let (&[first, tos, l0, l1, _, _, f0, f1, _, protocol, _, _], addresses) = header.split_first_chunk()?;
     let is_fragment = u16::from_be_bytes([f0, f1]) & 0x3fff != 0;
     let length = u32::from(u16::from_be_bytes([l0, l1]));
-    // A length of zero is left to the network card; what it means takes more than a look.
+    // A length of zero (segmentation offload) is left to the general decoder.
     if first != V4_WITHOUT_OPTIONS || is_fragment || length == 0 {
         return None;
     }

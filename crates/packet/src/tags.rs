@@ -1,18 +1,18 @@
-//! What may stand between link layer and IP: VLAN tags, provider headers, PPP, LLC.
+//! Headers between the link layer and IP: VLAN tags, provider headers, PPP, LLC.
 
 use crate::{MAX_NESTED, MAX_TAGS, Packet, ethertype, ip, link, mpls};
 use wire::{Reader, Truncated};
 
-/// Flags of a MACsec header: its contents are encrypted, or changed otherwise (IEEE 802.1AE section 9.5).
+/// Flags of a MACsec header: its contents are encrypted or otherwise changed (IEEE 802.1AE section 9.5).
 const MACSEC_CHANGED: u8 = 0x0c;
-/// Flag of a MACsec header: an identifier of the channel follows.
+/// Flag of a MACsec header: a secure channel identifier follows.
 const MACSEC_CHANNEL: u8 = 0x20;
-/// Octets of FabricPath's forwarding tag and TTL.
+/// Length of FabricPath's forwarding tag and TTL, in octets.
 const FABRIC_TAG: usize = 2;
-/// Octets of two MAC addresses.
+/// Length of two MAC addresses, in octets.
 const MACS: usize = 12;
 
-/// Reads what follows an EtherType, tag by tag, down to IP. Values below 1536 are lengths of 802.3 frames.
+/// Reads the headers after an EtherType, down to IP. Values below 1536 are lengths of 802.3 frames.
 #[inline]
 pub(crate) fn follow<'a>(mut etype: u16, r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     let mut in_fabric = false;
@@ -36,8 +36,8 @@ pub(crate) fn follow<'a>(mut etype: u16, r: &mut Reader<'a>, packet: &mut Packet
                 }
                 etype = r.u16()?;
             }
-            // Forwarding tag and TTL, then the frame of a host. Addresses and the outer tag stay those of the fabric, as pmacct has
-            // them: a tag of the host's frame is a customer's.
+            // Forwarding tag and TTL, then the frame of a host. Addresses and the outer tag remain those of the fabric, as in
+            // pmacct: a tag of the host's frame is a customer tag.
             ethertype::FABRIC_PATH => {
                 r.take(FABRIC_TAG + MACS)?;
                 in_fabric = true;
@@ -52,7 +52,7 @@ pub(crate) fn follow<'a>(mut etype: u16, r: &mut Reader<'a>, packet: &mut Packet
                 r.take(4)?;
                 etype = r.u16()?;
             }
-            // 802.1ah: flags and service identifier, then the customer's frame, which is the one that counts.
+            // 802.1ah: flags and service identifier, then the customer's frame, whose fields are used.
             ethertype::PBB => {
                 r.take(4)?;
                 (packet.outer_tag, packet.inner_tag, packet.offsets.vlan) = (None, None, None);
@@ -79,7 +79,7 @@ pub(crate) fn follow<'a>(mut etype: u16, r: &mut Reader<'a>, packet: &mut Packet
             }
             ethertype::PPPOE => {
                 packet.etype = Some(etype);
-                // Version and type, code, session, length. A code other than 0 is none of a session.
+                // Version and type, code, session, length. Only code 0 is session data.
                 let [_, code, ..] = r.array::<6>()?;
                 return if code == 0 { ppp(r, packet) } else { Ok(()) };
             }
@@ -94,13 +94,13 @@ pub(crate) fn follow<'a>(mut etype: u16, r: &mut Reader<'a>, packet: &mut Packet
     Ok(())
 }
 
-/// Cisco's metadata: version, number of words, and these.
+/// Cisco metadata: version, number of words, and the words.
 pub(crate) fn metadata(r: &mut Reader<'_>) -> Result<(), Truncated> {
     let [_, words] = r.array()?;
     r.take(usize::from(words) * 4).map(drop)
 }
 
-/// LLC carries IP by an address of its own, or after SNAP an EtherType (RFC 1042) or a whole frame (RFC 2427 section 4.2).
+/// LLC carries IP with its own SAP, or after SNAP an EtherType (RFC 1042) or a whole frame (RFC 2427 section 4.2).
 pub(crate) fn llc<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     match *r.rest() {
         [0xaa, 0xaa, 3, ..] => {
@@ -115,11 +115,11 @@ pub(crate) fn llc<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(),
     }
 }
 
-/// An organization and what it calls the protocol.
+/// The SNAP header: an organization and its protocol number.
 pub(crate) fn snap<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     let organization = r.array()?;
     let protocol = r.u16()?;
-    // Tags may follow, then a length, and with it this again.
+    // Tags may follow, then a length and another SNAP header.
     if packet.nested == MAX_NESTED {
         return Ok(());
     }
@@ -127,7 +127,7 @@ pub(crate) fn snap<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<()
     match (organization, protocol) {
         // Encapsulated Ethernet, and that of bridges (IEEE 802.1H). A length cannot follow here.
         ([0, 0, 0 | 0xf8], 1536..) => follow(protocol, r, packet),
-        // Bridged Ethernet, with its check sequence or without.
+        // Bridged Ethernet, with or without its check sequence.
         ([0, 0x80, 0xc2], 1 | 7) => link::ethernet(r, packet),
         _ => Ok(()),
     }
@@ -150,9 +150,9 @@ pub(crate) fn ppp<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(),
     }
 }
 
-/// A frame of a bridge (RFC 3518 section 4.2): flags, the kind of network, and for Ethernet the frame.
+/// A bridged frame (RFC 3518 section 4.2): flags, MAC type, and for Ethernet the frame.
 fn bridged<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
-    /// A number of the network follows (RFC 1638).
+    /// A LAN identification follows (RFC 1638).
     const HAS_LAN: u8 = 0x40;
     const ETHERNET: u8 = 1;
     let [flags, kind] = r.array()?;

@@ -1,12 +1,12 @@
 //! Trailers that some switches append to the frames that they mirror.
 //!
-//! A trailer stands at a fixed distance from the end of the frame as it was on the wire: a flag of four octets, then the number of the
-//! interface that the frame left by, of four octets too. Both are little-endian. Arista's switches write it; which flag says that the
-//! number is there depends on the chip.
+//! A trailer is at a fixed distance from the end of the frame on the wire: a flag of four octets, then the index of the output
+//! interface, also of four octets. Both are little-endian. Arista's switches append it; the flag that indicates an index depends on
+//! the chip.
 
-/// Number of the output interface in a trailer. `offset` counts octets from the end of the frame to the start of the trailer,
-/// `flag` is what must stand there. `None` without such a flag, and of frames that were cut when they were captured: `wire_length` is what
-/// they had.
+/// Returns the index of the output interface in a trailer. `offset` is the distance from the end of the frame to the trailer, in
+/// octets, and `flag` the required flag. `None` without that flag, and for frames that were truncated by the capture, which are shorter
+/// than `wire_length`.
 pub fn output_interface(frame: &[u8], wire_length: u32, offset: usize, flag: u32) -> Option<u32> {
     if frame.len() as u64 != u64::from(wire_length) {
         return None;
@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_interface_is_read_where_its_flag_stands() {
+    fn the_interface_is_read_after_its_flag() {
         let frame = [9, 9, 9, 9, 9, 1, 0, 0, 0, 7, 1, 0, 0, 8, 8];
         assert_eq!(output_interface(&frame, 15, 10, 1), Some(263));
         assert_eq!(output_interface(&frame, 15, 10, 2), None, "another flag");

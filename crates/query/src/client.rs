@@ -1,4 +1,4 @@
-//! The client's body.
+//! The client `pmacct`.
 
 use crate::options::{self, Command};
 use crate::{Frame, Query, Request};
@@ -12,33 +12,33 @@ const USAGE: &str = "\
 Usage: pmacct [-p socket] query
 
 Queries:
-  -s            all aggregates
-  -N values     counters of the aggregates that match (with -c)
-  -M values     the aggregates that match (with -c)
-  -e            empty the table; with -s: show it and empty it
-  -i            seconds since it was emptied
-  -t            state of the table
-  -C, -U        applications; custom primitives
-  -h, -V        this text; the version
+  -s            show all aggregates
+  -N values     show the counters of matching aggregates (with -c)
+  -M values     show matching aggregates (with -c)
+  -e            clear the table; with -s: show it, then clear it
+  -i            show the seconds since the table was cleared
+  -t            show the status of the table
+  -C, -U        list applications; list custom primitives
+  -h, -V        show this text; show the version
 
-Values: one for each primitive of -c, between commas; * matches any; several lines between
-semicolons; file:NAME reads lines from a file.
+Values: one for each primitive of -c, separated by commas; * matches any value; several lines
+are separated by semicolons; file:NAME reads lines from a file.
 
 Options:
-  -c list       primitives that values stand for
+  -c list       primitives of the values
   -n counter    bytes, packets, flows or all (-N)
   -S            one sum for all lines (-N)
-  -r            remove what matched (-N, -M)
-  -T what[,n]   sort by bytes, packets or flows, the first n only (-s, -M)
-  -a            all columns
-  -l            lock the table while it answers (it always is)
+  -r            remove matching aggregates (-N, -M)
+  -T what[,n]   sort by bytes, packets or flows; show only the first n (-s, -M)
+  -a            show all columns
+  -l            lock the table during the answer (always on)
   -O format     formatted, csv, json, event_formatted or event_csv
   -E char       separator of CSV
-  -u            protocols as numbers
-  -I            times as seconds since 1970
-  -0            times in UTC
-  -p socket     where the table is asked (default: /tmp/collect.pipe)
-  -P password   the table's password, if it has one
+  -u            show protocols as numbers
+  -I            show times as seconds since 1970
+  -0            show times in UTC
+  -p socket     socket of the memory plugin (default: /tmp/collect.pipe)
+  -P password   password of the memory plugin
 ";
 
 /// Runs the client.
@@ -54,7 +54,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             println!("pmacct IMT plugin client, pmacct {}", env!("CARGO_PKG_VERSION"));
             return ExitCode::SUCCESS;
         }
-        Ok(Command::Ask(socket, request, warnings)) => {
+        Ok(Command::Query(socket, request, warnings)) => {
             warnings.iter().for_each(|warning| eprintln!("{warning}"));
             (socket, request)
         }
@@ -64,7 +64,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match ask(&socket, &request) {
+    match query(&socket, &request) {
         Ok(answered) if answered && request.query != Query::Customs => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
@@ -74,11 +74,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Asks and prints. False when the answer is a problem.
-fn ask(socket: &Path, request: &Request) -> io::Result<bool> {
+/// Sends the request and prints the answer. Returns false if the answer is an error.
+fn query(socket: &Path, request: &Request) -> io::Result<bool> {
     let unable = |_| io::Error::other(format!("Unable to connect to '{}'", socket.display()));
     let mut stream = UnixStream::connect(socket).map_err(unable)?;
-    // A daemon that refuses the client answers before it has read the request.
+    // A daemon that rejects the client answers before it has read the request.
     let sent = request.write(&mut stream);
     let mut out = io::stdout().lock();
     let mut text = Vec::new();
@@ -87,19 +87,19 @@ fn ask(socket: &Path, request: &Request) -> io::Result<bool> {
         let frame = Frame::read(&mut stream, &mut text).map_err(|error| match (&sent, error.kind()) {
             (Err(sent), _) => io::Error::new(sent.kind(), sent.to_string()),
             (_, io::ErrorKind::InvalidData) => error,
-            _ if begun => io::Error::other("the daemon broke the answer off"),
+            _ if begun => io::Error::other("the answer is incomplete: the daemon closed the connection"),
             _ => io::Error::other("the daemon closed the connection"),
         })?;
         match frame {
             Frame::Piece => begun = true,
             Frame::End => return Ok(true),
-            Frame::Problem => {
+            Frame::Error => {
                 eprintln!("ERROR: {}", String::from_utf8_lossy(&text));
                 return Ok(false);
             }
         }
         match out.write_all(&text).and_then(|()| out.flush()) {
-            // Whoever reads our output has seen enough.
+            // The reader of our output has closed the pipe.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(true),
             written => written?,
         }

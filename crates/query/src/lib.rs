@@ -1,9 +1,9 @@
-//! The memory table, asked: requests, answers, and the client `pmacct`.
+//! Queries of the memory plugin: requests, answers, and the client `pmacct`.
 //!
-//! A client connects to the table's Unix socket and sends one [`Request`]: the octets `pmq2`, a length of four octets and JSON of
-//! that length. The answer is a series of frames, each of a [kind](Frame), a length of four octets and text of that length:
-//! pieces of the answer, and then its end or a problem. So a client knows an answer that was cut off from one that is whole. The
-//! server makes the text, so that the client knows nothing of a table's layout.
+//! A client connects to the plugin's Unix socket and sends one [`Request`]: the octets `pmq2`, a length of four octets and JSON of
+//! that length. The answer is a series of frames, each with a [kind](Frame), a length of four octets and text of that length:
+//! pieces of the answer, then its end or an error. So the client can distinguish a truncated answer from a complete one. The
+//! server formats the text, so that the client does not depend on the layout of the table.
 #![forbid(unsafe_code)]
 
 pub mod client;
@@ -12,13 +12,13 @@ mod options;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
 
-/// What a request starts with: the protocol and its version.
+/// The start of a request: the protocol and its version.
 pub const MAGIC: [u8; 4] = *b"pmq2";
-/// Longest request, in octets.
+/// Maximum length of a request, in octets.
 pub const MAX_REQUEST: usize = 4 << 20;
-/// Longest text of a frame, in octets.
+/// Maximum length of the text of a frame, in octets.
 pub const MAX_FRAME: usize = 16 << 20;
-/// Octets before the text of a frame.
+/// Length of the head of a frame, in octets.
 pub const FRAME_HEAD: usize = 5;
 
 /// Kind of a frame.
@@ -26,14 +26,14 @@ pub const FRAME_HEAD: usize = 5;
 pub enum Frame {
     /// The next piece of the answer.
     Piece,
-    /// Why there is no answer, or not the rest of it. Nothing follows.
-    Problem,
-    /// The answer is whole. Nothing follows.
+    /// An error message: there is no answer, or no more of it. The last frame.
+    Error,
+    /// The answer is complete. The last frame.
     End,
 }
 
 impl Frame {
-    /// What stands before a text of that length.
+    /// The head of a frame with a text of this length.
     pub fn head(self, length: usize) -> [u8; FRAME_HEAD] {
         let [a, b, c, d] = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
         [self as u8, a, b, c, d]
@@ -42,17 +42,18 @@ impl Frame {
     /// Receives a frame into `text`.
     ///
     /// # Errors
-    /// Those of the socket, and octets that are no frame.
+    /// I/O errors of the socket, and malformed frames.
     pub fn read(from: &mut impl Read, text: &mut Vec<u8>) -> io::Result<Self> {
-        let wrong = || io::Error::new(io::ErrorKind::InvalidData, "the daemon is of another version");
+        let invalid =
+            || io::Error::new(io::ErrorKind::InvalidData, "the daemon has another version of the protocol");
         let mut head = [0; FRAME_HEAD];
         from.read_exact(&mut head)?;
         let [kind, length @ ..] = head;
         let length = u32::from_be_bytes(length) as usize;
-        let kinds = [Self::Piece, Self::Problem, Self::End];
-        let kind = kinds.into_iter().find(|known| *known as u8 == kind).ok_or_else(wrong)?;
+        let kinds = [Self::Piece, Self::Error, Self::End];
+        let kind = kinds.into_iter().find(|known| *known as u8 == kind).ok_or_else(invalid)?;
         if length > MAX_FRAME {
-            return Err(wrong());
+            return Err(invalid());
         }
         text.clear();
         match from.take(length as u64).read_to_end(text)? {
@@ -65,7 +66,7 @@ impl Frame {
 /// The counters of an aggregate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Counter {
-    /// Octets.
+    /// Bytes.
     Bytes,
     /// Packets.
     Packets,
@@ -73,7 +74,7 @@ pub enum Counter {
     Flows,
 }
 
-/// What is asked.
+/// The kind of a query.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Query {
     /// All aggregates (`-s`).
@@ -84,14 +85,14 @@ pub enum Query {
     Counters {
         /// The counter.
         counter: Option<Counter>,
-        /// One sum for all lines of values (`-S`).
+        /// Whether to return one sum for all lines of values (`-S`).
         sum: bool,
     },
-    /// The table is emptied (`-e`).
+    /// Clears the table (`-e`).
     Erase,
-    /// Seconds since that was done (`-i`).
+    /// Seconds since the table was cleared (`-i`).
     Since,
-    /// State of the table (`-t`).
+    /// Status of the table (`-t`).
     Status,
     /// Applications (`-C`).
     Classes,
@@ -99,47 +100,47 @@ pub enum Query {
     Customs,
 }
 
-/// The form of aggregates.
+/// The output format of aggregates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Format {
-    /// Columns filled with blanks.
+    /// Columns padded with spaces.
     #[default]
     Formatted,
     /// Columns with a separator.
     Csv,
-    /// An object a line.
+    /// One object per line.
     Json,
-    /// As formatted, without counters.
+    /// As `Formatted`, without counters.
     EventFormatted,
-    /// As CSV, without counters.
+    /// As `Csv`, without counters.
     EventCsv,
 }
 
 /// A request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
-    /// What is asked.
+    /// The query.
     pub query: Query,
-    /// Primitives that values stand for (`-c`), with commas between them. These and the lines are no lists, so that a
-    /// request takes no more memory than its octets.
+    /// Primitives of the values (`-c`), separated by commas. Neither this nor `lines` is a list, so that a request takes no
+    /// more memory than its octets.
     pub columns: String,
-    /// Lines of values with commas between them, one for each column; `*` stands for any.
+    /// Lines of values, separated by commas, one for each column; `*` matches any value.
     pub lines: String,
-    /// What the answer shows is removed with it: of all aggregates (`-s -e`), or of those that match (`-r`).
+    /// Removes the aggregates of the answer: all (`-s -e`), or those that match (`-r`).
     pub reset: bool,
-    /// Sorted downwards by that counter, and how many at most (`-T`).
+    /// Sorts by this counter in descending order, and limits the number of aggregates (`-T`).
     pub top: Option<(Counter, Option<usize>)>,
-    /// All columns, those that the table does not have, too (`-a`).
+    /// Shows all columns, including those that the table lacks (`-a`).
     pub all_columns: bool,
-    /// Form of the answer.
+    /// Output format.
     pub format: Format,
     /// Separator of CSV.
     pub separator: char,
-    /// Protocols as numbers.
+    /// Shows protocols as numbers.
     pub num_protos: bool,
-    /// Times as seconds since 1970.
+    /// Shows times as seconds since 1970.
     pub epoch: bool,
-    /// Times in UTC.
+    /// Shows times in UTC.
     pub utc: bool,
     /// Password, if the table has one.
     pub password: Option<String>,
@@ -168,7 +169,7 @@ impl Request {
     /// Sends the request.
     ///
     /// # Errors
-    /// Those of the socket, and a request that is too long.
+    /// I/O errors of the socket, and a request that is too long.
     pub fn write(&self, to: &mut impl Write) -> io::Result<()> {
         let body = serde_json::to_vec(self)?;
         let length = u32::try_from(body.len()).ok().filter(|_| body.len() <= MAX_REQUEST);
@@ -182,24 +183,24 @@ impl Request {
     /// Receives a request. No more than its announced length is read, and never more than [`MAX_REQUEST`].
     ///
     /// # Errors
-    /// Those of the socket, and octets that are no request.
+    /// I/O errors of the socket, and malformed requests.
     pub fn read(from: &mut impl Read) -> io::Result<Self> {
-        let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+        let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
         let mut head = [0; 8];
         from.read_exact(&mut head)?;
         let [a, b, c, d, length @ ..] = head;
         if [a, b, c, d] != MAGIC {
-            return Err(wrong("this is no client of this version"));
+            return Err(invalid("the client has another version of the protocol"));
         }
         let length = u32::from_be_bytes(length) as usize;
         if length > MAX_REQUEST {
-            return Err(wrong("the request is too long"));
+            return Err(invalid("the request is too long"));
         }
-        // The buffer grows as octets come, not by what the length says.
+        // The buffer grows as octets arrive, not by the announced length.
         let mut body = Vec::new();
         from.take(length as u64).read_to_end(&mut body)?;
         if body.len() < length {
-            return Err(wrong("the request ends early"));
+            return Err(invalid("the request is truncated"));
         }
         Ok(serde_json::from_slice(&body)?)
     }
@@ -211,7 +212,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_request_is_read_as_written() {
+    fn requests_round_trip() {
         let request = Request {
             query: Query::Counters { counter: Some(Counter::Bytes), sum: true },
             columns: "src_host".into(),
@@ -226,12 +227,12 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_is_read_as_written() {
+    fn frames_round_trip() {
         let mut text = Vec::new();
-        for (kind, sent) in [(Frame::Piece, &b"abc"[..]), (Frame::Problem, b"no"), (Frame::End, b"")] {
+        for (kind, sent) in [(Frame::Piece, &b"abc"[..]), (Frame::Error, b"no"), (Frame::End, b"")] {
             let octets = [&kind.head(sent.len())[..], sent].concat();
             assert_eq!((Frame::read(&mut octets.as_slice(), &mut text).unwrap(), text.as_slice()), (kind, sent));
-            // One that was cut off is not taken for a whole one.
+            // A truncated frame is an error.
             assert!(Frame::read(&mut &octets[..octets.len() - 1], &mut text).is_err());
         }
         assert!(Frame::read(&mut [0, 0xff, 0, 0, 0].as_slice(), &mut text).is_err());
@@ -240,7 +241,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn garbage_is_refused(octets in prop::collection::vec(any::<u8>(), 0..64), good_head in any::<bool>()) {
+        fn rejects_arbitrary_octets(octets in prop::collection::vec(any::<u8>(), 0..64), good_head in any::<bool>()) {
             let octets = if good_head { [&MAGIC[..], &octets].concat() } else { octets };
             prop_assert!(Request::read(&mut octets.as_slice()).is_err());
         }

@@ -4,28 +4,28 @@ use crate::{Counter, Format, Query, Request};
 use flow::primitive;
 use std::path::PathBuf;
 
-/// What the arguments ask for.
+/// The action that the arguments select.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     /// Show the usage.
     Help,
     /// Show the version.
     Version,
-    /// Ask the table at that socket. The second part are warnings.
-    Ask(PathBuf, Box<Request>, Vec<String>),
+    /// Query the memory plugin at a socket, after printing the warnings.
+    Query(PathBuf, Box<Request>, Vec<String>),
 }
 
-/// Where tables are asked when the command line does not say.
+/// The default socket.
 const DEFAULT_SOCKET: &str = "/tmp/collect.pipe";
-/// Letters with an argument.
+/// Options with an argument.
 const WITH_ARGUMENT: &str = "NMncTpOEP";
-/// Letters without.
+/// Options without an argument.
 const WITHOUT: &str = "sSaeirltCUuIhV0";
 
-/// Letters with their arguments, and words that belong to no letter.
+/// Options with their arguments, and words that belong to no option.
 type Letters<'a> = (Vec<(char, String)>, Vec<&'a str>);
 
-/// Splits arguments as getopt does: letters may be joined, and an argument may follow its letter at once.
+/// Splits arguments as getopt does: letters may be combined, and an argument may follow its letter directly.
 fn letters(arguments: &[String]) -> Result<Letters<'_>, String> {
     let (mut found, mut words) = (Vec::new(), Vec::new());
     let mut arguments = arguments.iter();
@@ -53,7 +53,7 @@ fn letters(arguments: &[String]) -> Result<Letters<'_>, String> {
     Ok((found, words))
 }
 
-/// Reads the arguments, those behind the program's name. The error is a line for the user.
+/// Reads the arguments after the program's name. The error is a message for the user.
 pub(crate) fn parse(arguments: &[String]) -> Result<Command, String> {
     let mut request = Request::default();
     let mut socket = PathBuf::from(DEFAULT_SOCKET);
@@ -87,7 +87,7 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Command, String> {
             'S' => sum = true,
             'a' => request.all_columns = true,
             'r' => request.reset = true,
-            // Answers are always made from one state of the table.
+            // An answer always shows one consistent state of the table.
             'l' => {}
             'u' => request.num_protos = true,
             'I' => request.epoch = true,
@@ -116,32 +116,33 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Command, String> {
         }
         [Query::Erase, Query::Match | Query::Counters { .. }]
         | [Query::Match | Query::Counters { .. }, Query::Erase] => {
-            return Err("ERROR: -e would empty the whole table: -r removes what -N or -M match.".to_owned());
+            return Err("ERROR: -e clears the whole table. Use -r to remove the aggregates that -N or -M match."
+                .to_owned());
         }
         _ => return Err("ERROR: -s, -t, -N, -M and -C options are each mutually exclusive.".to_owned()),
     };
-    if let Some((letter, needs)) = out_of_place(&given, &query) {
+    if let Some((letter, needs)) = misplaced(&given, &query) {
         return Err(format!("ERROR: -{letter} needs {needs}."));
     }
     warnings.extend(
         without_effect(&given, &query, request.format).iter().map(|text| format!("WARN: {text}. Ignored.")),
     );
-    warnings.extend(words.iter().map(|word| format!("WARN: '{word}' belongs to no option. Ignored.")));
+    warnings.extend(words.iter().map(|word| format!("WARN: unexpected argument '{word}'. Ignored.")));
     if let Query::Counters { .. } = query {
         query = Query::Counters { counter, sum };
     }
     if let Some(data) = data {
         if request.columns.is_empty() {
-            return Err("ERROR: -N and -M need -c, which tells what their values stand for.".to_owned());
+            return Err("ERROR: -N and -M need -c, which lists the primitives of their values.".to_owned());
         }
         request.lines = lines(&data, request.columns.split(',').count())?;
     }
     request.query = query;
-    Ok(Command::Ask(socket, Box::new(request), warnings))
+    Ok(Command::Query(socket, Box::new(request), warnings))
 }
 
-/// The first letter that needs another query, and which one it needs.
-fn out_of_place(given: &str, query: &Query) -> Option<(char, &'static str)> {
+/// The first option that requires another query, and that query.
+fn misplaced(given: &str, query: &Query) -> Option<(char, &'static str)> {
     let needs = match query {
         Query::All => &[('n', "-N"), ('S', "-N"), ('r', "-N or -M")][..],
         Query::Match => &[('n', "-N"), ('S', "-N")],
@@ -151,21 +152,17 @@ fn out_of_place(given: &str, query: &Query) -> Option<(char, &'static str)> {
     needs.iter().find(|(letter, _)| given.contains(*letter)).copied()
 }
 
-/// What changes nothing in the answer. pmacct accepts it too, so it is no error.
+/// Options without effect on the answer. pmacct accepts them too, so they are not errors.
 fn without_effect(given: &str, query: &Query, format: Format) -> Vec<&'static str> {
     let shows = matches!(query, Query::All | Query::Match);
     let matches = matches!(query, Query::Match | Query::Counters { .. });
     let csv = matches!(format, Format::Csv | Format::EventCsv);
     [
-        ('c', matches, "-c names the primitives of -N and -M, and neither is there"),
-        ('O', shows, "-O is the format of -s and -M"),
-        ('a', shows, "-a is for -s and -M"),
-        (
-            'a',
-            !shows || format != Format::Json,
-            "-a is for formatted and CSV output: JSON has the members of the table",
-        ),
-        ('E', csv, "-E is the separator of CSV (-O csv)"),
+        ('c', matches, "-c has no effect without -N or -M"),
+        ('O', shows, "-O has no effect without -s or -M"),
+        ('a', shows, "-a has no effect without -s or -M"),
+        ('a', !shows || format != Format::Json, "-a has no effect on JSON output"),
+        ('E', csv, "-E has no effect without -O csv"),
     ]
     .into_iter()
     .filter(|(letter, has_effect, _)| !has_effect && given.contains(*letter))
@@ -220,14 +217,14 @@ fn top(argument: &str) -> Result<(Counter, Option<usize>), String> {
         Some((word, count)) => (word, Some(count)),
         None => (argument, None),
     };
-    let wrong =
-        || format!("ERROR: -T: '{argument}' is not one of bytes, packets, flows, with ,N behind it or not");
-    let counter = counters(word.trim()).flatten().ok_or_else(wrong)?;
-    let count = count.map(|count| count.trim().parse().map_err(|_| wrong())).transpose()?;
+    let invalid =
+        || format!("ERROR: -T: '{argument}' is not one of bytes, packets, flows, optionally followed by ,N");
+    let counter = counters(word.trim()).flatten().ok_or_else(invalid)?;
+    let count = count.map(|count| count.trim().parse().map_err(|_| invalid())).transpose()?;
     Ok((counter, count))
 }
 
-/// Lines of values: between semicolons, or one a line of a file.
+/// Lines of values: separated by semicolons, or the lines of a file.
 fn lines(data: &str, columns: usize) -> Result<String, String> {
     let lines: Vec<String> = match data.strip_prefix("file:") {
         None => data.split(';').map(str::to_owned).collect(),
@@ -253,13 +250,13 @@ mod tests {
     fn ask(line: &str) -> Result<Request, String> {
         let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
         parse(&arguments).map(|command| match command {
-            Command::Ask(_, request, _) => *request,
+            Command::Query(_, request, _) => *request,
             other => panic!("{other:?}"),
         })
     }
 
     #[test]
-    fn letters_are_read_as_getopt_does() {
+    fn options_are_parsed_as_by_getopt() {
         let request = ask("-sOjson -T packets,1").unwrap();
         assert_eq!((request.format, request.top), (Format::Json, Some((Counter::Packets, Some(1)))));
         let request = ask("-c src_host,dst_port -N 10.0.0.1,80;10.0.0.2,* -n all -S").unwrap();
@@ -271,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_is_shown_and_emptied_at_once() {
+    fn show_and_clear_can_be_combined() {
         for line in ["-s -e", "-e -s -O json"] {
             let request = ask(line).unwrap();
             assert_eq!((request.query, request.reset), (Query::All, true), "{line}");
@@ -280,19 +277,19 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_effect_is_a_warning() {
+    fn options_without_effect_cause_a_warning() {
         for (line, expected) in [
-            ("-s -c src_host", &["-c names"][..]),
-            ("-s -a -O json", &["JSON has the members"]),
-            ("-s -E ;", &["separator of CSV"]),
+            ("-s -c src_host", &["-c has no effect"][..]),
+            ("-s -a -O json", &["-a has no effect on JSON"]),
+            ("-s -E ;", &["-E has no effect"]),
             ("-s -E ; -O event_csv", &[]),
             ("-s -l -a -O csv -u -I -0 -T bytes", &[]),
-            ("-c src_host -N 10.0.0.1 -O json -a", &["format of -s", "-a is for -s"]),
+            ("-c src_host -N 10.0.0.1 -O json -a", &["-O has no effect", "-a has no effect"]),
             ("-c src_host -M 10.0.0.1 -r -O json", &[]),
-            ("-s json", &["'json' belongs to no option"]),
+            ("-s json", &["unexpected argument 'json'"]),
         ] {
             let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
-            let Ok(Command::Ask(_, _, warnings)) = parse(&arguments) else { panic!("{line}") };
+            let Ok(Command::Query(_, _, warnings)) = parse(&arguments) else { panic!("{line}") };
             assert_eq!(warnings.len(), expected.len(), "{line}: {warnings:?}");
             for (warning, expected) in warnings.iter().zip(expected) {
                 assert!(warning.contains(expected), "{line}: {warning}");
@@ -301,8 +298,8 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told() {
-        for (line, told) in [
+    fn mistakes_are_reported() {
+        for (line, expected) in [
             ("-w", "invalid option"),
             ("-s -t", "mutually exclusive"),
             ("-N 1", "need -c"),
@@ -320,12 +317,12 @@ mod tests {
             ("-c src_host -M 10.0.0.1 -n all", "-n needs -N"),
             ("-c src_host -N 10.0.0.1 -T bytes", "-T needs -s or -M"),
             ("-i -T bytes", "-T needs -s or -M"),
-            ("-c src_host -M 10.0.0.1 -e", "-r removes what -N or -M match"),
-            ("-e -c src_host -N 10.0.0.1", "-r removes what -N or -M match"),
+            ("-c src_host -M 10.0.0.1 -e", "Use -r to remove"),
+            ("-e -c src_host -N 10.0.0.1", "Use -r to remove"),
             ("-s -i", "mutually exclusive"),
         ] {
             let error = ask(line).unwrap_err();
-            assert!(error.contains(told), "{line}: {error}");
+            assert!(error.contains(expected), "{line}: {error}");
         }
     }
 }

@@ -44,7 +44,7 @@ fn datagram(format: DataFormat, routed: bool) -> Vec<u8> {
     datagram.finish()
 }
 
-/// Looks at each record of each sample, as whatever uses them does.
+/// Reads each record of each sample, as callers do.
 fn read(octets: &[u8], mut sequence: Option<&mut Sequence>) -> u64 {
     let Ok(datagram) = sflow::open(octets) else { return 0 };
     let mut sum = 0;

@@ -1,4 +1,4 @@
-//! The datagram: its header, and the way from one sample to the next.
+//! The datagram: its header and its samples.
 //!
 //! | octets | version 5 | versions 2 and 4 |
 //! |---|---|---|
@@ -10,7 +10,7 @@
 //! | 4 | number of samples | the same |
 //! | | samples, each after format and length | samples, each after its type |
 
-use crate::fault::{DecodeError, What};
+use crate::error::{DecodeError, DecodeErrorKind};
 use crate::sample::Sample;
 use crate::xdr::Xdr;
 use std::net::IpAddr;
@@ -21,19 +21,19 @@ use wire::Reader;
 pub struct Header {
     /// 2, 4 or 5.
     pub version: u32,
-    /// Address of the agent, which need not be the one that the datagram comes from; none if the agent does not know.
+    /// Address of the agent, which may differ from the source address of the datagram; `None` if the agent does not know it.
     pub agent: Option<IpAddr>,
-    /// Which of the agent's streams of datagrams this is; version 5.
+    /// Sub-agent ID; version 5 only.
     pub sub_agent: Option<u32>,
-    /// Datagrams of the agent and sub-agent, counted.
+    /// Sequence number of the datagram, for each agent and sub-agent.
     pub sequence: u32,
     /// Milliseconds since the agent started.
     pub uptime_ms: u32,
-    /// Samples announced. Nothing is sized by it.
+    /// Announced number of samples. It never determines the size of an allocation.
     pub samples: u32,
 }
 
-/// A datagram, opened.
+/// A datagram whose header was read.
 #[derive(Clone, Copy, Debug)]
 pub struct Datagram<'a> {
     /// Its header.
@@ -41,15 +41,15 @@ pub struct Datagram<'a> {
     body: Reader<'a>,
 }
 
-/// Opens a datagram.
+/// Reads the header of a datagram.
 ///
 /// # Errors
-/// The header is cut short, of another version, or has an address of another family.
+/// The header is truncated, its version is not supported, or the type of the agent address is unknown.
 pub fn open(octets: &[u8]) -> Result<Datagram<'_>, DecodeError> {
     let mut r = Reader::new(octets);
     let version = r.u32()?;
     if !matches!(version, 2 | 4 | 5) {
-        return Err(DecodeError::new(0, What::Version(version)));
+        return Err(DecodeError::new(0, DecodeErrorKind::Version(version)));
     }
     let agent = Xdr::read(&mut r)?;
     let sub_agent = if version == 5 { Some(r.u32()?) } else { None };
@@ -73,8 +73,8 @@ pub struct Samples<'a> {
 }
 
 impl<'a> Iterator for Samples<'a> {
-    /// A fault is given once. It is the last item if the next sample cannot be found, as always in versions 2 and 4. So is a flow
-    /// sample whose end cannot be found: its records say so.
+    /// An error is returned once. It is the last item if the end of the sample is unknown, as always in versions 2 and 4. A flow
+    /// sample without an end is also the last item: its records end with the error.
     type Item = Result<Sample<'a>, DecodeError>;
 
     #[inline]
@@ -82,7 +82,7 @@ impl<'a> Iterator for Samples<'a> {
         self.left = self.left.checked_sub(1)?;
         let (sample, rest) = match self.version {
             5 => Sample::framed(self.r),
-            version => Sample::unframed(self.r, version).unwrap_or_else(|fault| (Err(fault), None)),
+            version => Sample::unframed(self.r, version).unwrap_or_else(|error| (Err(error), None)),
         };
         match rest {
             Some(rest) => self.r = rest,

@@ -1,7 +1,7 @@
-//! The writer of datagrams, for generators of traffic, tests and probes.
+//! The encoder of datagrams, for traffic generators, tests and probes.
 //!
-//! It takes what the decoder gives: heads and records. Lists in records are views over octets, so they are put
-//! into octets first, with [`words`] and [`as_path`].
+//! Its input has the types of the decoder's output: heads and records. Lists in records are views of octets, so
+//! [`words`] and [`as_path`] encode them first.
 //!
 //! ```
 //! use sflow::encode::Datagram;
@@ -27,17 +27,17 @@ use std::fmt;
 use std::net::IpAddr;
 use wire::{Reader, Writer};
 
-/// Most octets that UDP over IPv4 carries.
+/// Maximum length of a datagram over IPv4, in octets.
 pub const MAX_DATAGRAM: usize = 65_507;
 
-/// Why a sample is not written. The datagram is as it was before.
+/// Why a sample was not added. The datagram is unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EncodeError {
-    /// The datagram would be longer than UDP carries.
+    /// The datagram would exceed the maximum length of UDP.
     TooLong,
-    /// An index, value or format has more bits than a compact sample, or one of versions 2 and 4, has for it.
+    /// An index, value or format does not fit in a compact sample or in one of versions 2 and 4.
     TooGreat,
-    /// The version has no such sample, record or block.
+    /// The version has no sample, record or block of this format.
     NoSuch(DataFormat),
     /// Versions 2 and 4: a flow sample has one description of the packet, first; a counter sample one block.
     Shape,
@@ -46,9 +46,9 @@ pub enum EncodeError {
 impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooLong => write!(f, "a datagram has at most {MAX_DATAGRAM} octets"),
+            Self::TooLong => write!(f, "the datagram exceeds {MAX_DATAGRAM} octets"),
             Self::TooGreat => f.write_str("a number does not fit in a compact sample"),
-            Self::NoSuch(format) => write!(f, "the version has no format {format}"),
+            Self::NoSuch(format) => write!(f, "this version of sFlow has no format {format}"),
             Self::Shape => f.write_str("the version has one description of the packet, or block, for a sample"),
         }
     }
@@ -56,7 +56,7 @@ impl fmt::Display for EncodeError {
 
 impl std::error::Error for EncodeError {}
 
-/// A datagram being put together.
+/// A datagram under construction.
 #[derive(Clone, Debug)]
 pub struct Datagram {
     w: Writer,
@@ -66,17 +66,17 @@ pub struct Datagram {
 }
 
 impl Datagram {
-    /// One of version 5, without samples.
+    /// A datagram of version 5, without samples.
     pub fn v5(agent: Option<IpAddr>, sub_agent: u32, sequence: u32, uptime_ms: u32) -> Self {
         Self::new(5, agent, Some(sub_agent), sequence, uptime_ms)
     }
 
-    /// One of version 4, without samples.
+    /// A datagram of version 4, without samples.
     pub fn v4(agent: Option<IpAddr>, sequence: u32, uptime_ms: u32) -> Self {
         Self::new(4, agent, None, sequence, uptime_ms)
     }
 
-    /// One of version 2, without samples.
+    /// A datagram of version 2, without samples.
     pub fn v2(agent: Option<IpAddr>, sequence: u32, uptime_ms: u32) -> Self {
         Self::new(2, agent, None, sequence, uptime_ms)
     }
@@ -93,17 +93,17 @@ impl Datagram {
         Self { w, version, samples: 0, samples_at }
     }
 
-    /// Octets so far.
+    /// Length, in octets.
     pub fn len(&self) -> usize {
         self.w.len()
     }
 
-    /// True without samples.
+    /// Returns true if there are no samples.
     pub fn is_empty(&self) -> bool {
         self.samples == 0
     }
 
-    /// Samples so far.
+    /// Number of samples.
     pub fn samples(&self) -> u32 {
         self.samples
     }

@@ -1,8 +1,8 @@
-//! Flow samples of version 5 as frames of octets: found, but not read.
+//! A fast path for flow samples of version 5: it finds records without decoding them.
 //!
-//! Reading a sample to a [`Sample`](crate::Sample) and its records to [`FlowRecord`](crate::FlowRecord)s moves values of many shapes
-//! from hand to hand. Who wants two or three records of millions of samples takes frames instead: [`Samples::next_flow_frame`], then
-//! [`Frames`], then [`Contents`]. If anything is not as expected they give nothing, and the general decoder finds the error.
+//! Decoding to [`Sample`](crate::Sample) and [`FlowRecord`](crate::FlowRecord) moves large values. A caller that needs two or three
+//! records of millions of samples uses [`Samples::next_flow_frame`], [`Frames`] and [`Contents`] instead. They return nothing for
+//! unexpected input, and the general decoder reports the error.
 
 use crate::datagram::Samples;
 use crate::flow::{RawHeader, Router, Switch};
@@ -10,21 +10,21 @@ use crate::sample::{DataFormat, SourceId};
 use crate::xdr::{Xdr, size};
 use wire::Reader;
 
-/// Octets of format and length before a sample or record.
+/// Octets of the format and length before a sample or record.
 const FRAME: usize = 8;
 
-/// A flow sample whose records are not read.
+/// A flow sample whose records are not decoded.
 #[derive(Clone, Copy, Debug)]
 pub struct FlowFrame<'a> {
     /// [`DataFormat::FLOW`] or [`DataFormat::FLOW_EXPANDED`].
     pub format: DataFormat,
-    /// Index of what the sample was taken of.
+    /// Index of the data source.
     pub source_index: u32,
-    /// One packet of so many is sampled.
+    /// Sampling rate N: one in N packets is sampled.
     pub sampling_rate: u32,
-    /// Where the packet came in, as [`FlowHead::input_number`](crate::FlowHead::input_number).
+    /// Input interface, as [`FlowHead::input_number`](crate::FlowHead::input_number).
     pub input: u32,
-    /// Where it went out, as [`FlowHead::output_number`](crate::FlowHead::output_number).
+    /// Output interface, as [`FlowHead::output_number`](crate::FlowHead::output_number).
     pub output: u32,
     /// Its records.
     pub records: Frames<'a>,
@@ -42,8 +42,8 @@ pub struct Frames<'a> {
 pub struct Contents<'a>(&'a [u8]);
 
 impl<'a> Samples<'a> {
-    /// The next sample, if it is a flow sample of version 5 with all of its head. Else nothing is moved, and
-    /// [`next`](Iterator::next) tells what is there.
+    /// The next sample, if it is a flow sample of version 5 with a complete head. Otherwise the position does not change, and
+    /// [`next`](Iterator::next) returns the sample or the error.
     #[inline]
     pub fn next_flow_frame(&mut self) -> Option<FlowFrame<'a>> {
         if self.version != 5 {
@@ -75,7 +75,7 @@ impl<'a> Samples<'a> {
 }
 
 impl<'a> Frames<'a> {
-    /// The next record. None at the end, and where a record is not whole.
+    /// The next record. `None` at the end, and if a record is truncated.
     #[inline]
     pub fn next_frame(&mut self) -> Option<(DataFormat, Contents<'a>)> {
         let left = self.left.checked_sub(1)?;
@@ -86,7 +86,7 @@ impl<'a> Frames<'a> {
         Some((format, Contents(octets)))
     }
 
-    /// True when all records that were announced were given.
+    /// Returns true if all announced records were returned.
     #[inline]
     pub fn is_at_end(&self) -> bool {
         self.left == 0
@@ -94,26 +94,26 @@ impl<'a> Frames<'a> {
 }
 
 impl<'a> Contents<'a> {
-    /// As the start of a packet.
+    /// Reads the raw header of a packet.
     #[inline]
     pub fn raw_header(self) -> Option<RawHeader<'a>> {
         RawHeader::read(&mut Reader::new(self.0)).ok()
     }
 
-    /// As VLANs and priorities of a switch.
+    /// Reads VLANs and priorities of a switch.
     #[inline]
     pub fn switch(self) -> Option<Switch> {
         Switch::read(&mut Reader::new(self.0)).ok()
     }
 
-    /// As next hop and prefix lengths of a router.
+    /// Reads next hop and prefix lengths of a router.
     #[inline]
     pub fn router(self) -> Option<Router> {
         Router::read(&mut Reader::new(self.0)).ok()
     }
 }
 
-/// The format, and the octets that it announces after it, as [`xdr::contents`](crate::xdr::contents) gives them.
+/// The format, and the contents of the announced length, as [`xdr::contents`](crate::xdr::contents) returns them.
 #[inline]
 fn framed(octets: &[u8]) -> Option<(DataFormat, &[u8])> {
     let (head, rest) = octets.split_first_chunk::<FRAME>()?;
@@ -123,7 +123,7 @@ fn framed(octets: &[u8]) -> Option<(DataFormat, &[u8])> {
     Some((DataFormat(format), contents))
 }
 
-/// Octets that `len` of them take with their padding, of which the end may be missing.
+/// `len` with padding; the padding at the end may be missing.
 #[inline]
 fn padded(len: usize, left: usize) -> usize {
     len.next_multiple_of(4).min(left)

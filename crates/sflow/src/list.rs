@@ -1,18 +1,18 @@
-//! Lists of numbers and AS paths, as views over the octets that hold them.
+//! Lists of numbers and AS paths, as views of their octets.
 
 use crate::DecodeError;
 use crate::xdr::{Xdr, count, size};
 use std::fmt;
 use wire::{Reader, Writer};
 
-/// Numbers of four octets one after the other: labels, communities, tags, AS numbers.
+/// A list of numbers of four octets each: labels, communities, tags, AS numbers.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Words<'a> {
     octets: &'a [u8],
 }
 
 impl<'a> Words<'a> {
-    /// A view over such octets, network byte order. One to three octets more at the end are not looked at.
+    /// A view of octets in network byte order. One to three octets after the last number are ignored.
     pub fn new(octets: &'a [u8]) -> Self {
         let whole = octets.len() & !3;
         Self { octets: octets.get(..whole).unwrap_or_default() }
@@ -23,17 +23,17 @@ impl<'a> Words<'a> {
         self.octets
     }
 
-    /// How many numbers.
+    /// The number of elements.
     pub fn len(&self) -> usize {
         self.octets.len() / 4
     }
 
-    /// True when there is none.
+    /// Returns true if there are none.
     pub fn is_empty(&self) -> bool {
         self.octets.is_empty()
     }
 
-    /// The numbers in their order.
+    /// The numbers, in order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = u32> + ExactSizeIterator + Clone + use<'a> {
         self.octets.as_chunks::<4>().0.iter().map(|word| u32::from_be_bytes(*word))
     }
@@ -67,12 +67,12 @@ impl<'a> Xdr<'a> for Words<'a> {
     }
 }
 
-/// What a segment of an AS path is.
+/// Type of a segment of an AS path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SegmentType(pub u32);
 
 impl SegmentType {
-    /// AS numbers without order.
+    /// An unordered set of AS numbers.
     pub const SET: Self = Self(1);
     /// AS numbers in the order of the path, nearest first.
     pub const SEQUENCE: Self = Self(2);
@@ -95,13 +95,13 @@ pub struct AsPath<'a> {
 }
 
 impl<'a> AsPath<'a> {
-    /// A path as in version 2: only AS numbers, which are one sequence.
+    /// A path of version 2: AS numbers only, which form one sequence.
     pub fn plain(ases: Words<'a>) -> Self {
         Self { octets: ases.octets(), plain: true }
     }
 
-    /// Reads a path of segments, as in versions 4 and 5. Each of them is read, so that what
-    /// [`AsPath::segments`] gives is the whole path.
+    /// Reads a path of segments, as in versions 4 and 5. All of them are checked, so that
+    /// [`AsPath::segments`] returns the whole path.
     pub(crate) fn read_segments(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let segments = r.u32()?;
         let start = *r;
@@ -121,7 +121,7 @@ impl<'a> AsPath<'a> {
         }
     }
 
-    /// The segments in their order.
+    /// The segments, in order.
     pub fn segments(&self) -> Segments<'a> {
         Segments { r: Reader::new(self.octets), plain: self.plain }
     }
@@ -141,7 +141,7 @@ impl<'a> AsPath<'a> {
         self.segments().filter_map(|segment| segment.ases.last()).last()
     }
 
-    /// True when there is no AS number.
+    /// Returns true if there is no AS number.
     pub fn is_empty(&self) -> bool {
         self.first().is_none()
     }

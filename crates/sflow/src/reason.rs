@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-/// A reason for a discard. The registry grows; a number without a name is one all the same.
+/// A reason for a discard. The registry grows; a number without a name is valid too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Reason(pub u32);
 
@@ -49,7 +49,7 @@ const ICMP_NAMES: &[&str] = &[
     "precedence_cutoff",
 ];
 
-/// The first of sFlow's own codes.
+/// The first code that sFlow defines itself.
 const OWN: usize = 256;
 
 const NAMES: &[&str] = &[

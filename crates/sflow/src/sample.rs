@@ -1,11 +1,10 @@
 //! Samples.
 //!
-//! A compact sample packs the class of its source in 8 bits beside 24 bits of index, and what an interface
-//! is in 2 bits beside 30 bits of value. Agents with greater indexes use expanded samples, which have 32 bits for
-//! each.
+//! A compact sample stores the class of its source in 8 bits and the index in 24 bits, the format of an interface in 2 bits
+//! and its value in 30 bits. Agents with larger indexes use expanded samples, with 32 bits for each.
 
 use crate::counters::Blocks;
-use crate::fault::{DecodeError, What};
+use crate::error::{DecodeError, DecodeErrorKind};
 use crate::flow::Records;
 use crate::reason::Reason;
 use crate::xdr::contents;
@@ -13,7 +12,7 @@ use std::fmt;
 use wire::Reader;
 
 /// The format of a sample or record: the enterprise that defined it in the upper 20 bits, its number in the
-/// lower 12. Versions 2 and 4 have types where version 5 has formats; they stand as formats of enterprise 0.
+/// lower 12. Versions 2 and 4 have types instead; they are represented as formats of enterprise 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DataFormat(pub u32);
 
@@ -29,7 +28,7 @@ impl DataFormat {
     /// A discarded packet.
     pub const DISCARDED: Self = Self(5);
 
-    /// The format of that number, of that enterprise.
+    /// The format with this number of an enterprise.
     pub const fn new(enterprise: u32, format: u32) -> Self {
         Self(enterprise << 12 | format & 0xfff)
     }
@@ -39,7 +38,7 @@ impl DataFormat {
         self.0 >> 12
     }
 
-    /// The number that the enterprise gave.
+    /// The number that the enterprise assigned.
     pub const fn format(self) -> u32 {
         self.0 & 0xfff
     }
@@ -52,7 +51,7 @@ impl fmt::Display for DataFormat {
     }
 }
 
-/// What a sample was taken of.
+/// The data source of a sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SourceId {
     /// 0: an interface, 1: a VLAN, 2: a physical entity (ENTITY-MIB), 3: a logical entity.
@@ -67,40 +66,40 @@ impl SourceId {
         Self { class: bits >> 24, index: bits & 0x00ff_ffff }
     }
 
-    /// As the 32 bits of a compact sample, if it fits.
+    /// The 32 bits of a compact sample, if it fits.
     pub const fn to_compact(self) -> Option<u32> {
         if self.class < 1 << 8 && self.index < 1 << 24 { Some(self.class << 24 | self.index) } else { None }
     }
 }
 
-/// An interface, or why there is not one.
+/// An interface, or why there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Interface {
     /// 0: one interface, 1: none, the packet was discarded, 2: several.
     pub format: u32,
-    /// ifIndex, reason or number, by the format.
+    /// ifIndex, reason or number of interfaces, depending on the format.
     pub value: u32,
 }
 
-/// What an [`Interface`] says.
+/// The meaning of an [`Interface`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InterfaceKind {
     /// The agent does not know.
     Unknown,
-    /// This ifIndex.
+    /// The interface with this ifIndex.
     Index(u32),
     /// Packets from or to the agent itself.
     Internal,
-    /// Discarded for that reason.
+    /// Discarded, for this reason.
     Discarded(Reason),
-    /// Sent to so many interfaces; 0 if the agent does not know how many.
+    /// Sent to several interfaces: their number, or 0 if the agent does not know it.
     Multiple(u32),
-    /// Of a format that nobody knows.
+    /// An unknown format.
     Other,
 }
 
 impl Interface {
-    /// The value of format 0 that means the agent itself.
+    /// The value of format 0 that identifies the agent itself.
     pub const INTERNAL: u32 = 0x3fff_ffff;
 
     /// One interface.
@@ -113,17 +112,17 @@ impl Interface {
         Self { format: bits >> 30, value: bits & 0x3fff_ffff }
     }
 
-    /// From the output of versions 2 and 4, where the top bit alone stands for several interfaces.
+    /// From the output of versions 2 and 4, where only the top bit indicates several interfaces.
     const fn output(bits: u32) -> Self {
         Self { format: (bits >> 31) << 1, value: bits & 0x7fff_ffff }
     }
 
-    /// The 32 bits of a compact sample. Values that do not fit run into the format.
+    /// The 32 bits of a compact sample. Values that do not fit overwrite the format.
     pub const fn bits(self) -> u32 {
         self.format << 30 | self.value
     }
 
-    /// What it says.
+    /// Its meaning.
     pub const fn kind(self) -> InterfaceKind {
         match (self.format, self.value) {
             (0, 0) => InterfaceKind::Unknown,
@@ -136,24 +135,24 @@ impl Interface {
     }
 }
 
-/// What stands before the records of a flow sample.
+/// The head of a flow sample, before its records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowHead {
     /// [`DataFormat::FLOW`] or [`DataFormat::FLOW_EXPANDED`].
     pub format: DataFormat,
-    /// Flow samples of the source, counted.
+    /// Sequence number among the flow samples of the source.
     pub sequence: u32,
-    /// Where it was taken.
+    /// Data source.
     pub source: SourceId,
-    /// One packet of so many is sampled.
+    /// Sampling rate N: one in N packets is sampled.
     pub sampling_rate: u32,
-    /// Packets that could have been sampled, since the agent started; wraps.
+    /// Number of packets that could have been sampled since the agent started; wraps.
     pub pool: u32,
-    /// Samples that the agent lost, since it started.
+    /// Number of samples that the agent has lost since it started.
     pub drops: u32,
-    /// Where the packet came in.
+    /// Input interface of the packet.
     pub input: Interface,
-    /// Where it went out.
+    /// Output interface of the packet.
     pub output: Interface,
 }
 
@@ -176,36 +175,36 @@ impl FlowHead {
 /// A sampled packet.
 #[derive(Clone, Debug)]
 pub struct FlowSample<'a> {
-    /// What stands before its records.
+    /// Its head.
     pub head: FlowHead,
     pub(crate) records: Records<'a>,
 }
 
 impl<'a> FlowSample<'a> {
-    /// What is known about the packet.
+    /// The records of the packet.
     #[inline]
     pub fn records(&self) -> Records<'a> {
         self.records.clone()
     }
 }
 
-/// What stands before the blocks of a counter sample.
+/// The head of a counter sample, before its blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CounterHead {
     /// [`DataFormat::COUNTERS`] or [`DataFormat::COUNTERS_EXPANDED`].
     pub format: DataFormat,
-    /// Counter samples of the source, counted.
+    /// Sequence number among the counter samples of the source.
     pub sequence: u32,
-    /// Whose counters these are.
+    /// Data source of the counters.
     pub source: SourceId,
-    /// Seconds between samples; versions 2 and 4.
+    /// Seconds between samples; versions 2 and 4 only.
     pub interval_secs: Option<u32>,
 }
 
 /// Counters of an interface, a VLAN, a host.
 #[derive(Clone, Debug)]
 pub struct CounterSample<'a> {
-    /// What stands before its blocks.
+    /// Its head.
     pub head: CounterHead,
     pub(crate) blocks: Blocks<'a>,
 }
@@ -217,18 +216,18 @@ impl<'a> CounterSample<'a> {
     }
 }
 
-/// What stands before the records of a discarded packet.
+/// The head of a discarded-packet sample, before its records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DiscardHead {
-    /// Discarded packets of the source, counted.
+    /// Sequence number among the discarded packets of the source.
     pub sequence: u32,
-    /// Where it was seen.
+    /// Data source.
     pub source: SourceId,
-    /// Notifications that the agent lost, since it started.
+    /// Number of notifications that the agent has lost since it started.
     pub drops: u32,
-    /// ifIndex where the packet came in; 0 if unknown.
+    /// ifIndex of the input interface; 0 if unknown.
     pub input: u32,
-    /// ifIndex where it would have gone out; 0 if unknown.
+    /// ifIndex of the intended output interface; 0 if unknown.
     pub output: u32,
     /// Why it was discarded.
     pub reason: Reason,
@@ -237,19 +236,19 @@ pub struct DiscardHead {
 /// A packet that was discarded.
 #[derive(Clone, Debug)]
 pub struct DiscardedSample<'a> {
-    /// What stands before its records.
+    /// Its head.
     pub head: DiscardHead,
     pub(crate) records: Records<'a>,
 }
 
 impl<'a> DiscardedSample<'a> {
-    /// What is known about the packet.
+    /// The records of the packet.
     pub fn records(&self) -> Records<'a> {
         self.records.clone()
     }
 }
 
-/// A sample or record of a format that is not known here, or of which nothing is known.
+/// A sample or record of an unknown format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unknown<'a> {
     /// Its format.
@@ -271,7 +270,7 @@ pub enum Sample<'a> {
     Unknown(Unknown<'a>),
 }
 
-/// The next numbers, looked for at once.
+/// Reads several numbers with one bounds check.
 #[inline]
 fn numbers<const OCTETS: usize, const N: usize>(r: &mut Reader<'_>) -> Result<[u32; N], DecodeError> {
     const { assert!(OCTETS == 4 * N) };
@@ -283,7 +282,7 @@ fn numbers<const OCTETS: usize, const N: usize>(r: &mut Reader<'_>) -> Result<[u
     Ok(numbers)
 }
 
-/// A sample, and the reader after it, if its end is found.
+/// A sample, and the reader after it if its end is known.
 type Found<'a> = (Result<Sample<'a>, DecodeError>, Option<Reader<'a>>);
 
 impl<'a> Sample<'a> {
@@ -292,22 +291,22 @@ impl<'a> Sample<'a> {
     pub(crate) fn framed(mut r: Reader<'a>) -> Found<'a> {
         let [format, len] = match numbers::<8, 2>(&mut r) {
             Ok(numbers) => numbers,
-            Err(fault) => return (Err(fault), None),
+            Err(error) => return (Err(error), None),
         };
         match contents(&mut r, len) {
             Ok(body) => (Self::of(DataFormat(format), body), Some(r)),
-            Err(fault) => (Self::cut(DataFormat(format), r, fault), None),
+            Err(error) => (Self::cut(DataFormat(format), r, error), None),
         }
     }
 
-    /// A sample that is longer than what is left. The records of a flow sample that are whole are as good as without the others.
+    /// A sample that is longer than the rest of the datagram. The complete records of a flow sample are still valid.
     #[cold]
-    fn cut(format: DataFormat, left: Reader<'a>, fault: DecodeError) -> Result<Self, DecodeError> {
+    fn cut(format: DataFormat, left: Reader<'a>, error: DecodeError) -> Result<Self, DecodeError> {
         match Self::of(format, left) {
             Ok(Self::Flow(FlowSample { head, records })) => {
-                Ok(Self::Flow(FlowSample { head, records: records.cut(fault) }))
+                Ok(Self::Flow(FlowSample { head, records: records.cut(error) }))
             }
-            _ => Err(fault),
+            _ => Err(error),
         }
     }
 
@@ -377,8 +376,8 @@ impl<'a> Sample<'a> {
         })
     }
 
-    /// A sample of versions 2 and 4. It does not say its length, so its end is looked for here; it is not found if a record of the
-    /// sample cannot be read.
+    /// A sample of version 2 or 4. It has no length, so all records are read to find its end; the end is unknown if a record
+    /// cannot be read.
     pub(crate) fn unframed(mut r: Reader<'a>, version: u32) -> Result<Found<'a>, DecodeError> {
         let at = r.at();
         let format = DataFormat(r.u32()?);
@@ -405,7 +404,7 @@ impl<'a> Sample<'a> {
                 let blocks = Blocks::unframed(&mut r)?;
                 Ok((Ok(Self::Counters(CounterSample { head, blocks })), Some(r)))
             }
-            DataFormat(number) => Err(DecodeError::new(at, What::SampleType(number))),
+            DataFormat(number) => Err(DecodeError::new(at, DecodeErrorKind::SampleType(number))),
         }
     }
 }

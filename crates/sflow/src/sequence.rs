@@ -1,67 +1,67 @@
-//! Sequence numbers: what was lost on the way.
+//! Sequence numbers: detects lost datagrams and samples.
 //!
-//! Datagrams are counted for each agent and sub-agent, samples for each source of these: flow samples, counter
-//! samples and discarded packets apart. A number says how many datagrams, or samples, were sent before.
+//! Each agent and sub-agent numbers its datagrams, and each data source its samples, with separate numbers for flow samples,
+//! counter samples and discarded packets. Both number one by one.
 
 use crate::datagram::Header;
 use crate::sample::{Sample, SourceId};
 use recent::Map;
 use std::net::IpAddr;
 
-/// A jump forward beyond this is a restart rather than a loss.
+/// A larger jump forward is a restart rather than a loss.
 const MAX_JUMP: u32 = 1 << 20;
-/// A jump back beyond this is a restart: nothing is late by so many.
+/// A larger jump back is a restart rather than a late datagram or sample.
 const MAX_LATE: u32 = 256;
-/// An uptime that goes back by more than this is a restart: nothing is late by so many milliseconds.
+/// If the uptime goes back by more than this, the agent has restarted.
 const MAX_LATE_MS: u32 = 10_000;
 
-/// What a sequence number means.
+/// The result of checking a sequence number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
-    /// The first of its stream, or of one that was forgotten.
+pub enum Outcome {
+    /// The first number of its stream, or of one that was evicted.
     First,
-    /// As expected.
-    Good,
-    /// So many are missing.
-    Forward(u32),
-    /// An older one: reordered or repeated.
-    Back,
-    /// The agent counts anew.
+    /// The expected number.
+    InOrder,
+    /// This many units are missing.
+    Gap(u32),
+    /// A lower number than expected: late or duplicated.
+    OutOfOrder,
+    /// The agent has restarted its numbers.
     Restart,
 }
 
-/// How often what was seen.
+/// Number of outcomes of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Numbers as expected.
-    pub good: u64,
-    /// Jumps forward.
-    pub forward: u64,
-    /// Older numbers: reordered or repeated.
-    pub back: u64,
-    /// Agents that count anew.
+    /// Expected numbers.
+    pub in_order: u64,
+    /// Gaps.
+    pub gaps: u64,
+    /// Lower numbers: late or duplicated.
+    pub out_of_order: u64,
+    /// Restarts.
     pub restarts: u64,
-    /// Units missing in the jumps forward.
+    /// Units missing in the gaps.
     pub lost: u64,
 }
 
 impl Counts {
-    fn count(&mut self, seen: Seen) -> Seen {
-        match seen {
-            Seen::First => {}
-            Seen::Good => self.good += 1,
-            Seen::Forward(lost) => {
-                self.forward += 1;
+    fn count(&mut self, outcome: Outcome) -> Outcome {
+        match outcome {
+            Outcome::First => {}
+            Outcome::InOrder => self.in_order += 1,
+            Outcome::Gap(lost) => {
+                self.gaps += 1;
                 self.lost += u64::from(lost);
             }
-            Seen::Back => self.back += 1,
-            Seen::Restart => self.restarts += 1,
+            Outcome::OutOfOrder => self.out_of_order += 1,
+            Outcome::Restart => self.restarts += 1,
         }
-        seen
+        outcome
     }
 }
 
-/// A stream of datagrams, as two numbers: they are looked up for each datagram, and addresses take long to hash.
+/// A stream of datagrams, as two numbers: it is looked up for each datagram, and addresses are slow to hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Stream {
     address: u128,
@@ -80,7 +80,7 @@ impl Stream {
     }
 }
 
-/// What a sample counts.
+/// The stream of samples that a sample belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Kind {
     Flow,
@@ -88,7 +88,7 @@ enum Kind {
     Discarded,
 }
 
-/// What is known of a stream.
+/// The state of a stream.
 #[derive(Clone, Copy, Debug)]
 struct Last {
     expected: u32,
@@ -96,63 +96,63 @@ struct Last {
 }
 
 impl Last {
-    fn check(&mut self, sequence: u32, uptime_ms: u32) -> Seen {
+    fn check(&mut self, sequence: u32, uptime_ms: u32) -> Outcome {
         let ahead = sequence.wrapping_sub(self.expected);
         let late_by = self.expected.wrapping_sub(sequence);
         let age = self.uptime_ms.wrapping_sub(uptime_ms);
-        // The uptime wraps after 49 days, which looks like a step forward.
+        // The uptime wraps after 49 days, which is a small step forward.
         let is_younger = age > MAX_LATE_MS && age <= u32::MAX / 2;
-        let seen = match ahead {
-            0 => Seen::Good,
-            _ if is_younger => Seen::Restart,
-            1..=MAX_JUMP => Seen::Forward(ahead),
-            _ if late_by <= MAX_LATE => Seen::Back,
-            _ => Seen::Restart,
+        let outcome = match ahead {
+            0 => Outcome::InOrder,
+            _ if is_younger => Outcome::Restart,
+            1..=MAX_JUMP => Outcome::Gap(ahead),
+            _ if late_by <= MAX_LATE => Outcome::OutOfOrder,
+            _ => Outcome::Restart,
         };
-        // One that was only late must not make the next one look like a jump.
-        if seen != Seen::Back {
+        // A late one must not turn the next one into a gap.
+        if outcome != Outcome::OutOfOrder {
             *self = Self { expected: sequence.wrapping_add(1), uptime_ms };
         }
-        seen
+        outcome
     }
 }
 
-/// The sequence numbers of all agents that a worker hears. Of too many streams, the one that was silent longest is forgotten.
+/// The sequence numbers of all agents of a worker. Beyond the maximum number of streams, the one that was silent longest is evicted.
 #[derive(Clone, Debug)]
 pub struct Sequence {
     streams: Map<Stream, Last>,
     sources: Map<(Stream, Kind, SourceId), Last>,
-    /// What was seen of datagrams.
+    /// Outcomes for datagrams.
     pub datagrams: Counts,
-    /// What was seen of samples.
+    /// Outcomes for samples.
     pub samples: Counts,
-    /// Streams forgotten at the bound: what they lose until they are seen again is not known.
+    /// Streams evicted at the limit: losses until their next datagram or sample are unknown.
     pub evicted: u64,
 }
 
 impl Sequence {
-    /// Watches at most so many streams of datagrams, and as many streams of samples.
+    /// Creates a state for at most `max` streams of datagrams, and as many of samples.
     pub fn new(max: usize) -> Self {
         let (datagrams, samples) = (Counts::default(), Counts::default());
         Self { streams: Map::new(max), sources: Map::new(max), datagrams, samples, evicted: 0 }
     }
 
-    /// Looks at the number of a datagram. `begins` says of one of an unknown stream whether it is worth a place, as it holds
-    /// something.
+    /// Checks the number of a datagram. For an unknown stream, `begins` decides whether to store the stream: an empty datagram is
+    /// not worth an entry.
     #[inline]
-    pub fn datagram(&mut self, header: &Header, begins: impl FnOnce() -> bool) -> Seen {
+    pub fn datagram(&mut self, header: &Header, begins: impl FnOnce() -> bool) -> Outcome {
         let (stream, evicted) = (Stream::of(header), &mut self.evicted);
-        let seen = look(&mut self.streams, stream, (header.sequence, header.uptime_ms), evicted, begins);
-        self.datagrams.count(seen)
+        let outcome = check(&mut self.streams, stream, (header.sequence, header.uptime_ms), evicted, begins);
+        self.datagrams.count(outcome)
     }
 
-    /// Bytes that it keeps on the heap.
+    /// Memory on the heap, in bytes.
     pub fn memory(&self) -> usize {
         self.streams.memory() + self.sources.memory()
     }
 
-    /// Looks at the number of a sample of a datagram with that header; unknown samples have none.
-    pub fn sample(&mut self, header: &Header, sample: &Sample<'_>) -> Option<Seen> {
+    /// Checks the number of a sample of a datagram with this header; unknown samples have none.
+    pub fn sample(&mut self, header: &Header, sample: &Sample<'_>) -> Option<Outcome> {
         let (kind, source, sequence) = match sample {
             Sample::Flow(sample) => (Kind::Flow, sample.head.source, sample.head.sequence),
             Sample::Counters(sample) => (Kind::Counters, sample.head.source, sample.head.sequence),
@@ -160,19 +160,19 @@ impl Sequence {
             Sample::Unknown(_) => return None,
         };
         let key = (Stream::of(header), kind, source);
-        let seen = look(&mut self.sources, key, (sequence, header.uptime_ms), &mut self.evicted, || true);
-        Some(self.samples.count(seen))
+        let outcome = check(&mut self.sources, key, (sequence, header.uptime_ms), &mut self.evicted, || true);
+        Some(self.samples.count(outcome))
     }
 }
 
 #[inline]
-fn look<K: std::hash::Hash + Eq>(
+fn check<K: std::hash::Hash + Eq>(
     watched: &mut Map<K, Last>,
     key: K,
     (sequence, uptime_ms): (u32, u32),
     evicted: &mut u64,
     begins: impl FnOnce() -> bool,
-) -> Seen {
+) -> Outcome {
     if let Some(last) = watched.get_mut(&key) {
         return last.check(sequence, uptime_ms);
     }
@@ -180,7 +180,7 @@ fn look<K: std::hash::Hash + Eq>(
         let last = Last { expected: sequence.wrapping_add(1), uptime_ms };
         *evicted += u64::from(watched.insert(key, last).is_some());
     }
-    Seen::First
+    Outcome::First
 }
 
 #[cfg(test)]
@@ -197,39 +197,39 @@ mod tests {
     }
 
     #[test]
-    fn losses_reordering_and_wraps_of_datagrams() {
+    fn detects_losses_reordering_and_wraps_of_datagrams() {
         let mut sequence = Sequence::new(MAX);
         let mut see = |sub_agent, number| sequence.datagram(&header(sub_agent, number, 1000), || true);
-        assert_eq!(see(0, 10), Seen::First);
-        assert_eq!(see(0, 11), Seen::Good);
-        assert_eq!(see(1, 500), Seen::First);
-        assert_eq!(see(0, 15), Seen::Forward(3));
-        assert_eq!(see(0, 13), Seen::Back);
-        assert_eq!(see(0, 16), Seen::Good);
-        assert_eq!(see(0, 16), Seen::Back);
-        assert_eq!(see(2, u32::MAX), Seen::First);
-        assert_eq!(see(2, 0), Seen::Good);
-        let counts = Counts { good: 3, forward: 1, back: 2, restarts: 0, lost: 3 };
+        assert_eq!(see(0, 10), Outcome::First);
+        assert_eq!(see(0, 11), Outcome::InOrder);
+        assert_eq!(see(1, 500), Outcome::First);
+        assert_eq!(see(0, 15), Outcome::Gap(3));
+        assert_eq!(see(0, 13), Outcome::OutOfOrder);
+        assert_eq!(see(0, 16), Outcome::InOrder);
+        assert_eq!(see(0, 16), Outcome::OutOfOrder);
+        assert_eq!(see(2, u32::MAX), Outcome::First);
+        assert_eq!(see(2, 0), Outcome::InOrder);
+        let counts = Counts { in_order: 3, gaps: 1, out_of_order: 2, restarts: 0, lost: 3 };
         assert_eq!(sequence.datagrams, counts);
     }
 
     #[test]
-    fn an_agent_that_starts_again_loses_nothing() {
+    fn a_restart_of_the_agent_is_not_a_loss() {
         let mut sequence = Sequence::new(MAX);
         let mut see = |number, uptime| sequence.datagram(&header(0, number, uptime), || true);
         see(100_000, 0);
-        assert_eq!(see(1, 0), Seen::Restart, "nothing is late by 99,999");
-        assert_eq!(see(2, 900_000), Seen::Good);
-        assert_eq!(see(1, 5_000), Seen::Restart, "the uptime went back");
-        assert_eq!(see(2, u32::MAX - 100), Seen::Good);
-        assert_eq!(see(3, 50), Seen::Good, "the uptime wraps");
-        assert_eq!(see(2, 20), Seen::Back, "late by milliseconds");
-        assert_eq!(see(u32::MAX / 2, 100), Seen::Restart);
+        assert_eq!(see(1, 0), Outcome::Restart, "nothing is late by 99,999");
+        assert_eq!(see(2, 900_000), Outcome::InOrder);
+        assert_eq!(see(1, 5_000), Outcome::Restart, "the uptime went back");
+        assert_eq!(see(2, u32::MAX - 100), Outcome::InOrder);
+        assert_eq!(see(3, 50), Outcome::InOrder, "the uptime wraps");
+        assert_eq!(see(2, 20), Outcome::OutOfOrder, "late by milliseconds");
+        assert_eq!(see(u32::MAX / 2, 100), Outcome::Restart);
         assert_eq!((sequence.datagrams.restarts, sequence.datagrams.lost), (3, 0));
     }
 
     #[test]
-    fn samples_are_counted_for_each_source_and_kind() {
+    fn samples_are_numbered_for_each_source_and_kind() {
         let mut datagram = encode::Datagram::v5(Some([192, 0, 2, 1].into()), 0, 1, 0);
         for (index, number) in [(1, 7), (2, 50), (1, 8), (1, 11)] {
             let source = SourceId { class: 0, index };
@@ -242,28 +242,28 @@ mod tests {
         let octets = datagram.finish();
         let datagram = crate::open(&octets).unwrap();
         let mut sequence = Sequence::new(MAX);
-        let seen: Vec<_> = datagram
+        let outcome: Vec<_> = datagram
             .samples()
             .map(|sample| sequence.sample(&datagram.header, &sample.unwrap()).unwrap())
             .collect();
-        let each = [Seen::First, Seen::First, Seen::Good, Seen::Forward(2)];
-        assert_eq!(seen, each.map(|seen| [seen; 2]).concat());
+        let each = [Outcome::First, Outcome::First, Outcome::InOrder, Outcome::Gap(2)];
+        assert_eq!(outcome, each.map(|outcome| [outcome; 2]).concat());
         assert_eq!(sequence.samples.lost, 4);
     }
 
     #[test]
-    fn many_streams_put_out_the_one_that_was_silent_longest_and_are_counted() {
+    fn evicts_and_counts_the_stream_that_was_silent_longest() {
         let mut sequence = Sequence::new(MAX);
         let mut see = |sub_agent, number, holds| sequence.datagram(&header(sub_agent, number, 1), || holds);
         let (live, most) = (u32::MAX, MAX as u32);
         see(live, 0, true);
         for sub_agent in 0..3 * most {
-            assert_eq!(see(sub_agent, 1, true), Seen::First);
-            assert_eq!(see(live, sub_agent + 1, true), Seen::Good, "it is never silent");
+            assert_eq!(see(sub_agent, 1, true), Outcome::First);
+            assert_eq!(see(live, sub_agent + 1, true), Outcome::InOrder, "it is never silent");
         }
-        assert_eq!(see(live, 3 * most + 11, true), Seen::Forward(10), "losses are seen all the same");
+        assert_eq!(see(live, 3 * most + 11, true), Outcome::Gap(10), "losses are outcome all the same");
         for sub_agent in 5 * most..9 * most {
-            assert_eq!(see(sub_agent, 1, false), Seen::First, "an empty datagram begins nothing");
+            assert_eq!(see(sub_agent, 1, false), Outcome::First, "an empty datagram begins nothing");
         }
         assert_eq!((sequence.streams.len(), sequence.evicted), (MAX, u64::from(2 * most + 1)));
     }

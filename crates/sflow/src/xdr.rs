@@ -1,30 +1,30 @@
-//! XDR (RFC 4506) as far as sFlow uses it: big-endian, everything in units of four octets.
+//! The part of XDR (RFC 4506) that sFlow uses: big-endian, in units of four octets.
 
 use crate::DecodeError;
-use crate::fault::What;
+use crate::error::DecodeErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use wire::{Mac, Reader, Writer};
 
-/// A value that is read and written.
+/// A value in XDR.
 pub(crate) trait Xdr<'a>: Sized {
     /// Reads it.
     fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError>;
-    /// Writes what is read back as the same value.
+    /// Writes it.
     fn write(&self, w: &mut Writer);
 }
 
-/// A length or count of the wire as one of memory.
+/// Converts a length or count from the wire.
 pub(crate) fn size(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-/// A length or count of memory as one of the wire. What does not fit in 32 bits is no datagram either.
+/// Converts a length or count for the wire. A value that exceeds 32 bits does not fit in a datagram either.
 pub(crate) fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 /// The next `len` octets, and the padding after them. Some agents omit the padding at the end of a record or
-/// sample, where it means nothing.
+/// sample.
 #[inline]
 pub(crate) fn padded<'a>(r: &mut Reader<'a>, len: u32) -> Result<Reader<'a>, DecodeError> {
     let body = r.within(size(len))?;
@@ -33,8 +33,8 @@ pub(crate) fn padded<'a>(r: &mut Reader<'a>, len: u32) -> Result<Reader<'a>, Dec
     Ok(body)
 }
 
-/// The contents of a sample, record or block of `len` octets. Lengths count the padding of what lies last in them, which some agents
-/// leave out at the end of a datagram: up to three octets may be missing. If they are not padding, reading the contents finds that.
+/// The contents of a sample, record or block of `len` octets. Lengths include the padding of the last item, which some agents
+/// omit at the end of a datagram: up to three octets may be missing. If they are not padding, decoding the contents fails.
 #[inline]
 pub(crate) fn contents<'a>(r: &mut Reader<'a>, len: u32) -> Result<Reader<'a>, DecodeError> {
     let missing = size(len).saturating_sub(r.left());
@@ -92,7 +92,7 @@ impl Xdr<'_> for Ipv6Addr {
     }
 }
 
-/// An address after its type; none if the type says that it is unknown.
+/// An address after its type; `None` if the type is "unknown".
 impl Xdr<'_> for Option<IpAddr> {
     #[inline]
     fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -101,7 +101,7 @@ impl Xdr<'_> for Option<IpAddr> {
             0 => Ok(None),
             1 => Ok(Some(Ipv4Addr::read(r)?.into())),
             2 => Ok(Some(Ipv6Addr::read(r)?.into())),
-            number => Err(DecodeError::new(at, What::AddressType(number))),
+            number => Err(DecodeError::new(at, DecodeErrorKind::AddressType(number))),
         }
     }
 
@@ -114,7 +114,7 @@ impl Xdr<'_> for Option<IpAddr> {
     }
 }
 
-/// Six octets in eight.
+/// Six octets, padded to eight.
 impl Xdr<'_> for Mac {
     #[inline]
     fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -127,7 +127,7 @@ impl Xdr<'_> for Mac {
     }
 }
 
-/// Octets after their length: an opaque, a string.
+/// Octets after their length: an opaque or a string.
 impl<'a> Xdr<'a> for &'a [u8] {
     #[inline]
     fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {

@@ -27,7 +27,7 @@ pub(super) fn config(settings: &Tls) -> Result<Arc<ClientConfig>, StoreError> {
         (None, None) => config.with_no_client_auth(),
         (Some(cert), Some(key)) => {
             let chain = certificates(CERT_FILE, cert)?;
-            let text = config::text::read_bytes(key, config::text::MOST_TEXT).map_err(|error| error.to_string());
+            let text = config::text::read_bytes(key, config::text::MAX_TEXT).map_err(|error| error.to_string());
             let key = text
                 .and_then(|text| PrivateKeyDer::from_pem_slice(&text).map_err(|error| error.to_string()))
                 .map_err(|error| {

@@ -1,4 +1,4 @@
-//! The plugin amqp, and what daemons send to AMQP brokers by themselves.
+//! The amqp plugin, and event logs that daemons send to AMQP brokers.
 
 use crate::daemons::*;
 use crate::key::*;
@@ -11,11 +11,11 @@ use std::time::Duration;
 words! {
     /// Types of exchanges.
     pub enum ExchangeType {
-        /// By the whole routing key.
+        /// To the queues bound with exactly the routing key.
         Direct = "direct",
         /// To all queues.
         Fanout = "fanout",
-        /// By patterns.
+        /// To the queues whose pattern matches the routing key.
         Topic = "topic",
     }
 }
@@ -25,17 +25,17 @@ words! {
     pub enum MessageOutput {
         /// JSON.
         Json = "json",
-        /// Avro, binary.
+        /// Avro, binary encoding.
         Avro = "avro" | "avro_bin",
-        /// Avro in its JSON encoding.
+        /// Avro, JSON encoding.
         AvroJson = "avro_json",
-        /// The format of a library of one's own.
+        /// The format of a shared library of the user.
         Custom = "custom",
     }
 }
 
 keys! {
-    /// Seconds between two times of sending.
+    /// Seconds between two flushes.
     AMQP_REFRESH_TIME: Duration = seconds(&["amqp_refresh_time"], 1).default("60").both().daemons(FLOW)
         .shares("sql_refresh_time").acts();
 
@@ -50,17 +50,17 @@ keys! {
     AMQP_HISTORY_ROUNDOFF: Option<String> = text(&["amqp_history_roundoff", "amqp_time_roundoff"]).both()
         .daemons(FLOW).shares("sql_history_roundoff").acts();
 
-    /// Seconds by which sending is shifted.
+    /// Seconds by which the first flush, and therefore all later ones, is delayed.
     AMQP_STARTUP_DELAY: Duration = seconds(&["amqp_startup_delay"], 0).default("0").both().daemons(FLOW)
         .shares("sql_startup_delay").acts();
 
-    /// Sizes the table of aggregates: at ten times as many aggregates it is sent before its time.
+    /// Size of the table of aggregates: at ten times as many aggregates it is sent early.
     AMQP_CACHE_ENTRIES: u32 = integer(&["amqp_cache_entries"], 1, u32::MAX as i128).default("16411").both()
         .daemons(FLOW).shares("print_cache_entries").acts();
 
-    /// Bounded the processes that send at a time.
+    /// Limited the number of processes that send at the same time.
     AMQP_MAX_WRITERS: u32 = integer(&["amqp_max_writers"], 1, 99).default("10").both().daemons(FLOW)
-        .shares("sql_max_writers").no_op("one writer per plugin takes table after table");
+        .shares("sql_max_writers").no_op("each plugin has a single writer");
 
     /// Conditions, as `name=number`, that aggregates must meet to be sent.
     AMQP_PREPROCESS: Option<Vec<String>> = list(&["amqp_preprocess"]).both().daemons(FLOW)
@@ -74,18 +74,18 @@ keys! {
     AMQP_NUM_PROTOS: bool = boolean(&["amqp_num_protos"]).default("false").both().daemons(FLOW)
         .shares("sql_num_protos").acts();
 
-    /// Sends a message before and one after the aggregates of each time.
+    /// Sends a message before and one after the aggregates of each flush.
     AMQP_MARKERS: bool = boolean(&["amqp_markers"]).default("false").both().daemons(FLOW).shares("print_markers")
         .acts();
 
-    /// Octets up to which aggregates are gathered into one message; 0 for a message each.
+    /// Bytes up to which aggregates are combined into one message; with 0 each aggregate is a message of its own.
     AMQP_MULTI_VALUES: u64 = bytes(&["amqp_multi_values"], 0).default("0").both().daemons(FLOW)
         .shares("sql_multi_values").acts();
 
     /// Format of messages.
     AMQP_OUTPUT: MessageOutput = words(&["amqp_output"]).default("json").both().daemons(FLOW).acts();
 
-    /// Program that is run after sending.
+    /// Program that runs after each flush.
     AMQP_TRIGGER_EXEC: Option<String> = text(&["amqp_trigger_exec"]).both().daemons(FLOW)
         .shares("sql_trigger_exec").acts();
 
@@ -95,92 +95,92 @@ keys! {
 
     /// Host of the broker.
     AMQP_HOST: String = text(&["amqp_host"]).default("127.0.0.1").both()
-        .places(Place::PLUGIN_AND_EVENTS).daemons(FLOW).shares("sql_host").acts();
+        .prefixes(KeyPrefix::PLUGIN_AND_EVENTS).daemons(FLOW).shares("sql_host").acts();
 
     /// Port of the broker.
     AMQP_PORT: u16 = port(&["amqp_port"]).default("5672").both()
-        .places(Place::PLUGIN_AND_EVENTS).daemons(FLOW).shares("sql_port").acts();
+        .prefixes(KeyPrefix::PLUGIN_AND_EVENTS).daemons(FLOW).shares("sql_port").acts();
 
-    /// User at the broker.
+    /// User name for the broker.
     AMQP_USER: String = text(&["amqp_user"]).default("guest").both()
-        .places(Place::PLUGIN_AND_EVENTS).daemons(FLOW).shares("sql_user").acts();
+        .prefixes(KeyPrefix::PLUGIN_AND_EVENTS).daemons(FLOW).shares("sql_user").acts();
 
-    /// Password at the broker.
+    /// Password for the broker.
     AMQP_PASSWD: String = text(&["amqp_passwd"]).default("guest").both()
-        .places(Place::PLUGIN_AND_EVENTS).daemons(FLOW).shares("sql_passwd").acts();
+        .prefixes(KeyPrefix::PLUGIN_AND_EVENTS).daemons(FLOW).shares("sql_passwd").acts();
 
-    /// Exchange at the broker.
+    /// Exchange to which messages are published.
     AMQP_EXCHANGE: String = text(&["amqp_exchange"]).default("pmacct").both()
-        .places(Place::PLUGIN_AND_EVENTS).daemons(FLOW).shares("sql_db").acts();
+        .prefixes(KeyPrefix::PLUGIN_AND_EVENTS).daemons(FLOW).shares("sql_db").acts();
 
-    /// Routing key of the plugin's messages, with variables of records in it.
+    /// Routing key of the plugin's messages; may contain variables of the record.
     AMQP_ROUTING_KEY: String = text(&["amqp_routing_key"]).default("acct").both().daemons(FLOW)
        .shares("sql_table").acts();
 
-    /// Number of routing keys that take turns; 0 for one.
+    /// Number of routing keys that are used in turn; 0 disables the rotation.
     AMQP_ROUTING_KEY_RR: u32 = integer(&["amqp_routing_key_rr"], 0, u32::MAX as i128).default("0").both()
-        .places(&[
-            Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::BGP_DAEMON_MSGLOG,
-            Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
+        .prefixes(&[
+            KeyPrefix::PLUGIN, KeyPrefix::TELEMETRY_DAEMON_MSGLOG, KeyPrefix::TELEMETRY_DUMP, KeyPrefix::BGP_DAEMON_MSGLOG,
+            KeyPrefix::BGP_TABLE_DUMP, KeyPrefix::BMP_DAEMON_MSGLOG, KeyPrefix::BMP_DUMP,
         ])
         .daemons(FLOW).acts();
 
     /// Type of the exchange.
     AMQP_EXCHANGE_TYPE: ExchangeType = words(&["amqp_exchange_type"]).default("direct").both().daemons(FLOW)
-        .places(Place::PLUGIN_AND_EVENTS).acts();
+        .prefixes(KeyPrefix::PLUGIN_AND_EVENTS).acts();
 
     /// Asks the broker to keep messages on disk.
     AMQP_PERSISTENT_MSG: bool = boolean(&["amqp_persistent_msg"]).default("false").both().daemons(FLOW)
-        .places(Place::PLUGIN_AND_EVENTS).acts();
+        .prefixes(KeyPrefix::PLUGIN_AND_EVENTS).acts();
 
-    /// Octets of the largest frame.
+    /// Maximum size of an AMQP frame, in octets.
     AMQP_FRAME_MAX: u64 = bytes(&["amqp_frame_max"], 1).default("131072").both().daemons(FLOW)
-        .places(Place::PLUGIN_AND_EVENTS).acts();
+        .prefixes(KeyPrefix::PLUGIN_AND_EVENTS).acts();
 
-    /// Seconds between heartbeats; 0 leaves them to the broker.
+    /// Seconds between heartbeats; 0 uses the broker's value.
     AMQP_HEARTBEAT_INTERVAL: Duration = seconds(&["amqp_heartbeat_interval"], 0).default("0").both().daemons(FLOW)
-        .places(Place::PLUGIN_AND_EVENTS).acts();
+        .prefixes(KeyPrefix::PLUGIN_AND_EVENTS).acts();
 
     /// Virtual host at the broker.
     AMQP_VHOST: String = text(&["amqp_vhost"]).default("/").both().daemons(FLOW)
-        .places(Place::PLUGIN_AND_EVENTS).acts();
+        .prefixes(KeyPrefix::PLUGIN_AND_EVENTS).acts();
 
     /// Certificate authority of the broker, for TLS.
     ///
-    /// A file of certificates in PEM. Setting it turns TLS on; then these authorities are trusted, and no others. With
-    /// `amqps://` before the host and without this key, those of the system are.
+    /// A file of certificates in PEM format. Setting it enables TLS; only these authorities are trusted then. If the host begins with
+    /// `amqps://` and this key is not set, the system's authorities are trusted.
     AMQP_CONN_CA_FILE: Option<PathBuf> = path(&["amqp_conn_ca_file"]).both().daemons(FLOW)
-        .places(Place::PLUGIN_AND_EVENTS).acts();
+        .prefixes(KeyPrefix::PLUGIN_AND_EVENTS).acts();
 
-    /// Certificate, with those between it and its authority, by which the broker knows the client.
+    /// Client certificate for TLS, with its intermediate certificates.
     ///
-    /// A file in PEM. It needs `amqp_conn_key_file`, and turns TLS on.
+    /// A file in PEM format. Requires `amqp_conn_key_file`, and enables TLS.
     AMQP_CONN_CERT_FILE: Option<PathBuf> = path(&["amqp_conn_cert_file"]).both().daemons(FLOW)
-        .places(Place::PLUGIN_AND_EVENTS).acts();
+        .prefixes(KeyPrefix::PLUGIN_AND_EVENTS).acts();
 
-    /// Private key of that certificate, in PEM and without a password.
+    /// Private key of that certificate, in PEM format, without a password.
     AMQP_CONN_KEY_FILE: Option<PathBuf> = path(&["amqp_conn_key_file"]).both().daemons(FLOW)
-        .places(Place::PLUGIN_AND_EVENTS).acts();
+        .prefixes(KeyPrefix::PLUGIN_AND_EVENTS).acts();
 
-    /// Routing key by which the Avro schema of the messages is sent to their exchange.
+    /// Routing key with which the Avro schema of the messages is published to their exchange.
     ///
-    /// It is sent when the plugin starts, and every `amqp_avro_schema_refresh_time` from then on.
+    /// It is sent when the plugin starts, and then every `amqp_avro_schema_refresh_time`.
     AMQP_AVRO_SCHEMA_ROUTING_KEY: Option<String> = text(&["amqp_avro_schema_routing_key"]).both().daemons(FLOW)
         .acts();
 
-    /// Seconds between two times of sending the Avro schema.
+    /// Seconds between two publications of the Avro schema.
     AMQP_AVRO_SCHEMA_REFRESH_TIME: Duration = seconds(&["amqp_avro_schema_refresh_time"], 1).default("60").both()
         .daemons(FLOW).acts();
 
-    /// Routing key of what the daemon sends by itself; setting it turns that on.
+    /// Routing key of the messages of this event log or dump; setting it enables the output to AMQP.
     DAEMON_AMQP_ROUTING_KEY: Option<String> = text(&["amqp_routing_key"])
-        .places(Place::EVENTS).acts();
+        .prefixes(KeyPrefix::EVENTS).acts();
 
-    /// Seconds before a broken connection is tried again.
+    /// Seconds before a broken connection is retried.
     DAEMON_AMQP_RETRY: Duration = seconds(&["amqp_retry"], 1).default("60")
-        .places(&[
-            Place::TELEMETRY_DAEMON_MSGLOG, Place::SFACCTD_COUNTER, Place::BGP_DAEMON_MSGLOG,
-            Place::BMP_DAEMON_MSGLOG,
+        .prefixes(&[
+            KeyPrefix::TELEMETRY_DAEMON_MSGLOG, KeyPrefix::SFACCTD_COUNTER, KeyPrefix::BGP_DAEMON_MSGLOG,
+            KeyPrefix::BMP_DAEMON_MSGLOG,
         ])
-        .no_op("what fails is tried again after pauses that grow from a second to a minute");
+        .no_op("failed connections are retried after pauses that grow from one second to one minute");
 }

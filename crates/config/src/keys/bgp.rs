@@ -1,4 +1,4 @@
-//! BGP: sessions, routes, and what flows take from them.
+//! BGP: sessions, routes, and the attributes that flows receive from them.
 
 use crate::daemons::*;
 use crate::key::*;
@@ -8,21 +8,21 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 words! {
-    /// Formats of logged and dumped routes.
+    /// Format of logged and dumped routes.
     pub enum RouteOutput {
         /// JSON.
         Json = "json",
-        /// Avro, binary.
+        /// Avro, binary encoding.
         Avro = "avro" | "avro_bin",
-        /// Avro in its JSON encoding.
+        /// Avro, JSON encoding.
         AvroJson = "avro_json",
     }
 }
 
 words! {
-    /// What the routes of a peer were hashed by.
+    /// Property by which the routes of a peer were hashed.
     pub enum PerPeerHash {
-        /// Path id.
+        /// Path identifier.
         PathId = "path_id",
         /// Route distinguisher.
         MplsVpnRd = "mpls_vpn_rd",
@@ -30,131 +30,131 @@ words! {
 }
 
 words! {
-    /// Where the neighbour AS of the source comes from.
+    /// Source of the neighbour AS that traffic came from.
     pub enum PeerSrcAs {
-        /// From the export protocol.
+        /// The export protocol.
         Protocol = "netflow" | "sflow",
-        /// From a map.
+        /// A map.
         Map = "map",
-        /// From routes to the source.
+        /// Routes to the source.
         Bgp = "bgp",
-        /// From whichever has the longest prefix.
+        /// The origin with the longest prefix.
         Longest = "longest" | "fallback",
     }
 }
 
 words! {
-    /// Where an attribute of the source comes from.
+    /// Origin of an attribute of the traffic source.
     pub enum FromBgp {
-        /// From routes to the source.
+        /// Routes to the source.
         Bgp = "bgp",
     }
 }
 
 words! {
-    /// Where an attribute of the source comes from.
+    /// Origin of an attribute of the traffic source.
     pub enum FromMapOrBgp {
-        /// From a map.
+        /// A map.
         Map = "map",
-        /// From routes to the source.
+        /// Routes to the source.
         Bgp = "bgp",
     }
 }
 
 keys! {
-    /// Listens for BGP peers and keeps what they tell.
+    /// Accepts BGP sessions and stores the routes of the peers.
     BGP_DAEMON: bool = boolean(&["bgp_daemon"]).default("false").default_in(PMBGPD, "true")
         .daemons(PMBGPD.and(FLOW));
 
-    /// Address to listen on; all of them when it is not set.
+    /// Address to listen on; by default all addresses.
     BGP_DAEMON_IP: Option<IpAddr> = address(&["bgp_daemon_ip"]).daemons(PMBGPD.and(FLOW))
         .option('L', PMBGPD, "address").acts_in(PMBGPD);
 
-    /// Device to which the listening socket is bound, such as a VRF.
+    /// Network device, such as a VRF, to which the listening socket is bound.
     BGP_DAEMON_INTERFACE: Option<String> = text(&["bgp_daemon_interface"]).daemons(PMBGPD.and(FLOW));
 
-    /// Keeps IPv4 away from the socket that listens on all IPv6 addresses.
+    /// Accepts only IPv6 when the daemon listens on all addresses.
     BGP_DAEMON_IPV6_ONLY: bool = boolean(&["bgp_daemon_ipv6_only"]).default("false").daemons(PMBGPD.and(FLOW));
 
-    /// eBPF program that spreads sessions over daemons that share a port.
+    /// eBPF program that distributes sessions among several daemons on one port.
     BGP_DAEMON_RP_EBPF_PROG: Option<PathBuf> = path(&["bgp_daemon_rp_ebpf_prog"]).daemons(PMBGPD.and(FLOW));
 
-    /// Labels: only messages that carry one of them are logged.
+    /// Logs only messages with one of these labels.
     BGP_DAEMON_MSGLOG_LABEL_FILTER: Option<Vec<String>> = list(&["bgp_daemon_msglog_label_filter"])
         .daemons(PMBGPD.and(FLOW));
 
-    /// Octets of the receive buffer of each session.
+    /// Receive buffer of each session, in bytes.
     BGP_DAEMON_PIPE_SIZE: Option<u64> = bytes(&["bgp_daemon_pipe_size"], 1).daemons(PMBGPD.and(FLOW));
 
     /// IP precedence of the daemon's own packets.
     BGP_DAEMON_IPPREC: u32 = integer(&["bgp_daemon_ipprec"], 0, 7).default("0").daemons(PMBGPD.and(FLOW));
 
-    /// Most sessions accepted within one interval; 0 sets no bound.
+    /// Maximum number of sessions that are accepted within one interval; 0 means no limit.
     BGP_DAEMON_BATCH: u32 = integer(&["bgp_daemon_batch"], 0, u32::MAX as i128).default("0")
         .daemons(PMBGPD.and(FLOW));
 
-    /// Seconds of that interval.
+    /// Length of that interval, in seconds.
     BGP_DAEMON_BATCH_INTERVAL: Duration = seconds(&["bgp_daemon_batch_interval"], 0).default("0")
         .daemons(PMBGPD.and(FLOW));
 
-    /// Sized the table of routes over peers.
+    /// Number of buckets of the table of peers.
     BGP_TABLE_PEER_BUCKETS: u32 = integer(&["bgp_table_peer_buckets"], 1, 1000).default("13")
-        .daemons(PMBGPD.and(FLOW)).no_op("tables of routes grow by themselves");
+        .daemons(PMBGPD.and(FLOW)).no_op("tables of routes grow as needed");
 
-    /// Sized the table of routes within a peer.
+    /// Number of buckets of the table of routes of one peer.
     BGP_TABLE_PER_PEER_BUCKETS: u32 = integer(&["bgp_table_per_peer_buckets"], 1, 128).default("1")
-        .daemons(PMBGPD.and(FLOW)).no_op("tables of routes grow by themselves");
+        .daemons(PMBGPD.and(FLOW)).no_op("tables of routes grow as needed");
 
-    /// Sized the table of attributes.
+    /// Number of buckets of the table of path attributes.
     BGP_TABLE_ATTR_HASH_BUCKETS: u32 = integer(&["bgp_table_attr_hash_buckets"], 1, 1000000).default("65535")
-        .daemons(PMBGPD.and(FLOW)).no_op("tables of routes grow by themselves");
+        .daemons(PMBGPD.and(FLOW)).no_op("tables of routes grow as needed");
 
-    /// Chose what routes of a peer were hashed by.
+    /// Property of a route that selected its bucket within a peer.
     BGP_TABLE_PER_PEER_HASH: PerPeerHash = words(&["bgp_table_per_peer_hash"]).default("path_id")
-        .daemons(PMBGPD.and(FLOW)).no_op("tables of routes grow by themselves");
+        .daemons(PMBGPD.and(FLOW)).no_op("tables of routes grow as needed");
 
-    /// Router id; the listening address when it is not set.
+    /// Router ID; by default the listening address.
     BGP_DAEMON_ID: Option<IpAddr> = address(&["bgp_daemon_id"]).daemons(PMBGPD.and(FLOW));
 
-    /// Own AS number; that of each peer when it is not set.
+    /// Local AS number; by default that of each peer.
     BGP_DAEMON_AS: Option<u32> = integer(&["bgp_daemon_as"], 1, u32::MAX as i128).daemons(PMBGPD.and(FLOW));
 
     /// TCP port to listen on.
     BGP_DAEMON_PORT: u16 = port(&["bgp_daemon_port"]).default("179").daemons(PMBGPD.and(FLOW))
         .option('l', PMBGPD, "port").acts_in(PMBGPD);
 
-    /// Most sessions at a time.
+    /// Maximum number of concurrent sessions.
     BGP_DAEMON_MAX_PEERS: u32 = integer(&["bgp_daemon_max_peers"], 1, u32::MAX as i128).default("4")
         .daemons(PMBGPD.and(FLOW)).acts_in(PMBGPD);
 
-    /// Does not offer several paths to a prefix (RFC 7911).
+    /// Does not advertise the ADD-PATH capability (RFC 7911).
     BGP_DAEMON_ADD_PATH_IGNORE: bool = boolean(&["bgp_daemon_add_path_ignore"]).default("false")
         .daemons(PMBGPD.and(FLOW));
 
-    /// Hops of AS paths that are kept.
+    /// Maximum number of hops of an AS path that are stored.
     BGP_ASPATH_RADIUS: Option<u32> = integer(&["bgp_aspath_radius"], 1, u32::MAX as i128)
         .daemons(PMBGPD.and(FLOW));
 
-    /// Keeps only the standard communities that contain one of these texts; a dot stands for any character.
+    /// Stores only standard communities that contain one of these strings; a dot matches any character.
     BGP_STDCOMM_PATTERN: Option<Vec<String>> = list(&["bgp_stdcomm_pattern"]).daemons(PMBGPD.and(FLOW));
 
-    /// Keeps only the extended communities that contain one of these texts.
+    /// Stores only extended communities that contain one of these strings.
     BGP_EXTCOMM_PATTERN: Option<Vec<String>> = list(&["bgp_extcomm_pattern"]).daemons(PMBGPD.and(FLOW));
 
-    /// Keeps only the large communities that contain one of these texts.
+    /// Stores only large communities that contain one of these strings.
     BGP_LRGCOMM_PATTERN: Option<Vec<String>> = list(&["bgp_lrgcomm_pattern"]).daemons(PMBGPD.and(FLOW));
 
-    /// The first standard community that matches tells the peer AS and the origin AS.
+    /// Pattern of standard communities: the first that matches supplies the peer AS and the origin AS.
     BGP_STDCOMM_PATTERN_TO_ASN: Option<Vec<String>> = list(&["bgp_stdcomm_pattern_to_asn"]).daemons(FLOW);
 
-    /// The first large community that matches tells the peer AS and the origin AS.
+    /// Pattern of large communities: the first that matches supplies the peer AS and the origin AS.
     BGP_LRGCOMM_PATTERN_TO_ASN: Option<Vec<String>> = list(&["bgp_lrgcomm_pattern_to_asn"]).daemons(FLOW);
 
     /// Communities that mark routes to a blackhole.
     BGP_BLACKHOLE_STDCOMM_LIST: Option<Vec<String>> = list(&["bgp_blackhole_stdcomm_list"])
         .daemons(PMBGPD.and(FLOW));
 
-    /// File in which blackhole routes are logged.
+    /// File to which blackhole routes are logged.
     BGP_BLACKHOLE_MSGLOG_FILE: Option<PathBuf> = path(&["bgp_blackhole_msglog_file"]).daemons(PMBGPD.and(FLOW))
         .hup();
 
@@ -169,7 +169,7 @@ keys! {
     /// File of dumps of blackhole routes.
     BGP_BLACKHOLE_DUMP_FILE: Option<PathBuf> = path(&["bgp_blackhole_dump_file"]).daemons(PMBGPD.and(FLOW));
 
-    /// Link to the newest of them.
+    /// Symbolic link to the newest dump of blackhole routes.
     BGP_BLACKHOLE_DUMP_LATEST_FILE: Option<PathBuf> = path(&["bgp_blackhole_dump_latest_file"])
         .daemons(PMBGPD.and(FLOW));
 
@@ -181,50 +181,50 @@ keys! {
     BGP_BLACKHOLE_DUMP_KAFKA_TOPIC: Option<String> = text(&["bgp_blackhole_dump_kafka_topic"])
         .daemons(PMBGPD.and(FLOW));
 
-    /// Takes the first AS outside the confederation as the peer's.
+    /// Uses the first AS outside the confederation as the peer AS.
     BGP_PEER_AS_SKIP_SUBAS: bool = boolean(&["bgp_peer_as_skip_subas"]).default("false").daemons(FLOW);
 
-    /// Where the AS that traffic came from is looked up.
+    /// Source of the neighbour AS that traffic came from.
     BGP_PEER_SRC_AS_TYPE: Option<PeerSrcAs> = words(&["bgp_peer_src_as_type"]).daemons(FLOW);
 
-    /// Where the standard communities of the source are looked up.
+    /// Origin of the standard communities of the traffic source.
     BGP_SRC_STD_COMM_TYPE: Option<FromBgp> = words(&["bgp_src_std_comm_type"]).daemons(FLOW);
 
-    /// Where the extended communities of the source are looked up.
+    /// Origin of the extended communities of the traffic source.
     BGP_SRC_EXT_COMM_TYPE: Option<FromBgp> = words(&["bgp_src_ext_comm_type"]).daemons(FLOW);
 
-    /// Where the large communities of the source are looked up.
+    /// Origin of the large communities of the traffic source.
     BGP_SRC_LRG_COMM_TYPE: Option<FromBgp> = words(&["bgp_src_lrg_comm_type"]).daemons(FLOW);
 
-    /// Where the AS path of the source is looked up.
+    /// Origin of the AS path of the traffic source.
     BGP_SRC_AS_PATH_TYPE: Option<FromBgp> = words(&["bgp_src_as_path_type"]).daemons(FLOW);
 
-    /// Where the RPKI validity of the source is looked up.
+    /// Origin of the RPKI validity of the traffic source.
     BGP_SRC_ROA_TYPE: Option<FromBgp> = words(&["bgp_src_roa_type"]).daemons(FLOW);
 
-    /// Where the local preference of the source is looked up.
+    /// Origin of the local preference of the traffic source.
     BGP_SRC_LOCAL_PREF_TYPE: Option<FromMapOrBgp> = words(&["bgp_src_local_pref_type"]).daemons(FLOW);
 
-    /// Where the MED of the source is looked up.
+    /// Origin of the MED of the traffic source.
     BGP_SRC_MED_TYPE: Option<FromMapOrBgp> = words(&["bgp_src_med_type"]).daemons(FLOW);
 
-    /// How many times a default route is followed to the routes of its peer.
+    /// Maximum number of times that a default route is followed to the routes of the peer at its next hop.
     BGP_FOLLOW_DEFAULT: u32 = integer(&["bgp_follow_default"], 0, u32::MAX as i128).default("0").daemons(FLOW);
 
-    /// Prefixes: next hops within them are followed to the routes of that peer.
+    /// Prefixes of next hops that are followed to the routes of the peer with that address.
     BGP_FOLLOW_NEXTHOP: Option<Vec<String>> = list(&["bgp_follow_nexthop"]).daemons(FLOW);
 
-    /// Gives the external next hop at the end of such a way.
+    /// Uses the external next hop at the end of such a chain.
     BGP_FOLLOW_NEXTHOP_EXTERNAL: bool = boolean(&["bgp_follow_nexthop_external"]).default("false").daemons(FLOW);
 
-    /// Does not compare router ids when routes are looked up.
+    /// Ignores router IDs when routes are looked up.
     BGP_DISABLE_ROUTER_ID_CHECK: bool = boolean(&["bgp_disable_router_id_check"]).default("false")
         .daemons(PMBGPD.and(FLOW));
 
-    /// File that lists the established peers, one a line.
+    /// File that lists the established peers, one per line.
     BGP_NEIGHBORS_FILE: Option<PathBuf> = path(&["bgp_neighbors_file"]).daemons(PMBGPD.and(FLOW));
 
-    /// Answers questions about routes (looking glass).
+    /// Answers queries about routes (looking glass).
     BGP_DAEMON_LG: bool = boolean(&["bgp_daemon_lg"]).default("false").daemons(PMBGPD.and(COLLECTORS))
         .flag('g', PMBGPD, "true");
 
@@ -234,20 +234,20 @@ keys! {
     /// Port of the looking glass.
     BGP_DAEMON_LG_PORT: u16 = port(&["bgp_daemon_lg_port"]).default("17900").daemons(PMBGPD.and(COLLECTORS));
 
-    /// Threads of the looking glass.
+    /// Number of threads of the looking glass.
     BGP_DAEMON_LG_THREADS: u32 = integer(&["bgp_daemon_lg_threads"], 1, u32::MAX as i128).default("8")
         .daemons(PMBGPD.and(COLLECTORS));
 
-    /// User of the looking glass.
+    /// User name for the looking glass.
     BGP_DAEMON_LG_USER: Option<String> = text(&["bgp_daemon_lg_user"]).daemons(PMBGPD.and(COLLECTORS));
 
-    /// Password of the looking glass.
+    /// Password for the looking glass.
     BGP_DAEMON_LG_PASSWD: Option<String> = text(&["bgp_daemon_lg_passwd"]).daemons(PMBGPD.and(COLLECTORS));
 
-    /// Compares the port of the session, too, when routes are looked up.
+    /// Also compares the port of the session when routes are looked up.
     TMP_BGP_LOOKUP_COMPARE_PORTS: bool = boolean(&["tmp_bgp_lookup_compare_ports"]).default("false").daemons(FLOW);
 
-    /// Offers route refresh to peers that do.
+    /// Advertises the route refresh capability to peers that advertise it.
     TMP_BGP_DAEMON_ROUTE_REFRESH: bool = boolean(&["tmp_bgp_daemon_route_refresh"]).default("false")
         .daemons(PMBGPD.and(FLOW));
 

@@ -1,4 +1,4 @@
-//! BMP: what routers tell of their BGP sessions.
+//! BMP: reports of routers about their BGP sessions.
 
 use crate::daemons::*;
 use crate::key::*;
@@ -9,74 +9,74 @@ use std::time::Duration;
 use crate::keys::bgp::PerPeerHash;
 
 keys! {
-    /// Listens for BMP routers and keeps what they tell.
+    /// Accepts BMP sessions and stores the routes that routers report.
     BMP_DAEMON: bool = boolean(&["bmp_daemon"]).default("false").default_in(PMBMPD, "true")
         .daemons(PMBMPD.and(COLLECTORS));
 
-    /// Address to listen on; all of them when it is not set.
+    /// Address to listen on; by default all addresses.
     BMP_DAEMON_IP: Option<IpAddr> = address(&["bmp_daemon_ip"]).daemons(PMBMPD.and(COLLECTORS))
         .option('L', PMBMPD, "address");
 
-    /// Device to which the listening socket is bound, such as a VRF.
+    /// Network device, such as a VRF, to which the listening socket is bound.
     BMP_DAEMON_INTERFACE: Option<String> = text(&["bmp_daemon_interface"]).daemons(PMBMPD.and(COLLECTORS));
 
-    /// Keeps IPv4 away from the socket that listens on all IPv6 addresses.
+    /// Accepts only IPv6 when the daemon listens on all addresses.
     BMP_DAEMON_IPV6_ONLY: bool = boolean(&["bmp_daemon_ipv6_only"]).default("false")
         .daemons(PMBMPD.and(COLLECTORS));
 
-    /// eBPF program that spreads sessions over daemons that share a port.
+    /// eBPF program that distributes sessions among several daemons on one port.
     BMP_DAEMON_RP_EBPF_PROG: Option<PathBuf> = path(&["bmp_daemon_rp_ebpf_prog"]).daemons(PMBMPD.and(COLLECTORS));
 
-    /// Labels: only messages that carry one of them are logged.
+    /// Logs only messages with one of these labels.
     BMP_DAEMON_MSGLOG_LABEL_FILTER: Option<Vec<String>> = list(&["bmp_daemon_msglog_label_filter"])
         .daemons(PMBMPD.and(COLLECTORS));
 
-    /// Octets of the receive buffer of each session.
+    /// Receive buffer of each session, in bytes.
     BMP_DAEMON_PIPE_SIZE: Option<u64> = bytes(&["bmp_daemon_pipe_size"], 1).daemons(PMBMPD.and(COLLECTORS));
 
     /// IP precedence of the daemon's own packets.
     BMP_DAEMON_IPPREC: u32 = integer(&["bmp_daemon_ipprec"], 0, 7).default("0").daemons(PMBMPD.and(COLLECTORS));
 
-    /// Most sessions accepted within one interval; 0 sets no bound.
+    /// Maximum number of sessions that are accepted within one interval; 0 means no limit.
     BMP_DAEMON_BATCH: u32 = integer(&["bmp_daemon_batch"], 0, u32::MAX as i128).default("0")
         .daemons(PMBMPD.and(COLLECTORS));
 
-    /// Seconds of that interval.
+    /// Length of that interval, in seconds.
     BMP_DAEMON_BATCH_INTERVAL: Duration = seconds(&["bmp_daemon_batch_interval"], 0).default("0")
         .daemons(PMBMPD.and(COLLECTORS));
 
-    /// Sized the table of routes over peers.
+    /// Number of buckets of the table of peers.
     BMP_TABLE_PEER_BUCKETS: u32 = integer(&["bmp_table_peer_buckets"], 1, 1000).default("13")
-        .daemons(PMBMPD.and(COLLECTORS)).no_op("tables of routes grow by themselves");
+        .daemons(PMBMPD.and(COLLECTORS)).no_op("tables of routes grow as needed");
 
-    /// Sized the table of routes within a peer.
+    /// Number of buckets of the table of routes of one peer.
     BMP_TABLE_PER_PEER_BUCKETS: u32 = integer(&["bmp_table_per_peer_buckets"], 1, 128).default("1")
-        .daemons(PMBMPD.and(COLLECTORS)).no_op("tables of routes grow by themselves");
+        .daemons(PMBMPD.and(COLLECTORS)).no_op("tables of routes grow as needed");
 
-    /// Sized the table of attributes.
+    /// Number of buckets of the table of path attributes.
     BMP_TABLE_ATTR_HASH_BUCKETS: u32 = integer(&["bmp_table_attr_hash_buckets"], 1, 1000000).default("65535")
-        .daemons(PMBMPD.and(COLLECTORS)).no_op("tables of routes grow by themselves");
+        .daemons(PMBMPD.and(COLLECTORS)).no_op("tables of routes grow as needed");
 
-    /// Chose what routes of a peer were hashed by.
+    /// Property of a route that selected its bucket within a peer.
     BMP_TABLE_PER_PEER_HASH: PerPeerHash = words(&["bmp_table_per_peer_hash"]).default("path_id")
-        .daemons(PMBMPD.and(COLLECTORS)).no_op("tables of routes grow by themselves");
+        .daemons(PMBMPD.and(COLLECTORS)).no_op("tables of routes grow as needed");
 
     /// TCP port to listen on.
     BMP_DAEMON_PORT: u16 = port(&["bmp_daemon_port"]).default("1790").daemons(PMBMPD.and(COLLECTORS))
         .option('l', PMBMPD, "port");
 
-    /// Most sessions at a time.
+    /// Maximum number of concurrent sessions.
     BMP_DAEMON_MAX_PEERS: u32 = integer(&["bmp_daemon_max_peers"], 1, u32::MAX as i128).default("10")
         .daemons(PMBMPD.and(COLLECTORS));
 
     /// Shows the peer distinguisher as `pd` instead of `rd`.
     BMP_DAEMON_SET_PD: bool = boolean(&["bmp_daemon_set_pd"]).default("false").daemons(PMBMPD.and(COLLECTORS));
 
-    /// Keeps statistics reports out of dumps.
+    /// Omits statistics reports from dumps.
     BMP_DUMP_EXCLUDE_STATS: bool = boolean(&["bmp_dump_exclude_stats"]).default("false")
         .daemons(PMBMPD.and(COLLECTORS));
 
-    /// Expects a PROXY protocol header first and takes the router's address from it.
+    /// Expects a PROXY protocol header at the start of each session and takes the router's address from it.
     BMP_DAEMON_PARSE_PROXY_HEADER: bool = boolean(&["bmp_daemon_parse_proxy_header"]).default("false")
         .daemons(PMBMPD.and(COLLECTORS));
 }

@@ -1,4 +1,4 @@
-//! Keys of every daemon: how it runs, what it logs, which plugins it has, and its bounds.
+//! Keys of every daemon: process, log, plugins and limits.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::key::*;
 use crate::value::words;
 
 words! {
-    /// How far a trial run goes.
+    /// Extent of a dry run.
     pub enum DryRun {
         /// Stop after the configuration is checked.
         Config = "config",
@@ -66,13 +66,13 @@ words! {
 }
 
 /// Why the keys of the queue between core and plugins have no effect.
-const NO_QUEUE: &str = "records are aggregated where they are decoded, so there is no queue to size; \
+const NO_QUEUE: &str = "workers aggregate the records that they decode, so there is no queue; \
     see `plugin_memory` and `plugin_tables_max`";
 
 keys! {
     /// Writes log lines of level debug.
     ///
-    /// The command line letter also shows, at once, which plugins and lines the parser has found.
+    /// The command line option also shows, during startup, which plugins and lines the parser has found.
     DEBUG: bool = boolean(&["debug"]).default("false").both().flag('d', ALL, "true").acts();
 
     /// Adds debug lines about the exchange of tables between workers and plugins.
@@ -125,12 +125,12 @@ keys! {
 
     /// Stack size of threads, in bytes.
     THREAD_STACK: Option<u64> = bytes(&["thread_stack"], 1)
-        .no_op("no thread needs a deep stack: nothing recurses over what peers send");
+        .no_op("no thread needs a large stack");
 
-    /// Lets the daemon start when it is not run by root.
+    /// Allows the daemon to start without root privileges.
     NFACCTD_NONROOT: bool = boolean(&["nfacctd_nonroot", "sfacctd_nonroot", "pmacctd_nonroot"])
         .default("false").daemons(COLLECTORS.and(PMACCTD)).flag('z', PMACCTD, "true")
-        .no_op("no daemon insists on root; what needs a right says so when it is missing");
+        .no_op("no daemon requires root; an error is logged if a privilege is missing");
 
     /// User to which the daemon switches after its sockets and files are open: a name or a number.
     RUN_AS_USER: Option<String> = text(&["run_as_user"]).acts();
@@ -160,7 +160,7 @@ keys! {
 
     /// Ends the daemon as soon as one plugin has ended, instead of after the last one.
     PLUGIN_EXIT_ANY: bool = boolean(&["plugin_exit_any"]).default("false").daemons(FLOW)
-        .no_op("a plugin that fails always ends the daemon, after the others have written what they hold");
+        .no_op("a plugin that fails always ends the daemon, after the other plugins have written their data");
 
     /// Bytes that the table of a plugin may take in each worker before it is flushed early.
     ///

@@ -1,4 +1,4 @@
-//! How values look in the outputs that have types of their own.
+//! How values are represented in outputs with types.
 
 use crate::daemons::*;
 use crate::key::*;

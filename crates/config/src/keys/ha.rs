@@ -1,4 +1,4 @@
-//! Several daemons that work as one.
+//! Clusters and pairs of daemons.
 
 use crate::daemons::*;
 use crate::key::*;

@@ -1,4 +1,4 @@
-//! Where flows and packets come from, and what may be held while they come.
+//! Sources of flows and packets, and limits of their state.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -11,23 +11,23 @@ use crate::value::words;
 words! {
     /// Side of an interface.
     pub enum Direction {
-        /// What arrives there.
+        /// Packets that arrive.
         In = "in",
-        /// What leaves there.
+        /// Packets that leave.
         Out = "out",
     }
 }
 
 words! {
-    /// Where the number of a capture interface comes from.
+    /// Source of the index of a capture interface.
     pub enum InterfaceIndex {
-        /// The system's own number.
+        /// The system's index.
         System = "sys",
         /// A hash of its name.
         Hash = "hash",
         /// `pcap_interfaces_map`.
         Map = "map",
-        /// There is none.
+        /// No index.
         None = "none",
     }
 }
@@ -76,7 +76,7 @@ keys! {
     NFACCTD_EXPORTERS_MAX: usize = integer(&["nfacctd_exporters_max"], 1, 10_000_000).default("10000")
         .daemons(COLLECTORS).acts();
 
-    /// Bytes that the state of all exporters may take: templates, data that waits for them, options data, sequence
+    /// Bytes that the state of all exporters may take: templates, data sets without a template yet, options data, sequence
     /// numbers, names.
     ///
     /// The memory is divided equally among the workers. Beyond it, the exporters that were silent longest are removed and counted
@@ -265,17 +265,17 @@ keys! {
     /// Buckets of the flow table.
     PMACCTD_FLOW_BUFFER_BUCKETS: u32 = integer(
         &["pmacctd_flow_buffer_buckets", "uacctd_flow_buffer_buckets"], 1, i32::MAX as i128,
-    ).default("256").daemons(PACKETS).no_op("the flow table grows by itself, up to its size in octets");
+    ).default("256").daemons(PACKETS).no_op("the flow table grows as needed, up to `pmacctd_flow_buffer_size`");
 
     /// Bytes that tracked connections may take, for IPv4 and IPv6 each.
     PMACCTD_CONNTRACK_BUFFER_SIZE: u64 = bytes(&["pmacctd_conntrack_buffer_size", "uacctd_conntrack_buffer_size"], 1)
         .default("8192000").daemons(PACKETS)
-        .no_op("what is known of a connection is kept with its flows");
+        .no_op("the state of a connection is stored with its flows");
 
     /// Silence after which a flow of a protocol other than TCP ends.
     PMACCTD_FLOW_LIFETIME: Duration = seconds(&["pmacctd_flow_lifetime", "uacctd_flow_lifetime"], 1).default("60")
         .daemons(PACKETS)
-        .no_op("only TCP opens flows that are counted");
+        .no_op("only TCP flows are counted");
 
     /// Silence after which a TCP flow ends; 60 seconds by default, five days with classification.
     PMACCTD_FLOW_TCP_LIFETIME: Option<Duration> = seconds(

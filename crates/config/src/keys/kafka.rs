@@ -1,4 +1,4 @@
-//! The plugin kafka, and what daemons send to Kafka brokers by themselves.
+//! The kafka plugin, and event logs that daemons send to Kafka brokers.
 
 use crate::daemons::*;
 use crate::key::*;
@@ -10,7 +10,7 @@ use crate::keys::amqp::MessageOutput;
 use crate::keys::sql::PreprocessType;
 
 keys! {
-    /// Seconds between two times of sending.
+    /// Seconds between two flushes.
     KAFKA_REFRESH_TIME: Duration = seconds(&["kafka_refresh_time"], 1).default("60").both().daemons(FLOW)
         .shares("sql_refresh_time").acts();
 
@@ -25,17 +25,17 @@ keys! {
     KAFKA_HISTORY_ROUNDOFF: Option<String> = text(&["kafka_history_roundoff"]).both().daemons(FLOW)
         .shares("sql_history_roundoff").acts();
 
-    /// Seconds by which sending is shifted.
+    /// Seconds by which the first flush, and therefore all later ones, is delayed.
     KAFKA_STARTUP_DELAY: Duration = seconds(&["kafka_startup_delay"], 0).default("0").both().daemons(FLOW)
         .shares("sql_startup_delay").acts();
 
-    /// Sizes the table of aggregates: at ten times as many aggregates it is sent before its time.
+    /// Size of the table of aggregates: at ten times as many aggregates it is sent early.
     KAFKA_CACHE_ENTRIES: u32 = integer(&["kafka_cache_entries"], 1, u32::MAX as i128).default("16411").both()
         .daemons(FLOW).shares("print_cache_entries").acts();
 
-    /// Bounded the processes that send at a time.
+    /// Limited the number of processes that send at the same time.
     KAFKA_MAX_WRITERS: u32 = integer(&["kafka_max_writers"], 1, 99).default("10").both().daemons(FLOW)
-        .shares("sql_max_writers").no_op("one writer per plugin takes table after table");
+        .shares("sql_max_writers").no_op("each plugin has a single writer");
 
     /// Conditions, as `name=number`, that aggregates must meet to be sent.
     KAFKA_PREPROCESS: Option<Vec<String>> = list(&["kafka_preprocess"]).both().daemons(FLOW)
@@ -49,11 +49,11 @@ keys! {
     KAFKA_NUM_PROTOS: bool = boolean(&["kafka_num_protos"]).default("false").both().daemons(FLOW)
         .shares("sql_num_protos").acts();
 
-    /// Sends a message before and one after the aggregates of each time.
+    /// Sends a message before and one after the aggregates of each flush.
     KAFKA_MARKERS: bool = boolean(&["kafka_markers"]).default("false").both().daemons(FLOW)
         .shares("print_markers").acts();
 
-    /// Octets up to which aggregates are gathered into one message; 0 for a message each.
+    /// Bytes up to which aggregates are combined into one message; with 0 each aggregate is a message of its own.
     KAFKA_MULTI_VALUES: u64 = bytes(&["kafka_multi_values"], 0).default("0").both().daemons(FLOW)
         .shares("sql_multi_values").acts();
 
@@ -61,7 +61,7 @@ keys! {
     KAFKA_OUTPUT: MessageOutput = words(&["kafka_output"]).default("json").both().daemons(FLOW)
         .shares("amqp_output").acts();
 
-    /// Program that is run after sending.
+    /// Program that runs after each flush.
     KAFKA_TRIGGER_EXEC: Option<String> = text(&["kafka_trigger_exec"]).both().daemons(FLOW)
         .shares("sql_trigger_exec").acts();
 
@@ -69,59 +69,59 @@ keys! {
     KAFKA_TRIGGER_EXEC_ASYNC: bool = boolean(&["kafka_trigger_exec_async"]).default("false").both().daemons(FLOW)
         .shares("sql_trigger_exec_async").acts();
 
-    /// Broker, or several between commas.
+    /// Broker, or several separated by commas.
     KAFKA_BROKER_HOST: String = text(&["kafka_broker_host"]).default("127.0.0.1").both()
-        .places(Place::PLUGIN_AND_EVENTS).daemons(FLOW)
+        .prefixes(KeyPrefix::PLUGIN_AND_EVENTS).daemons(FLOW)
         .shares("sql_host").acts();
 
-    /// Topic of the plugin's messages, with variables of records in it.
+    /// Topic of the plugin's messages; may contain variables of the record.
     KAFKA_TOPIC: String = text(&["kafka_topic"]).default("pmacct.acct").both().daemons(FLOW)
         .shares("sql_table").acts();
 
-    /// Number of topics that take turns; 0 for one.
+    /// Number of topics that are used in turn; 0 disables the rotation.
     KAFKA_TOPIC_RR: u32 = integer(&["kafka_topic_rr"], 0, u32::MAX as i128).default("0").both()
-        .places(&[
-            Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::BGP_DAEMON_MSGLOG,
-            Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
+        .prefixes(&[
+            KeyPrefix::PLUGIN, KeyPrefix::TELEMETRY_DAEMON_MSGLOG, KeyPrefix::TELEMETRY_DUMP, KeyPrefix::BGP_DAEMON_MSGLOG,
+            KeyPrefix::BGP_TABLE_DUMP, KeyPrefix::BMP_DAEMON_MSGLOG, KeyPrefix::BMP_DUMP,
         ]).daemons(FLOW)
         .shares("amqp_routing_key_rr").acts();
 
     /// Port of the broker.
     KAFKA_BROKER_PORT: u16 = port(&["kafka_broker_port"]).default("9092").both().daemons(FLOW)
-        .places(Place::PLUGIN_AND_EVENTS).acts();
+        .prefixes(KeyPrefix::PLUGIN_AND_EVENTS).acts();
 
-    /// Partition that messages go to; -1 leaves the choice to the client library.
+    /// Partition to which messages are sent; -1 lets the client library choose.
     KAFKA_PARTITION: i32 = integer(&["kafka_partition"], -1, 2147483647).default("-1").both().daemons(FLOW)
-        .places(Place::PLUGIN_AND_EVENTS).acts();
+        .prefixes(KeyPrefix::PLUGIN_AND_EVENTS).acts();
 
-    /// Lets the key of a message choose its partition.
+    /// Selects the partition of a message by its key.
     KAFKA_PARTITION_DYNAMIC: bool = boolean(&["kafka_partition_dynamic"]).default("false").both().daemons(FLOW)
         .acts();
 
-    /// Key of messages, with variables of records in it.
+    /// Key of the messages; may contain variables of the record.
     KAFKA_PARTITION_KEY: Option<String> = text(&["kafka_partition_key"]).both().daemons(FLOW)
-        .places(Place::PLUGIN_AND_EVENTS).acts();
+        .prefixes(KeyPrefix::PLUGIN_AND_EVENTS).acts();
 
-    /// File of options for librdkafka.
+    /// File with options for librdkafka.
     KAFKA_CONFIG_FILE: Option<PathBuf> = path(&["kafka_config_file"]).both().daemons(FLOW)
-        .places(Place::PLUGIN_AND_EVENTS).acts();
+        .prefixes(KeyPrefix::PLUGIN_AND_EVENTS).acts();
 
     /// Address of the schema registry for Avro messages.
     KAFKA_AVRO_SCHEMA_REGISTRY: Option<String> = text(&["kafka_avro_schema_registry"]).both().daemons(FLOW)
-        .places(&[
-            Place::PLUGIN, Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG,
-            Place::BMP_DUMP,
+        .prefixes(&[
+            KeyPrefix::PLUGIN, KeyPrefix::BGP_DAEMON_MSGLOG, KeyPrefix::BGP_TABLE_DUMP, KeyPrefix::BMP_DAEMON_MSGLOG,
+            KeyPrefix::BMP_DUMP,
         ]).acts();
 
-    /// Topic of what the daemon sends by itself; setting it turns that on.
+    /// Topic of the messages of this event log or dump; setting it enables the output to Kafka.
     DAEMON_KAFKA_TOPIC: Option<String> = text(&["kafka_topic"])
-        .places(Place::EVENTS).acts();
+        .prefixes(KeyPrefix::EVENTS).acts();
 
-    /// Seconds before a broken connection is tried again.
+    /// Seconds before a broken connection is retried.
     DAEMON_KAFKA_RETRY: Duration = seconds(&["kafka_retry"], 1).default("60")
-        .places(&[
-            Place::TELEMETRY_DAEMON_MSGLOG, Place::SFACCTD_COUNTER, Place::BGP_DAEMON_MSGLOG,
-            Place::BMP_DAEMON_MSGLOG,
+        .prefixes(&[
+            KeyPrefix::TELEMETRY_DAEMON_MSGLOG, KeyPrefix::SFACCTD_COUNTER, KeyPrefix::BGP_DAEMON_MSGLOG,
+            KeyPrefix::BMP_DAEMON_MSGLOG,
         ])
-        .no_op("what fails is tried again after pauses that grow from a second to a minute");
+        .no_op("failed connections are retried after pauses that grow from one second to one minute");
 }

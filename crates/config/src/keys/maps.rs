@@ -1,4 +1,4 @@
-//! Maps and other files that hold what the operator knows.
+//! Maps and other files that the operator maintains.
 
 use crate::daemons::*;
 use crate::key::*;
@@ -45,7 +45,7 @@ keys! {
     /// Addresses that may open a BGP session, one per line.
     BGP_DAEMON_ALLOW_FILE: Option<PathBuf> = path(&["bgp_daemon_allow_file"]).daemons(PMBGPD.and(FLOW)).usr2().acts_in(PMBGPD);
 
-    /// Keys of BGP sessions that sign their segments (RFC 2385).
+    /// TCP MD5 keys of BGP sessions (RFC 2385).
     BGP_DAEMON_MD5_FILE: Option<PathBuf> = path(&["bgp_daemon_md5_file"]).daemons(PMBGPD.and(FLOW)).usr2();
 
     /// Tags and labels of BMP messages.
@@ -92,13 +92,13 @@ keys! {
 
     /// Enabled indexes on maps.
     MAPS_INDEX: bool = boolean(&["maps_index"]).default("false")
-        .no_op("maps are compiled, of any size, and found without an index");
+        .no_op("maps of any size are compiled and need no index");
 
     /// Limited the number of rows of a map.
     MAPS_ENTRIES: u32 = integer(&["maps_entries"], 1, u32::MAX as i128).default("384").both()
-        .no_op("maps are compiled, of any size, and found without an index");
+        .no_op("maps of any size are compiled and need no index");
 
     /// Limited the length of a map's lines.
     MAPS_ROW_LEN: u64 = bytes(&["maps_row_len"], 1).default("256").both()
-        .no_op("maps are compiled, of any size, and found without an index");
+        .no_op("maps of any size are compiled and need no index");
 }

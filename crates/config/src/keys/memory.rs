@@ -7,7 +7,7 @@ use crate::daemons::*;
 use crate::key::*;
 
 /// Why the sizes of the former table have no effect.
-const GROWS: &str = "the table grows by itself, up to `imt_memory`";
+const GROWS: &str = "the table grows as needed, up to `imt_memory`";
 
 keys! {
     /// Socket on which the plugin answers queries.

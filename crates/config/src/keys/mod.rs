@@ -1,4 +1,4 @@
-//! Every key, by group: the table that everything else follows from.
+//! All keys, by group.
 
 use crate::key::AnyKey;
 
@@ -29,7 +29,7 @@ pub mod tee;
 pub mod telemetry;
 pub mod time;
 
-/// Keys that belong together in the documentation.
+/// A section of the documentation.
 #[derive(Clone, Copy)]
 pub struct Group {
     /// Heading.
@@ -83,11 +83,11 @@ mod tests {
 
     use super::*;
     use crate::daemons::Daemon;
-    use crate::key::{Place, State};
+    use crate::key::{KeyPrefix, State};
     use crate::value::Syntax;
 
     #[test]
-    fn every_default_is_a_value_of_its_key() {
+    fn every_default_is_valid() {
         for key in all() {
             for daemon in Daemon::ALL {
                 if let Some(text) = key.row().default_for(daemon) {
@@ -106,14 +106,14 @@ mod tests {
     }
 
     #[test]
-    fn names_are_what_a_parser_hands_over() {
+    fn names_have_only_lower_case_letters_digits_and_underscores() {
         for (_, name) in all().flat_map(|key| key.row().names()) {
             assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'), "{name}");
         }
     }
 
     #[test]
-    fn a_shared_slot_is_the_name_of_a_key_and_holds_values_of_one_form() {
+    fn a_shared_slot_is_named_after_a_key_with_the_same_syntax() {
         let by_name: HashMap<&str, _> = all().map(|key| (key.row().name(), key.row())).collect();
         for row in all().map(AnyKey::row) {
             if let Some(slot) = row.shares {
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_name_a_spelling_of_their_key() {
+    fn command_line_letters_name_a_spelling_of_their_key() {
         for row in all().map(AnyKey::row) {
             for letter in row.letters.iter().flatten().filter(|l| !l.spelling.is_empty()) {
                 assert!(row.names().any(|(_, name)| name == letter.spelling), "{}", letter.spelling);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn each_key_says_what_it_is_in_one_sentence() {
+    fn each_key_has_a_summary_of_one_sentence() {
         for row in all().map(AnyKey::row) {
             let summary = row.summary();
             assert!(
@@ -152,10 +152,10 @@ mod tests {
     }
 
     #[test]
-    fn each_key_has_a_place_and_no_place_twice() {
+    fn each_key_has_a_key_prefix_and_none_twice() {
         for row in all().map(AnyKey::row) {
-            let places: HashSet<Place> = row.places.iter().copied().collect();
-            assert!(!places.is_empty() && places.len() == row.places.len(), "{}", row.name());
+            let prefixes: HashSet<KeyPrefix> = row.prefixes.iter().copied().collect();
+            assert!(!prefixes.is_empty() && prefixes.len() == row.prefixes.len(), "{}", row.name());
         }
     }
 }

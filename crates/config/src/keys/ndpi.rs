@@ -6,7 +6,7 @@ use crate::key::*;
 keys! {
     /// Buckets of the classifier's table of flows.
     CLASSIFIER_NUM_ROOTS: u32 = integer(&["classifier_num_roots"], 0, u32::MAX as i128).default("512")
-        .daemons(FLOW).no_op("the table of conversations grows by itself");
+        .daemons(FLOW).no_op("the table of conversations grows as needed");
 
     /// Maximum number of conversations that each worker tracks. Beyond it, one that was silent for long is removed.
     CLASSIFIER_MAX_FLOWS: u32 = integer(&["classifier_max_flows"], 0, u32::MAX as i128).default("1000000")

@@ -1,4 +1,4 @@
-//! The plugin nfprobe: exports NetFlow and IPFIX.
+//! The nfprobe plugin: exports NetFlow and IPFIX.
 
 use crate::daemons::*;
 use crate::key::*;
@@ -18,11 +18,11 @@ words! {
 }
 
 words! {
-    /// How a probe tells the direction of flows.
+    /// How a probe determines the direction of flows.
     pub enum ProbeDirection {
-        /// All come in.
+        /// All flows are ingress.
         In = "in",
-        /// All go out.
+        /// All flows are egress.
         Out = "out",
         /// By the tag.
         Tag = "tag",
@@ -32,27 +32,27 @@ words! {
 }
 
 keys! {
-    /// Times after which flows are exported: `name=seconds` between colons, with the names tcp, tcp.rst, tcp.fin,
+    /// Times after which flows are exported: `name=seconds`, separated by colons, with the names tcp, tcp.rst, tcp.fin,
     /// udp, icmp, general, maxlife and expint.
     NFPROBE_TIMEOUTS: Option<String> = text(&["nfprobe_timeouts"]).both().daemons(PACKETS);
 
     /// Hop limit of exported datagrams.
     NFPROBE_HOPLIMIT: Option<u32> = integer(&["nfprobe_hoplimit"], 1, 255).both().daemons(PACKETS);
 
-    /// Most flows that are followed at a time.
+    /// Maximum number of concurrent flows.
     NFPROBE_MAXFLOWS: u32 = integer(&["nfprobe_maxflows"], 1, u32::MAX as i128).default("8192").both()
         .daemons(PACKETS);
 
     /// Collector, as `host:port` or `[address]:port`.
     NFPROBE_RECEIVER: String = text(&["nfprobe_receiver"]).default("127.0.0.1:2100").both().daemons(PACKETS);
 
-    /// Exports over DTLS, with the certificates of `dtls_path`.
+    /// Exports over DTLS with the certificates in `dtls_path`.
     NFPROBE_DTLS: bool = boolean(&["nfprobe_dtls"]).default("false").both().daemons(PACKETS);
 
-    /// Name that the collector's certificate must carry.
+    /// Name that the collector's certificate must contain.
     NFPROBE_DTLS_VERIFY_CERT: Option<String> = text(&["nfprobe_dtls_verify_cert"]).both().daemons(PACKETS);
 
-    /// Engine as `type:id` for NetFlow v5; source id or observation domain for v9 and IPFIX.
+    /// Engine as `type:id` for NetFlow v5; source ID or observation domain for NetFlow v9 and IPFIX.
     NFPROBE_ENGINE: Option<String> = text(&["nfprobe_engine"]).both().daemons(PACKETS);
 
     /// Version of the export protocol.
@@ -66,18 +66,18 @@ keys! {
     NFPROBE_IPPREC: u32 = integer(&["nfprobe_ipprec", "sfprobe_ipprec", "tee_ipprec"], 0, 7).default("0").both()
         .daemons(FLOW);
 
-    /// Direction of the exported flows, fixed or told by a tag (1 in, 2 out).
+    /// Direction of the exported flows: fixed, or selected by a tag (1 in, 2 out).
     NFPROBE_DIRECTION: Option<ProbeDirection> = words(&["nfprobe_direction", "sfprobe_direction"])
         .plugin_only("nfprobe_direction and sfprobe_direction").daemons(PACKETS);
 
-    /// Interface index of the exported flows: a number, or told by `tag` or `tag2`.
+    /// Interface index of the exported flows: a number, or `tag` or `tag2` to use the value of the tag.
     NFPROBE_IFINDEX: Option<String> = text(&["nfprobe_ifindex", "sfprobe_ifindex"]).plugin_only("nfprobe_ifindex and sfprobe_ifindex")
         .daemons(PACKETS);
 
-    /// Exports each packet at once as a flow of its own.
+    /// Exports each packet immediately as a separate flow.
     NFPROBE_DONT_CACHE: bool = boolean(&["nfprobe_dont_cache"]).default("false").both().daemons(PACKETS);
 
-    /// Prefers the interface index of the settings, where it is not 0, to the one that the capture tells.
+    /// Prefers the configured interface index, if it is not 0, to the one from the capture.
     NFPROBE_IFINDEX_OVERRIDE: bool = boolean(&["nfprobe_ifindex_override", "sfprobe_ifindex_override"])
         .default("false").both().daemons(PACKETS);
 

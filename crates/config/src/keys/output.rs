@@ -1,4 +1,4 @@
-//! Files that outputs write.
+//! Output files.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::value::words;
 words! {
     /// Format of sFlow counter samples.
     pub enum CounterOutput {
-        /// One JSON object in each line.
+        /// One JSON object per line.
         Json = "json",
     }
 }

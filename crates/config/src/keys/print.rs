@@ -15,19 +15,19 @@ words! {
         Formatted = "formatted",
         /// Values with a separator between them.
         Csv = "csv",
-        /// One JSON object in each line.
+        /// One JSON object per line.
         Json = "json",
         /// Columns of fixed width, without counters.
         EventFormatted = "event_formatted",
         /// Values with a separator between them, without counters.
         EventCsv = "event_csv",
-        /// Files of Avro's binary form.
+        /// Avro files, binary encoding.
         Avro = "avro" | "avro_bin",
-        /// Avro's JSON form.
+        /// Avro, JSON encoding.
         AvroJson = "avro_json",
-        /// Files of columns; in builds that have them.
+        /// Parquet files, in builds that support them.
         Parquet = "parquet",
-        /// By a shared library of the user's.
+        /// A shared library of the user.
         Custom = "custom",
     }
 }
@@ -91,7 +91,7 @@ keys! {
 
     /// Number of writers of one plugin that may run at the same time.
     PRINT_MAX_WRITERS: u32 = integer(&["print_max_writers"], 1, 99).default("10").shares("sql_max_writers").both()
-        .daemons(FLOW).no_op("each plugin has one writer; `plugin_tables_max` bounds what waits for it");
+        .daemons(FLOW).no_op("each plugin has a single writer; `plugin_tables_max` limits the tables that queue for it");
 
     /// Writes protocols as numbers instead of names.
     PRINT_NUM_PROTOS: bool = boolean(&["print_num_protos"]).default("false").shares("sql_num_protos").both()

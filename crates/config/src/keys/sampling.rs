@@ -1,4 +1,4 @@
-//! Sampling: what exporters did, and what this suite does.
+//! Sampling by exporters, and by the daemons.
 
 use crate::daemons::*;
 use crate::key::*;
@@ -17,7 +17,7 @@ keys! {
         "uacctd_ext_sampling_rate",
     ], 1, u32::MAX as i128).daemons(FLOW).acts();
 
-    /// Counts one packet in this many, selected at random.
+    /// Counts one in N packets, selected at random, where N is this number.
     SAMPLING_RATE: Option<u32> = integer(&["sampling_rate"], 1, u32::MAX as i128).both().daemons(PACKETS)
         .acts();
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 words! {
-    /// Shapes of tables.
+    /// Family of table layouts.
     pub enum TableType {
         /// AS numbers share their columns with addresses.
         Original = "original",
@@ -18,17 +18,17 @@ words! {
 }
 
 words! {
-    /// Types of columns.
+    /// Types of the columns of a PostgreSQL table.
     pub enum SqlData {
-        /// Types of their own.
+        /// The type of each value.
         Typed = "typed",
-        /// Texts.
+        /// Text.
         Unified = "unified",
     }
 }
 
 words! {
-    /// How the conditions of preprocessing come together.
+    /// How the conditions of preprocessing are combined.
     pub enum PreprocessType {
         /// One condition is enough.
         Any = "any",
@@ -38,7 +38,7 @@ words! {
 }
 
 words! {
-    /// Locks.
+    /// Lock that is held while writing.
     pub enum LockingStyle {
         /// The whole table.
         Table = "table",
@@ -50,20 +50,20 @@ words! {
 }
 
 keys! {
-    /// Name of the database; of the file, for sqlite3.
+    /// Name of the database; for sqlite3, of the file.
     SQL_DB: String = text(&["sql_db"]).default("pmacct").both().daemons(FLOW).acts();
 
-    /// Table to write to, with variables of the time and of records in its name.
+    /// Table to write to; its name may contain variables of time and of the record.
     SQL_TABLE: Option<String> = pattern(&["sql_table"], TIME_LETTERS, 1024).both().daemons(FLOW).or_exit().acts();
 
-    /// File with the statement that creates the table, run before writing to it.
+    /// File with the statement that creates the table; it is executed before the first write.
     SQL_TABLE_SCHEMA: Option<PathBuf> = path(&["sql_table_schema"]).both().daemons(FLOW).acts();
 
-    /// Which of the known shapes the table has.
+    /// Version of the table layout.
     SQL_TABLE_VERSION: u32 = integer(&["sql_table_version"], 1, 99).default("1").both().daemons(FLOW).or_exit()
         .acts();
 
-    /// Family of shapes: with AS numbers in columns of their own, or not.
+    /// Family of table layouts: whether AS numbers have their own columns.
     SQL_TABLE_TYPE: TableType = words(&["sql_table_type"]).default("original").both().daemons(FLOW).acts();
 
     /// Certificate authority of the server, for TLS.
@@ -75,7 +75,7 @@ keys! {
     /// Port of the server.
     SQL_PORT: Option<u16> = port(&["sql_port"]).both().daemons(FLOW).acts();
 
-    /// PostgreSQL: columns of their own types, or texts.
+    /// PostgreSQL: whether columns have the type of their value or are text.
     SQL_DATA: SqlData = words(&["sql_data"]).default("typed").both().daemons(FLOW).acts();
 
     /// User name for the database.
@@ -94,10 +94,10 @@ keys! {
     /// Seconds between two writes.
     SQL_REFRESH_TIME: Duration = seconds(&["sql_refresh_time"], 1).default("60").both().daemons(FLOW).acts();
 
-    /// Seconds by which writes are shifted.
+    /// Seconds by which the first write, and therefore all later ones, is delayed.
     SQL_STARTUP_DELAY: Duration = seconds(&["sql_startup_delay"], 0).default("0").both().daemons(FLOW).acts();
 
-    /// Writes only the columns of aggregated primitives, so that tables may have any shape.
+    /// Writes only the columns of aggregated primitives, so that tables may have any layout.
     SQL_OPTIMIZE_CLAUSES: bool = boolean(&["sql_optimize_clauses"]).default("false").both().daemons(FLOW).acts();
 
     /// Length of time bins.
@@ -124,7 +124,7 @@ keys! {
 
     /// Limited the number of processes that write at the same time.
     SQL_MAX_WRITERS: u32 = integer(&["sql_max_writers"], 1, 99).default("10").both().daemons(FLOW)
-        .no_op("one writer per plugin takes table after table");
+        .no_op("each plugin has a single writer");
 
     /// Program that runs after each write.
     SQL_TRIGGER_EXEC: Option<String> = text(&["sql_trigger_exec"]).both().daemons(FLOW).acts();
@@ -148,7 +148,7 @@ keys! {
     /// Whether one condition is sufficient or all must be met.
     SQL_PREPROCESS_TYPE: PreprocessType = words(&["sql_preprocess_type"]).default("any").both().daemons(FLOW).acts();
 
-    /// Bytes of one statement that inserts several rows; with 0 there is a statement for each row.
+    /// Maximum size of a statement that inserts several rows, in bytes; with 0 each row has its own statement.
     SQL_MULTI_VALUES: u64 = bytes(&["sql_multi_values"], 0).default("0").both().daemons(FLOW).acts();
 
     /// Lock that is held while writing.

@@ -1,4 +1,4 @@
-//! Which clock counts, and how times are written.
+//! Which clock is used, and how times are written.
 
 use std::time::Duration;
 

@@ -1,33 +1,33 @@
-//! Which known key a name that is unknown may have meant.
+//! Finds the key that an unknown name probably means.
 
 use super::NAMES;
 use crate::daemons::Daemon;
-use crate::key::{Place, Row, State};
+use crate::key::{KeyPrefix, Row, State};
 use crate::suggest::nearest;
 
-/// Words of keys of old, of other programs or of common speech, and those that stand in their place here.
+/// Words in older keys, other programs or common usage, and the words that keys use here.
 const SYNONYMS: &[(&str, &str)] =
     &[("format", "output"), ("interval", "refresh_time"), ("address", "ip"), ("buffer", "pipe_size")];
 
-/// More names than these help nobody.
-const MOST_SHOWN: usize = 3;
+/// Maximum number of names in a suggestion.
+const MAX_SHOWN: usize = 3;
 
 /// A known name, with its key.
-type Known = (&'static str, &'static Row, Place);
+type Known = (&'static str, &'static Row, KeyPrefix);
 
 /// The end of the message about an unknown key: the names that were probably meant, or nothing.
 ///
-/// From the surest to the vaguest: the same words in another order; the same words behind the name of another daemon or
-/// plugin; another word for the same; a typing error; words left out.
+/// In order of certainty: the same words in another order; the same words after the name of another daemon or plugin; a
+/// synonym; a typing error; missing words.
 pub(super) fn meant(key: &str, daemon: Daemon) -> Option<String> {
     let mut known: Vec<Known> = NAMES
         .iter()
-        .map(|(name, (key, place))| (name.as_str(), key.row(), *place))
+        .map(|(name, (key, prefix))| (name.as_str(), key.row(), *prefix))
         .filter(|(_, row, _)| !matches!(row.state, State::Removed(_)))
         .collect();
-    let serves = |(_, row, place): &Known| row.daemons_at(*place).contains(daemon);
+    let applies = |(_, row, prefix): &Known| row.daemons_at(*prefix).contains(daemon);
     // Names of this daemon first, short ones before long ones.
-    known.sort_unstable_by_key(|known| (!serves(known), known.0.len(), known.0));
+    known.sort_unstable_by_key(|known| (!applies(known), known.0.len(), known.0));
     let find = |is_meant: &dyn Fn(&str) -> bool| known.iter().find(|(name, ..)| is_meant(name)).copied();
 
     let sorted = |name: &str| {
@@ -55,24 +55,24 @@ pub(super) fn meant(key: &str, daemon: Daemon) -> Option<String> {
         find(&|name| name == near)
     };
     if let Some(found) = same_words().or_else(other_owner).or_else(synonym).or_else(mistyped) {
-        let (name, row, place) = found;
-        return Some(if serves(&found) {
+        let (name, row, prefix) = found;
+        return Some(if applies(&found) {
             format!("Did you mean '{name}'?")
         } else {
-            format!("'{name}' is a key of {}.", row.daemons_at(place))
+            format!("'{name}' is a key of {}.", row.daemons_at(prefix))
         });
     }
-    // Names that begin with the daemon's own are long, and meant the more.
+    // Names that begin with the daemon's name are longer, and more likely.
     let own = format!("{daemon}_");
     let (inside, words) = (format!("_{key}_"), key.split('_').count());
     let longer: Vec<String> = known
         .iter()
-        .take_while(|known| serves(known))
+        .take_while(|known| applies(known))
         .map(|(name, ..)| *name)
         .filter(|name| format!("_{name}_").contains(&inside))
         .filter(|name| name.split('_').count() <= words + if name.starts_with(&own) { 3 } else { 1 })
         .map(|name| format!("'{name}'"))
-        .take(MOST_SHOWN)
+        .take(MAX_SHOWN)
         .collect();
     (!longer.is_empty()).then(|| format!("Did you mean {}?", longer.join(" or ")))
 }
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_meant_is_found_in_several_ways() {
+    fn suggests_keys_for_unknown_names() {
         let meant = |key, daemon| meant(key, daemon).unwrap_or_default();
         for (key, daemon, names) in [
             ("refresh_maps", Daemon::Nfacctd, "Did you mean 'maps_refresh'?"),

@@ -26,13 +26,13 @@ fn of(daemon: Daemon, text: &str) -> (Config, Vec<String>) {
     (config, shown)
 }
 
-/// What is said about lines behind a plugins line of one print plugin `p`.
-fn said(lines: &str) -> Vec<String> {
+/// Diagnostics of lines after a plugins line of one print plugin `p`.
+fn reported(lines: &str) -> Vec<String> {
     nfacctd(&format!("plugins: print[p]\n{lines}")).1
 }
 
 #[test]
-fn nothing_at_all_is_a_configuration() {
+fn an_empty_file_is_valid() {
     let (config, problems) = nfacctd("");
     assert_eq!(problems, ["WARN: [f] No plugin has been activated; defaulting to in-memory table."]);
     assert_eq!(config.plugins().len(), 1);
@@ -52,7 +52,7 @@ fn nothing_at_all_is_a_configuration() {
 }
 
 #[test]
-fn the_later_line_wins_over_one_for_a_single_plugin_too() {
+fn a_later_line_overrides_one_for_a_single_plugin() {
     let (config, problems) =
         nfacctd("plugins: print[y], print[z]\naggregate[z]: src_port\naggregate: SRC_HOST, dst_host");
     assert_eq!(problems, Vec::<String>::new());
@@ -68,7 +68,7 @@ fn the_later_line_wins_over_one_for_a_single_plugin_too() {
 }
 
 #[test]
-fn anonymous_plugins_have_a_name_too() {
+fn anonymous_plugins_have_a_default_name() {
     let (config, problems) =
         nfacctd("plugins: print\nprint_output[default_print]: JSON\nprint_output_file: /x-%H");
     assert_eq!(problems, Vec::<String>::new());
@@ -78,7 +78,7 @@ fn anonymous_plugins_have_a_name_too() {
 }
 
 #[test]
-fn unknown_names_are_warned_about_with_the_nearest_known_one() {
+fn unknown_names_cause_a_warning_with_the_nearest_known_one() {
     for (line, message) in [
         ("foo_bar: 1", "WARN: [f:2] Unknown key: foo_bar. Ignored."),
         ("prnit_output: csv", "WARN: [f:2] Unknown key: prnit_output. Ignored. Did you mean 'print_output'?"),
@@ -86,12 +86,12 @@ fn unknown_names_are_warned_about_with_the_nearest_known_one() {
         ("print_output[zz]: csv", "WARN: [f:2] Unknown symbol 'zz'. Ignored."),
         ("print_output[P]: csv", "WARN: [f:2] Unknown symbol 'P'. Ignored. Did you mean 'p'?"),
     ] {
-        assert_eq!(said(line), [message]);
+        assert_eq!(reported(line), [message]);
     }
 }
 
 #[test]
-fn brackets_where_they_do_not_belong_are_dropped_and_missing_ones_refused() {
+fn superfluous_brackets_are_ignored_and_missing_ones_rejected() {
     let (config, problems) = nfacctd("plugins: print[p]\nnfacctd_port[zz]: 2055\npre_tag_filter: 1");
     assert_eq!(
         problems,
@@ -105,7 +105,7 @@ fn brackets_where_they_do_not_belong_are_dropped_and_missing_ones_refused() {
 }
 
 #[test]
-fn bad_values_leave_the_default_in_place() {
+fn invalid_values_leave_the_default() {
     for (line, message) in [
         (
             "nfacctd_port: 70000",
@@ -143,12 +143,12 @@ fn bad_values_leave_the_default_in_place() {
             "WARN: [f:2] Invalid value. Ignored. files_umask: '001' is not an octal number from 002 to 777.",
         ),
     ] {
-        assert_eq!(said(line), [message], "{line}");
+        assert_eq!(reported(line), [message], "{line}");
     }
 }
 
 #[test]
-fn a_name_with_a_variable_that_nobody_fills_is_fatal() {
+fn a_name_with_an_unsupported_variable_is_fatal() {
     let (_, problems) = parse_bytes(Daemon::Nfacctd, "f", b"plugins: print\nprint_output_file: /x-%j");
     assert!(problems.is_fatal());
     let last = problems.iter().last().unwrap().to_string();
@@ -156,17 +156,17 @@ fn a_name_with_a_variable_that_nobody_fills_is_fatal() {
 }
 
 #[test]
-fn text_behind_a_number_is_left_out_as_ever() {
+fn a_comment_after_a_number_is_ignored_with_a_warning() {
     let (config, problems) = nfacctd("plugins: print\nnfacctd_port: 2055 ! the office");
     assert_eq!(config.core(&NFACCTD_PORT), 2055);
     assert_eq!(
         problems,
-        ["WARN: [f:2] nfacctd_port: '! the office' behind 2055 is not read. A comment needs a line of its own."]
+        ["WARN: [f:2] nfacctd_port: '! the office' after 2055 is ignored. Write comments on separate lines."]
     );
 }
 
 #[test]
-fn lengths_of_time_take_units() {
+fn time_bins_have_units() {
     for (text, span) in [
         ("300", Span::Seconds(300)),
         ("60s", Span::Seconds(60)),
@@ -186,55 +186,58 @@ fn lengths_of_time_take_units() {
 }
 
 #[test]
-fn keys_that_do_nothing_here_say_so_once() {
+fn keys_without_effect_cause_one_warning() {
     assert_eq!(
-        said("snaplen: 256\nsnaplen: 128\ndebug_internal_msg: true"),
+        reported("snaplen: 256\nsnaplen: 128\ndebug_internal_msg: true"),
         [
             "WARN: [f:2] snaplen has no effect in nfacctd.",
-            "WARN: [f:4] debug_internal_msg is known, but has no effect in this version yet.",
+            "WARN: [f:4] debug_internal_msg has no effect in this version yet.",
         ]
     );
-    assert_eq!(said("plugin_pipe_size: 1000000\nimt_buckets: 7"), Vec::<String>::new());
+    assert_eq!(reported("plugin_pipe_size: 1000000\nimt_buckets: 7"), Vec::<String>::new());
     let (_, problems) = parse_bytes(Daemon::Nfacctd, "f", b"plugin_pipe_size: 1000000");
     assert!(problems.iter().any(|p| p.severity == Severity::Debug && p.what.contains("plugin_memory")));
 }
 
 #[test]
-fn the_first_plugins_line_counts() {
+fn only_the_first_plugins_line_is_used() {
     let (config, problems) = nfacctd("plugins: print\nplugins: memory\n");
     assert_eq!(config.plugins()[0].kind, PluginKind::Print);
-    assert_eq!(problems, ["WARN: [f:2] Unable to handle key: plugins. Ignored. The first plugins line counts."]);
+    assert_eq!(
+        problems,
+        ["WARN: [f:2] Unable to handle key: plugins. Ignored. Only the first plugins line is used."]
+    );
 }
 
 #[test]
-fn the_first_name_of_the_core_counts() {
+fn the_first_name_of_the_core_is_used() {
     let (config, problems) = nfacctd("plugins: print\nnfacctd_proc_name: a\ncore_proc_name: b");
     assert_eq!(config.core(&CORE_PROC_NAME).as_str(), "a");
     assert_eq!(
         problems,
         [
-            "WARN: [f:3] core_proc_name was set to another value before (f:2): that one counts. Take one of the lines out."
+            "WARN: [f:3] core_proc_name is already set to another value (f:2): that line is used. Remove one of the lines."
         ]
     );
 }
 
 #[test]
-fn a_key_that_is_set_twice_to_different_values_names_both_lines() {
-    for (lines, said_of) in [
-        ("print_refresh_time: 60\nprint_refresh_time: 110", "print_refresh_time was"),
-        ("print_output[p]: json\nprint_output[p]: csv", "print_output[p] was"),
-        ("nfacctd_renormalize: true\nsfacctd_renormalize: false", "sfacctd_renormalize was"),
+fn a_key_set_to_two_values_causes_a_warning_with_both_lines() {
+    for (lines, shown) in [
+        ("print_refresh_time: 60\nprint_refresh_time: 110", "print_refresh_time is"),
+        ("print_output[p]: json\nprint_output[p]: csv", "print_output[p] is"),
+        ("nfacctd_renormalize: true\nsfacctd_renormalize: false", "sfacctd_renormalize is"),
     ] {
-        let problems = said(lines);
+        let problems = reported(lines);
         let what = format!(
-            "WARN: [f:3] {said_of} set to another value before (f:2): this one counts. Take one of the lines out."
+            "WARN: [f:3] {shown} already set to another value (f:2): this line is used. Remove one of the lines."
         );
         assert_eq!(problems, [what], "{lines}");
     }
     for lines in ["print_output[p]: json\nprint_output[p]: json", "print_output: json\nprint_output[p]: csv"] {
-        assert_eq!(said(lines), Vec::<String>::new(), "{lines}");
+        assert_eq!(reported(lines), Vec::<String>::new(), "{lines}");
     }
-    // Options are there to win.
+    // Options override the file without a warning.
     let CommandLine::Run(arguments) =
         command_line::parse(Daemon::Nfacctd, ["nfacctd", "-r", "1", "-r", "2"].map(std::ffi::OsString::from))
     else {
@@ -244,13 +247,14 @@ fn a_key_that_is_set_twice_to_different_values_names_both_lines() {
     let mut entries = crate::file::parse(&Origin::whole("f"), b"print_refresh_time: 5", &mut problems);
     entries.extend(arguments.entries);
     resolve(Daemon::Nfacctd, Origin::whole("f"), &entries, &mut problems);
-    let shown: Vec<String> = problems.iter().map(ToString::to_string).filter(|p| p.contains("before")).collect();
+    let shown: Vec<String> =
+        problems.iter().map(ToString::to_string).filter(|p| p.contains("already set")).collect();
     assert_eq!(shown.len(), 1, "{shown:?}");
-    assert!(shown[0].contains("before (cmdline)"), "{shown:?}");
+    assert!(shown[0].contains("another value (cmdline)"), "{shown:?}");
 }
 
 #[test]
-fn an_empty_list_is_no_value() {
+fn rejects_an_empty_list() {
     let (config, problems) = nfacctd("plugins: print[p]\naggregate[p]:\npre_tag_filter[p]: ,");
     assert_eq!(
         problems,
@@ -264,7 +268,7 @@ fn an_empty_list_is_no_value() {
 }
 
 #[test]
-fn an_address_is_no_port_and_a_port_no_address() {
+fn suggests_the_other_key_if_address_and_port_are_confused() {
     for (line, hint) in [
         (
             "nfacctd_port: 127.0.0.1",
@@ -280,12 +284,12 @@ fn an_address_is_no_port_and_a_port_no_address() {
     ] {
         let (key, _) = line.split_once(':').unwrap();
         let level = if hint.contains("belongs") { "ERROR" } else { "WARN" };
-        assert_eq!(said(line), [format!("{level}: [f:2] Invalid value. Ignored. {key}: {hint}")]);
+        assert_eq!(reported(line), [format!("{level}: [f:2] Invalid value. Ignored. {key}: {hint}")]);
     }
 }
 
 #[test]
-fn a_key_of_another_type_in_the_brackets_of_a_plugin_is_named() {
+fn a_key_of_another_plugin_type_causes_a_warning() {
     let (_, problems) = nfacctd(
         "plugins: print[p], kafka[k], memory[m]\nprint_output_file[p]: /f\namqp_routing_key[p]: ark\n\
          imt_path[p]: /s\nkafka_topic[m]: t\nkafka_topic[k]: t\nsql_refresh_time[p]: 5\nprint_markers[k]: true",
@@ -293,8 +297,8 @@ fn a_key_of_another_type_in_the_brackets_of_a_plugin_is_named() {
     assert_eq!(
         problems,
         [
-            "WARN: [f:3] amqp_routing_key[p] is a key of other plugins than print, and sets print_output_file in place \
-             of print_output_file (f:2): they are one setting. Write print_output_file[p].",
+            "WARN: [f:3] amqp_routing_key[p] is not a key of print plugins: it is the same setting as print_output_file, and \
+             overrides print_output_file (f:2). Write print_output_file[p].",
             "WARN: [f:4] imt_path[p] has no effect: 'p' is of type print.",
             "WARN: [f:5] kafka_topic[m] has no effect: 'm' is of type memory.",
         ]
@@ -302,7 +306,7 @@ fn a_key_of_another_type_in_the_brackets_of_a_plugin_is_named() {
 }
 
 #[test]
-fn of_two_clocks_the_first_stays() {
+fn of_two_clocks_the_first_is_used() {
     let (config, problems) =
         nfacctd("plugins: print\nnfacctd_time_new: true\nnfacctd_time_secs: true\nnfacctd_time_new: false");
     assert!(config.core(&NFACCTD_TIME_NEW) && !config.core(&NFACCTD_TIME_SECS));
@@ -312,13 +316,13 @@ fn of_two_clocks_the_first_stays() {
     assert_eq!(
         problems,
         [
-            "WARN: [f:3] Possibly 'nfacctd_time_secs: true' set. 'nfacctd_time_new' ignored. The first of these lines counts."
+            "WARN: [f:3] Possibly 'nfacctd_time_secs: true' set. 'nfacctd_time_new' ignored. Only the first of these lines is used."
         ]
     );
 }
 
 #[test]
-fn options_stand_behind_the_file_but_the_first_plugins_line_still_counts() {
+fn options_override_the_file_except_the_plugins_line() {
     let folder = std::env::temp_dir().join(format!("config-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join("c.conf");
@@ -335,12 +339,12 @@ fn options_stand_behind_the_file_but_the_first_plugins_line_still_counts() {
         problems.iter().filter(|p| p.severity > Severity::Debug).map(ToString::to_string).collect();
     assert_eq!(
         warnings,
-        ["WARN: [cmdline] Unable to handle key: plugins. Ignored. The first plugins line counts."]
+        ["WARN: [cmdline] Unable to handle key: plugins. Ignored. Only the first plugins line is used."]
     );
 }
 
 #[test]
-fn a_missing_file_is_the_only_thing_that_stops() {
+fn a_missing_file_is_fatal() {
     let arguments = Arguments { file: Some("/nowhere/c.conf".into()), ..Arguments::default() };
     let (_, problems) = crate::load(Daemon::Nfacctd, &arguments);
     assert!(problems.is_fatal());
@@ -348,7 +352,7 @@ fn a_missing_file_is_the_only_thing_that_stops() {
 }
 
 #[test]
-fn the_trace_shows_how_lines_were_understood() {
+fn debug_lines_show_how_lines_were_parsed() {
     let (_, problems) = parse_bytes(Daemon::Nfacctd, "c.conf", b"plugins: memory[z]\naggregate [z]: src_port");
     let trace: Vec<_> = problems.iter().map(ToString::to_string).collect();
     assert_eq!(
@@ -376,40 +380,40 @@ fn one_line_for_many_plugins_gives_one_warning() {
     let (_, problems) = nfacctd(&format!("plugins: {}\namqp_host: x\nsql_host: y", names.join(", ")));
     let others: Vec<String> = (2..=12).map(|number| format!("'a{number}'")).collect();
     let expected = format!(
-        "WARN: [f:3] sql_host takes the place of amqp_host (f:2) in plugin 'a1': they are one setting. Name the plugin: \
+        "WARN: [f:3] sql_host overrides amqp_host (f:2) in plugin 'a1': both keys are the same setting. Name the plugin: \
          sql_host[NAME]. The same applies to plugins {}.",
         others.join(", ")
     );
     assert_eq!(problems, [expected]);
 
-    // It takes the place of what is there, and is meant for another plugin: one cause, one warning.
+    // It overrides an existing setting and is meant for another plugin: one cause, one warning.
     let (_, problems) = nfacctd("plugins: amqp[a], kafka[k], kafka[l]\nkafka_broker_host: x\namqp_host: y");
-    let expected = "WARN: [f:3] amqp_host takes the place of kafka_broker_host (f:2) in plugin 'k': they are one setting. Name the \
+    let expected = "WARN: [f:3] amqp_host overrides kafka_broker_host (f:2) in plugin 'k': both keys are the same setting. Name the \
                     plugin: amqp_host[NAME]. The same applies to plugin 'l'.";
     assert_eq!(problems.iter().filter(|problem| problem.contains("[f:3]")).collect::<Vec<_>>(), [expected]);
 }
 
 #[test]
-fn a_setting_that_another_key_shares_is_not_lost_in_silence() {
+fn overriding_a_shared_setting_causes_a_warning() {
     let text = "plugins: print[p], kafka[k]\nprint_output_file: /x\nkafka_topic: t";
     let (config, problems) = nfacctd(text);
     assert_eq!(config.plugins()[0].get(&PRINT_OUTPUT_FILE), Some(PathBuf::from("t")));
-    let told = |p: &&String| p.contains("takes the place of print_output_file (f:2) in plugin 'p'");
-    assert_eq!(problems.iter().filter(told).count(), 1, "{problems:?}");
+    let is_reported = |p: &&String| p.contains("overrides print_output_file (f:2) in plugin 'p'");
+    assert_eq!(problems.iter().filter(is_reported).count(), 1, "{problems:?}");
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+    fn arbitrary_bytes_cause_no_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         for daemon in Daemon::ALL {
             let _ = parse_bytes(daemon, "f", &bytes);
         }
     }
 
     #[test]
-    fn no_value_makes_a_key_panic(index in 0usize..2000, value in "[-a-zA-Z0-9%,:./ \\[\\]µ]{0,30}") {
+    fn arbitrary_values_cause_no_panic(index in 0usize..2000, value in "[-a-zA-Z0-9%,:./ \\[\\]µ]{0,30}") {
         let keys: Vec<_> = keys::all().collect();
         let row = keys[index % keys.len()].row();
         for (_, name) in row.names() {
@@ -422,7 +426,7 @@ proptest! {
 }
 
 #[test]
-fn messages_name_keys_as_the_user_or_the_daemon_does() {
+fn messages_use_the_spelling_of_the_user_or_the_daemon() {
     let named = |daemon, text: &str| of(daemon, text).0.names().of(&NFACCTD_PORT);
     assert_eq!(named(Daemon::Nfacctd, ""), "nfacctd_port");
     assert_eq!(named(Daemon::Sfacctd, ""), "sfacctd_port");

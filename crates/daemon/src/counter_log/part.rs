@@ -4,7 +4,7 @@ use super::{Ends, Log, VARIABLES, open};
 use crate::host::files_of;
 use crate::host::part::{Kind, Part, Reading, Services};
 use config::keys::output;
-use config::{Config, Diagnostics, Place};
+use config::{Config, Diagnostics, KeyPrefix};
 use delivery::StoreError;
 use encode::names::{self, Lookup, Variable};
 use event_log::{Delivery, Settings};
@@ -32,7 +32,7 @@ struct CounterLog {
 impl Kind for CounterLogs {
     fn read(&self, reading: &mut Reading<'_>) -> Option<Box<dyn Part>> {
         let config = reading.config;
-        let mut settings = Settings::read(config, Place::SFACCTD_COUNTER, VARIABLES);
+        let mut settings = Settings::read(config, KeyPrefix::SFACCTD_COUNTER, VARIABLES);
         settings.file = config.core(&output::SFACCTD_COUNTER_FILE);
         settings.files = files_of(config);
         settings.style = plugins::sink::core_style(config);

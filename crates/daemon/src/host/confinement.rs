@@ -1,7 +1,7 @@
 //! Which files the daemon needs, for `landlock`: those that the configuration names.
 
 use config::keys::{amqp, core, encoding, geoip, http, input, kafka, maps, output, print, sampling, sql};
-use config::{Config, Key, Place, Plugin};
+use config::{Config, Key, KeyPrefix, Plugin};
 use plugins::kinds::{self, Kind};
 use runtime::confine::Access;
 use std::path::{Path, PathBuf};
@@ -64,7 +64,7 @@ pub(super) fn read(config: &Config, kinds: &'static [Kind]) -> Option<Confinemen
     access.read.extend(READ.iter().filter_map(|key| config.core(key)));
     access.written.extend(WRITTEN.iter().filter_map(|key| config.core(key)));
     for key in READ_WITH_PREFIX {
-        access.read.extend(config.core_at(key, Place::SFACCTD_COUNTER));
+        access.read.extend(config.core_at(key, KeyPrefix::SFACCTD_COUNTER));
     }
     // The socket of the endpoint is removed at the end.
     access
@@ -73,7 +73,7 @@ pub(super) fn read(config: &Config, kinds: &'static [Kind]) -> Option<Confinemen
     for plugin in config.plugins() {
         add_plugin(&mut access, plugin, kinds);
     }
-    let named: Vec<PathBuf> = [config.core_at(&kafka::KAFKA_CONFIG_FILE, Place::SFACCTD_COUNTER)]
+    let named: Vec<PathBuf> = [config.core_at(&kafka::KAFKA_CONFIG_FILE, KeyPrefix::SFACCTD_COUNTER)]
         .into_iter()
         .chain(config.plugins().iter().map(|plugin| plugin.get(&kafka::KAFKA_CONFIG_FILE)))
         .flatten()

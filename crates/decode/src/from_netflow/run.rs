@@ -121,7 +121,7 @@ impl Run<'_> {
     fn block(&mut self, plan: &Plan, base: &[u64], block: &[u8], size: usize, rows: &mut Rows) {
         let first = rows.len();
         rows.push_many(base, block.len() / size);
-        let (octets, stride) = rows.octets_from_mut(first);
+        let (octets, stride) = rows.bytes_from_mut(first);
         copy::run_all(&plan.copies, block, size, octets, stride);
         let set = Set { octets: block, size };
         if let Some(src) = plan.counters.packets {

@@ -17,7 +17,7 @@ use flow::needs::Needs;
 use flow::output::Output;
 use flow::row::FieldSet;
 use recent::Map;
-use sflow::sequence::{Seen, Sequence};
+use sflow::sequence::{Outcome, Sequence};
 use sflow::{CounterSample, DataFormat, DecodeError, Header, Sample};
 use std::net::IpAddr;
 
@@ -372,21 +372,21 @@ impl Agent {
         }
     }
 
-    fn count(&mut self, header: &Header, (octets, arrival): (usize, u64), checked: Seen, counts: &mut Counts) {
+    fn count(&mut self, header: &Header, (octets, arrival): (usize, u64), outcome: Outcome, counts: &mut Counts) {
         self.sub_agent = header.sub_agent.unwrap_or(0);
         self.first_and_last =
             if self.datagrams == 0 { (arrival, arrival) } else { (self.first_and_last.0, arrival) };
         self.datagrams += 1;
         self.bytes += octets as u64;
-        match checked {
-            Seen::First | Seen::Good => self.in_order += 1,
-            Seen::Forward(lost) => {
+        match outcome {
+            Outcome::First | Outcome::InOrder => self.in_order += 1,
+            Outcome::Gap(lost) => {
                 self.gaps += 1;
                 self.lost += u64::from(lost);
                 counts.gaps += 1;
                 counts.lost += u64::from(lost);
             }
-            Seen::Back | Seen::Restart => {
+            Outcome::OutOfOrder | Outcome::Restart => {
                 self.out_of_order += 1;
                 counts.restarts += 1;
             }

@@ -1,8 +1,8 @@
 //! Records in Avro's binary encoding.
 //!
 //! A `long` is a zigzag number in groups of seven bits, the lowest first; a `string` is its length as a `long` and
-//! its octets; a union is the number of its branch and the value; arrays and maps are one block: the count, the
-//! items, and a count of zero. What is the same in all rows is made once, as in [`crate::json`].
+//! its bytes; a union is the number of its branch and the value; arrays and maps are one block: the count, the
+//! items, and a count of zero. The constant parts are prepared once, as in [`crate::json`].
 
 use super::{Content, Field, Frame, Shape, fields, schema};
 use crate::address;
@@ -15,9 +15,9 @@ use flow::kind::Kind;
 use flow::schema::{At, Column, Schema};
 use flow::strings::Strings;
 
-/// The number of the union branch that is not null, as a `long`.
+/// The index of the union branch that is not null, as a `long`.
 const BRANCH_VALUE: u8 = 2;
-/// The number of the branch that is null.
+/// The index of the branch that is null.
 const BRANCH_NULL: u8 = 0;
 
 /// A writer of records, compiled for one schema.
@@ -33,14 +33,14 @@ pub struct Avro {
 
 #[derive(Clone, Debug, Default)]
 struct Plan {
-    /// The constant octets of all steps, and of the end.
+    /// The constant bytes of all steps and of the end.
     constant: Vec<u8>,
     steps: Vec<Step>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Step {
-    /// Where the constant octets before the value end; they start where those of the step before end.
+    /// End of the constant bytes before the value; they start at the end of those of the previous step.
     end: usize,
     write: Write,
     kind: Kind,
@@ -56,7 +56,7 @@ enum Write {
     /// 64 bits of the key, or of the values.
     Signed,
     Double,
-    /// A text of ours.
+    /// A text that we generate.
     Text,
     /// A text from outside, which may not be UTF-8.
     Free,
@@ -210,7 +210,7 @@ fn rare(values: &mut Values, out: &mut Vec<u8>, step: &Step, row: &Aggregate<'_>
             out.push(b' ');
             out.extend_from_slice(reason.as_bytes());
         }),
-        // Texts from outside; the rest is written where rows are.
+        // Texts from outside; other kinds are written with the row.
         _ => string(out, |out| {
             let start = out.len();
             values.write(out, step.kind, step.at, row, strings, 0);
@@ -260,7 +260,7 @@ pub(super) fn long(out: &mut Vec<u8>, number: i64) {
 #[inline]
 pub(super) fn string(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
-    // Lengths below 64 take one octet, as nearly all have.
+    // Lengths below 64, nearly all of them, have one byte.
     out.push(0);
     write(out);
     let length = out.len() - start - 1;
@@ -272,7 +272,7 @@ pub(super) fn string(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
 
 #[cold]
 fn widen(out: &mut Vec<u8>, start: usize, length: usize) {
-    let mut octets = Vec::with_capacity(10);
-    long(&mut octets, length as i64);
-    out.splice(start..=start, octets);
+    let mut bytes = Vec::with_capacity(10);
+    long(&mut bytes, length as i64);
+    out.splice(start..=start, bytes);
 }

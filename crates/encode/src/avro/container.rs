@@ -1,24 +1,24 @@
-//! Object container files: records in blocks, behind a head with their schema.
+//! Object container files: records in blocks, after a head with their schema.
 //!
 //! ```text
-//! head     "Obj" 1, a map of the metadata (avro.codec, avro.schema), 16 octets of a sync marker
-//! block    long count of records, long octets, the records, the sync marker again
+//! head     "Obj" 1, a map of the metadata (avro.codec, avro.schema), 16 bytes of a sync marker
+//! block    long count of records, long bytes, the records, the sync marker
 //! ```
 //!
 //! Blocks are not compressed. More blocks may be added to a file later, if their records have its schema:
-//! [`read_head`] gives what is needed for it, and [`whole`] finds the end of the last whole block.
+//! [`read_head`] reads the head, and [`whole`] finds the end of the last complete block.
 
 use super::binary::{long, string};
 use std::fmt;
 use std::io::{self, Read, Seek};
 
-/// What a file starts with: three letters and the version of the format.
+/// The start of a file: three letters and the version of the format.
 pub const MAGIC: [u8; 4] = *b"Obj\x01";
 
-/// Longest metadata that are read from a file, in octets.
+/// Maximum length of the metadata of a file, in bytes.
 const MAX_METADATA: u64 = 1 << 20;
 
-/// The marker that ends the head and each block of a file: 16 octets by chance, the same in all of the file.
+/// The marker that ends the head and each block of a file: 16 random bytes, the same in the whole file.
 pub type Sync = [u8; 16];
 
 /// Writes the head of a file.
@@ -32,17 +32,17 @@ pub fn head(out: &mut Vec<u8>, schema: &str, sync: &Sync) {
     out.extend_from_slice(sync);
 }
 
-/// Records on their way into a block.
+/// The records of a block under construction.
 #[derive(Clone, Debug, Default)]
 pub struct Block {
-    /// The records, one behind the other.
+    /// The encoded records.
     pub records: Vec<u8>,
-    /// How many they are.
+    /// Number of records.
     pub count: u64,
 }
 
 impl Block {
-    /// Writes the block, if there is anything in it; it is empty then.
+    /// Writes the block unless it is empty, and clears it.
     pub fn end(&mut self, out: &mut Vec<u8>, sync: &Sync) {
         if self.count == 0 {
             return;
@@ -54,7 +54,7 @@ impl Block {
         self.discard();
     }
 
-    /// Forgets the records.
+    /// Removes the records.
     pub fn discard(&mut self) {
         self.records.clear();
         self.count = 0;
@@ -70,24 +70,24 @@ pub struct Head {
     pub codec: Option<String>,
     /// The file's marker.
     pub sync: Sync,
-    /// Octets of the head.
+    /// Length of the head, in bytes.
     pub length: u64,
 }
 
-/// Octets that are not the head of a container file.
+/// The bytes are not the head of a container file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoContainer;
+pub struct FormatError;
 
-impl fmt::Display for NoContainer {
+impl fmt::Display for FormatError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("not an Avro object container file")
     }
 }
 
-impl std::error::Error for NoContainer {}
+impl std::error::Error for FormatError {}
 
-impl From<NoContainer> for io::Error {
-    fn from(error: NoContainer) -> Self {
+impl From<FormatError> for io::Error {
+    fn from(error: FormatError) -> Self {
         Self::new(io::ErrorKind::InvalidData, error)
     }
 }
@@ -95,19 +95,19 @@ impl From<NoContainer> for io::Error {
 /// Reads the head of a file from its beginning.
 ///
 /// # Errors
-/// Those of the file, and [`NoContainer`] as `InvalidData`.
+/// I/O errors, and [`FormatError`] as `InvalidData`.
 pub fn read_head(file: &mut impl Read) -> io::Result<Head> {
     let mut file = Counted { inner: file, count: 0 };
     let mut magic = [0; 4];
     file.read_exact(&mut magic).map_err(cut)?;
     if magic != MAGIC {
-        return Err(NoContainer.into());
+        return Err(FormatError.into());
     }
     let (mut schema, mut codec) = (None, None);
     loop {
         let count = match file.long()? {
             0 => break,
-            // A negative count has the block's size in octets behind it.
+            // A negative count is followed by the block's size in bytes.
             count if count < 0 => {
                 file.long()?;
                 count.unsigned_abs()
@@ -118,25 +118,25 @@ pub fn read_head(file: &mut impl Read) -> io::Result<Head> {
             let name = file.bytes()?;
             let value = file.bytes()?;
             match name.as_slice() {
-                b"avro.schema" => schema = Some(String::from_utf8(value).map_err(|_| NoContainer)?),
-                b"avro.codec" => codec = Some(String::from_utf8(value).map_err(|_| NoContainer)?),
+                b"avro.schema" => schema = Some(String::from_utf8(value).map_err(|_| FormatError)?),
+                b"avro.codec" => codec = Some(String::from_utf8(value).map_err(|_| FormatError)?),
                 _ => {}
             }
         }
     }
     let mut sync = Sync::default();
     file.read_exact(&mut sync).map_err(cut)?;
-    Ok(Head { schema: schema.ok_or(NoContainer)?, codec, sync, length: file.count })
+    Ok(Head { schema: schema.ok_or(FormatError)?, codec, sync, length: file.count })
 }
 
-/// Octets of the file up to the end of its last whole block: less than its length when it was cut short, as by a
-/// machine that lost its power. `file` must stand behind the head.
+/// Returns the length of the file up to the end of its last complete block: less than its length if it is truncated, as after
+/// a power failure. `file` must be positioned after the head.
 ///
 /// # Errors
-/// Those of the file.
+/// I/O errors.
 pub fn whole(file: &mut (impl Read + Seek), head: &Head) -> io::Result<u64> {
     let length = file.seek(io::SeekFrom::End(0))?;
-    // What ends with the marker ends with a whole block: no need to walk over all of them.
+    // A file that ends with the marker ends with a complete block: the blocks need not be read.
     if let Some(last) = length.checked_sub(head.sync.len() as u64).filter(|last| *last + 16 >= head.length) {
         file.seek(io::SeekFrom::Start(last))?;
         let mut sync = Sync::default();
@@ -153,7 +153,7 @@ pub fn whole(file: &mut (impl Read + Seek), head: &Head) -> io::Result<u64> {
     Ok(end)
 }
 
-/// The end of the block that starts at `start`, if it is whole.
+/// The end of the block that starts at `start`, if it is complete.
 fn block(file: &mut (impl Read + Seek), start: u64, head: &Head, length: u64) -> io::Result<Option<u64>> {
     let mut counted = Counted { inner: &mut *file, count: 0 };
     let size = match (counted.long(), counted.long()) {
@@ -170,16 +170,16 @@ fn block(file: &mut (impl Read + Seek), start: u64, head: &Head, length: u64) ->
     Ok((sync == head.sync).then_some(sync_at + 16))
 }
 
-/// A reader that knows how far it came, and no further than metadata may go.
+/// A reader that counts bytes, and stops at the maximum length of metadata.
 struct Counted<'a, R> {
     inner: &'a mut R,
     count: u64,
 }
 
 impl<R: Read> Counted<'_, R> {
-    fn read_exact(&mut self, octets: &mut [u8]) -> io::Result<()> {
-        self.count += octets.len() as u64;
-        self.inner.read_exact(octets)
+    fn read_exact(&mut self, bytes: &mut [u8]) -> io::Result<()> {
+        self.count += bytes.len() as u64;
+        self.inner.read_exact(bytes)
     }
 
     fn long(&mut self) -> io::Result<i64> {
@@ -192,22 +192,22 @@ impl<R: Read> Counted<'_, R> {
                 return Ok((zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed());
             }
         }
-        Err(NoContainer.into())
+        Err(FormatError.into())
     }
 
     fn bytes(&mut self) -> io::Result<Vec<u8>> {
-        let length = u64::try_from(self.long()?).map_err(|_| NoContainer)?;
+        let length = u64::try_from(self.long()?).map_err(|_| FormatError)?;
         if self.count.saturating_add(length) > MAX_METADATA {
-            return Err(NoContainer.into());
+            return Err(FormatError.into());
         }
-        let mut octets = Vec::new();
-        let read = self.inner.by_ref().take(length).read_to_end(&mut octets)?;
+        let mut bytes = Vec::new();
+        let read = self.inner.by_ref().take(length).read_to_end(&mut bytes)?;
         self.count += read as u64;
-        if read as u64 == length { Ok(octets) } else { Err(NoContainer.into()) }
+        if read as u64 == length { Ok(bytes) } else { Err(FormatError.into()) }
     }
 }
 
-/// A file that ends in its head is no container; other errors stay what they are.
+/// Converts the end of the file within the head to a [`FormatError`]; other errors do not change.
 fn cut(error: io::Error) -> io::Error {
-    if error.kind() == io::ErrorKind::UnexpectedEof { NoContainer.into() } else { error }
+    if error.kind() == io::ErrorKind::UnexpectedEof { FormatError.into() } else { error }
 }

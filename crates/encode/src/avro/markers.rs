@@ -1,7 +1,7 @@
-//! What `*_markers` put around the rows of a purge, as records with schemas of their own.
+//! The markers around the rows of a purge (`*_markers`), as records with separate schemas.
 //!
-//! In Avro's JSON encoding they look as in plain JSON: [`crate::markers::json_start`] and
-//! [`crate::markers::json_end`] write them. A file of records has one schema, and so no markers.
+//! In Avro's JSON encoding they are the same as in plain JSON: [`crate::markers::json_start`] and
+//! [`crate::markers::json_end`] write them. A file of records has one schema, and therefore no markers.
 
 use super::binary::{long, string};
 use crate::markers::Purge;
@@ -13,7 +13,7 @@ pub const START_SCHEMA: &str = concat!(
     r#"{"name":"writer_id","type":{"type":"string"}}]}"#
 );
 
-/// Schema of the record behind the rows.
+/// Schema of the record after the rows.
 pub const END_SCHEMA: &str = concat!(
     r#"{"type":"record","name":"acct_close","fields":["#,
     r#"{"name":"event_type","type":{"type":"string"}},"#,
@@ -29,7 +29,7 @@ pub fn start(out: &mut Vec<u8>, writer_id: &str) {
     text(out, writer_id);
 }
 
-/// Writes the record behind the rows.
+/// Writes the record after the rows.
 pub fn end(out: &mut Vec<u8>, writer_id: &str, purge: Purge) {
     text(out, "purge_close");
     text(out, writer_id);

@@ -1,6 +1,6 @@
 //! Rows as Apache Avro (specification 1.11), for files and for message brokers.
 //!
-//! A row is a record `acct_data`. Its fields stand in the order of JSON, but the counters come last:
+//! A row is a record `acct_data`. Its fields are in the order of JSON, but the counters come last:
 //!
 //! | value | type in Avro |
 //! |---|---|
@@ -18,14 +18,14 @@
 //! Counters that are not counted are null, and so are all of an event's.
 //!
 //! Avro's integers have a sign. A counter or tag of 2^63 or more is written with the same 64 bits and reads as a
-//! negative number, as from the C implementation; add 2^64 to get it back. The same holds for flow labels in 32 bits.
+//! negative number, as in pmacct; add 2^64 to get it back. The same holds for flow labels in 32 bits.
 //!
 //! | module | what it writes |
 //! |---|---|
-//! | [`binary`] | a bare record: what a message of a broker holds, and what files hold many of |
+//! | [`binary`] | a single record, for messages and files |
 //! | [`text`] | a record in Avro's JSON encoding, where the value of a union names its branch |
 //! | [`container`] | files of records, which carry their schema |
-//! | [`markers`] | what stands before and after the rows of a purge |
+//! | [`markers`] | the markers before and after the rows of a purge |
 
 pub mod binary;
 pub mod container;
@@ -44,7 +44,7 @@ use flow::column::Id;
 use flow::kind::Kind;
 use flow::schema::{At, Column, Schema};
 
-/// What surrounds the columns.
+/// Fields besides the columns.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Frame<'a> {
     /// The record ends with a `writer_id` of this text.
@@ -63,7 +63,7 @@ enum Content<'a> {
     Map(Vec<&'a Column>),
     /// A counter, if it is counted.
     Counter(Option<&'a Column>),
-    /// The same in all rows.
+    /// Constant in all rows.
     Constant(&'a str),
 }
 

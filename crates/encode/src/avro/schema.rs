@@ -1,7 +1,7 @@
 //! The schema of a plugin's rows, as JSON text on one line.
 //!
-//! Types stand as objects (`{"type":"long"}`) even where a name would do, and without blanks: the octets are those
-//! that the C implementation writes, so that registries find the schema that they know.
+//! Types are objects (`{"type":"long"}`) even where a name would suffice, without whitespace: the bytes equal those of
+//! pmacct, so that registries find the existing schema.
 
 use super::{Content, Field, Shape};
 use crate::value;

@@ -1,4 +1,4 @@
-//! Our octets, read by another implementation.
+//! Compares our encoding with another implementation.
 
 use super::*;
 use crate::json::Json;
@@ -33,10 +33,10 @@ fn plain(value: Read) -> Value {
     }
 }
 
-/// One datum from the beginning of these octets.
-fn datum(schema: &str, octets: &mut &[u8]) -> Read {
+/// One datum from the beginning of these bytes.
+fn datum(schema: &str, bytes: &mut &[u8]) -> Read {
     let schema = apache_avro::Schema::parse_str(schema).unwrap();
-    GenericDatumReader::builder(&schema).build().unwrap().read_value(octets).unwrap()
+    GenericDatumReader::builder(&schema).build().unwrap().read_value(bytes).unwrap()
 }
 
 /// The rows of a sample, as another implementation reads them.
@@ -45,9 +45,9 @@ fn decoded(sample: &Sample, style: &Style, frame: Frame<'_>) -> Vec<Read> {
     let decode = |row| {
         let mut out = Vec::new();
         avro.row(&mut out, &row, sample.table.strings(), FLUSH);
-        let mut octets = out.as_slice();
-        let value = datum(avro.schema(), &mut octets);
-        assert!(octets.is_empty(), "octets left: {octets:?}");
+        let mut bytes = out.as_slice();
+        let value = datum(avro.schema(), &mut bytes);
+        assert!(bytes.is_empty(), "bytes left: {bytes:?}");
         value
     };
     sample.table.iter().map(decode).collect()
@@ -71,7 +71,7 @@ fn text(sample: &Sample, style: &Style) -> Value {
 }
 
 #[test]
-fn the_schema_is_the_one_that_consumers_know() {
+fn the_schema_equals_that_of_pmacct() {
     assert_eq!(
         schema("src_host,proto", &Style::default(), Frame::default()),
         concat!(
@@ -84,7 +84,7 @@ fn the_schema_is_the_one_that_consumers_know() {
 }
 
 #[test]
-fn a_record_is_these_octets() {
+fn a_record_has_these_bytes() {
     let sample = sample("src_host,tag").ip("ip_src", "2001:db8::1").values(&[1, 48]);
     let mut out = Vec::new();
     let mut avro = Avro::new(&sample.schema, &Style::default(), Frame { writer_id: Some("k/29253") });
@@ -118,7 +118,7 @@ fn types_follow_kinds_and_settings() {
 }
 
 #[test]
-fn numbers_beyond_the_sign_wrap() {
+fn large_numbers_wrap_to_negative() {
     let row = sample("tag,flow_label").number("tag", u64::MAX).number("flow_label", 0xffff_fffe);
     let row = row.values(&[1 << 63, i64::MAX as u64]);
     let wrapped = json!({"tag": -1, "flow_label": -2, "packets": i64::MIN, "flows": null, "bytes": i64::MAX});
@@ -141,14 +141,14 @@ fn events_have_null_for_counters() {
 }
 
 #[test]
-fn long_texts_and_broken_ones_are_strings() {
-    for (octets, shown) in [
+fn long_and_invalid_texts_are_strings() {
+    for (bytes, shown) in [
         (vec![b'x'; 63], "x".repeat(63)),
         (vec![b'x'; 64], "x".repeat(64)),
         (vec![b'y'; 9000], "y".repeat(9000)),
         (b"a\xff\x00b".to_vec(), "a\u{fffd}\0b".to_owned()),
     ] {
-        let row = sample("label,src_port").text("label", &octets).values(&[1, 1]);
+        let row = sample("label,src_port").text("label", &bytes).values(&[1, 1]);
         assert_eq!(read(&row, &Style::default())["label"], shown);
         assert_eq!(text(&row, &Style::default())["label"], shown);
     }
@@ -174,7 +174,7 @@ fn custom_primitives_are_one_map() {
 #[test]
 fn markers_have_schemas() {
     let purge = Purge { written: 2, total: 300, seconds: 1 };
-    let decode = |schema, mut octets: &[u8]| plain(datum(schema, &mut octets));
+    let decode = |schema, mut bytes: &[u8]| plain(datum(schema, &mut bytes));
     let (mut start, mut end) = (Vec::new(), Vec::new());
     markers::start(&mut start, "a/7");
     markers::end(&mut end, "a/7", purge);
@@ -206,7 +206,7 @@ fn file() -> (Vec<u8>, Vec<usize>) {
 }
 
 #[test]
-fn files_are_read_by_others() {
+fn files_are_read_by_another_implementation() {
     let (file, _) = file();
     let rows: Vec<Value> =
         apache_avro::Reader::new(file.as_slice()).unwrap().map(|row| plain(row.unwrap())).collect();
@@ -214,7 +214,7 @@ fn files_are_read_by_others() {
 }
 
 #[test]
-fn heads_read_back_whoever_wrote_them() {
+fn heads_of_all_writers_are_read() {
     let (file, ends) = file();
     let head = container::read_head(&mut file.as_slice()).unwrap();
     assert_eq!((head.codec.as_deref(), head.length), (Some("null"), ends[0] as u64));
@@ -224,13 +224,13 @@ fn heads_read_back_whoever_wrote_them() {
     let read = container::read_head(&mut theirs.as_slice()).unwrap();
     assert_eq!(apache_avro::Schema::parse_str(&read.schema).unwrap(), parsed);
     assert_eq!(read.length, theirs.len() as u64);
-    // Metadata may come in blocks that tell their size.
+    // Metadata may have blocks with a size.
     let other = b"Obj\x01\x01\x20\x16avro.schema\x06\"x\"\x00sync8sync8sync16";
     assert_eq!(container::read_head(&mut other.as_slice()).unwrap().schema, "\"x\"");
 }
 
 #[test]
-fn any_cut_of_a_file_ends_with_its_last_whole_block() {
+fn a_truncated_file_ends_at_its_last_complete_block() {
     let (file, ends) = file();
     for cut in 0..=file.len() {
         let mut cursor = Cursor::new(&file[..cut]);
@@ -244,11 +244,11 @@ fn any_cut_of_a_file_ends_with_its_last_whole_block() {
 }
 
 #[test]
-fn other_octets_are_no_container() {
-    for octets in
+fn rejects_files_that_are_not_containers() {
+    for bytes in
         [&b""[..], b"Ob", b"{\"a\": 1}\n", b"Obj\x02", b"Obj\x01\x02\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"]
     {
-        let error = container::read_head(&mut &octets[..]).unwrap_err();
+        let error = container::read_head(&mut &bytes[..]).unwrap_err();
         assert_eq!(error.to_string(), "not an Avro object container file");
     }
     let endless = std::io::Read::chain(&b"Obj\x01\x7f"[..], std::io::repeat(0x7f));
@@ -267,11 +267,11 @@ fn arrays() -> Style {
     }
 }
 
-/// What JSON says, as Avro has it.
+/// Converts JSON to the values of Avro.
 fn expected(json: &Value) -> Value {
     let mut members = json.as_object().unwrap().clone();
     for name in ["tag", "tag2", "packets", "bytes", "flows", "mpls_pw_id"] {
-        // What goes beyond 63 bits wraps.
+        // Numbers beyond 63 bits wrap.
         if let Some(number) = members.get(name).and_then(Value::as_u64) {
             members.insert(name.to_owned(), number.cast_signed().into());
         }
@@ -290,7 +290,7 @@ fn expected(json: &Value) -> Value {
     members.into()
 }
 
-/// Takes the branches of unions out of Avro's JSON encoding.
+/// Removes the branches of unions from Avro's JSON encoding.
 fn without_branches(mut text: Value) -> Value {
     for value in text.as_object_mut().unwrap().values_mut() {
         for branch in ["long", "string"] {
@@ -305,23 +305,23 @@ fn without_branches(mut text: Value) -> Value {
 }
 
 proptest! {
-    /// Whatever a file holds, reading its head and finding its end comes to an end, within the file.
+    /// Reading the head and finding the end terminates within any file.
     #[test]
-    fn octets_from_outside_do_no_harm(
+    fn arbitrary_files_terminate(
         noise in prop::collection::vec(any::<u8>(), 0..200), at in 0usize..400, keep in 0usize..600,
     ) {
-        let (mut octets, _) = file();
-        octets.truncate(keep);
-        let at = at.min(octets.len());
-        octets.splice(at.., noise);
-        let mut cursor = Cursor::new(&octets);
+        let (mut bytes, _) = file();
+        bytes.truncate(keep);
+        let at = at.min(bytes.len());
+        bytes.splice(at.., noise);
+        let mut cursor = Cursor::new(&bytes);
         if let Ok(head) = container::read_head(&mut cursor) {
             let whole = container::whole(&mut cursor, &head).unwrap();
-            prop_assert!((head.length..=octets.len() as u64).contains(&whole));
+            prop_assert!((head.length..=bytes.len() as u64).contains(&whole));
         }
     }
 
-    /// Random octets in all columns of random lists: Avro, its JSON encoding and our JSON agree.
+    /// Random bytes in all columns of random lists: Avro, its JSON encoding and our JSON agree.
     #[test]
     fn all_encodings_agree(
         picks in prop::collection::vec(0..PRIMITIVES.len(), 1..12),

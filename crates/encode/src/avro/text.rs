@@ -1,7 +1,7 @@
 //! Records in Avro's JSON encoding.
 //!
 //! It differs from [`crate::json`] where Avro's types do: the value of a union names its branch,
-//! `"packets": {"long": 1}`, and null stands plain. There is no `event_type`.
+//! `"packets": {"long": 1}`, and null has no branch. There is no `event_type`.
 
 use super::{Content, Field, Frame, Shape, fields, schema};
 use crate::json::{Form, Json, Plan};
@@ -77,7 +77,7 @@ fn branch(plan: &mut Plan, name: &str, value: impl FnOnce(&mut Plan)) {
 fn value(plan: &mut Plan, column: &Column, shape: Shape) {
     match shape {
         Shape::Int => plan.value(column, Form::Signed, false),
-        // Those below 64 bits have no sign to show.
+        // Numbers below 64 bits are never negative.
         Shape::Long if column.kind.size() == 8 => plan.value(column, Form::Signed, false),
         Shape::Long | Shape::Double => plan.value(column, Form::Plain, false),
         Shape::Text(form) => plan.value(column, form, true),

@@ -1,7 +1,7 @@
-//! The values of one column of a file, on their way into a row group.
+//! The collected values of one column for a row group.
 //!
-//! Where a value may be null or one of several, Parquet has levels beside the values: a definition level of 0 says
-//! that there is none, and a repetition level of 1 that an item goes on with the list of the item before.
+//! For optional and repeated values, Parquet stores levels in addition: a definition level of 0 means that there is no
+//! value, and a repetition level of 1 that an item continues the list of the previous one.
 
 use ::parquet::basic::{LogicalType, Repetition, TimeUnit, Type as Physical};
 use ::parquet::column::writer::ColumnWriter;
@@ -37,7 +37,7 @@ enum Store {
     I32(Vec<i32>),
     I64(Vec<i64>),
     Real(Vec<f64>),
-    /// Texts one behind the other, and where each one ends.
+    /// The concatenated texts, and the end of each.
     Text(Vec<u8>, Vec<usize>),
 }
 
@@ -73,7 +73,7 @@ pub(super) fn list(name: &str) -> Result<(Type, Vec<Leaf>)> {
     Ok((group(name, LogicalType::List, items)?, vec![Leaf::items_of_rows()]))
 }
 
-/// A column of maps of texts, which are two columns of lists in truth.
+/// A column of maps of texts, which is stored as two columns of lists.
 pub(super) fn map(name: &str) -> Result<(Type, Vec<Leaf>)> {
     let pair = [string("key", Repetition::REQUIRED)?, string("value", Repetition::REQUIRED)?];
     let items = repeated("key_value", pair.into())?;
@@ -113,7 +113,7 @@ impl Leaf {
         Self::new(Store::Text(Vec::new(), Vec::new()), true, true)
     }
 
-    /// Adds a number, or the bits of a real one. Returns how many octets it takes, as the others do.
+    /// Adds a number, or the bits of a real one. Returns its size in bytes, as the other functions do.
     #[inline]
     pub(super) fn number(&mut self, number: u64) -> usize {
         self.define(1);
@@ -137,11 +137,11 @@ impl Leaf {
     #[inline]
     pub(super) fn text(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> usize {
         self.define(1);
-        let Store::Text(octets, ends) = &mut self.store else { return 0 };
-        let start = octets.len();
-        write(octets);
-        ends.push(octets.len());
-        octets.len() - start + size_of::<usize>()
+        let Store::Text(bytes, ends) = &mut self.store else { return 0 };
+        let start = bytes.len();
+        write(bytes);
+        ends.push(bytes.len());
+        bytes.len() - start + size_of::<usize>()
     }
 
     /// Adds a list.
@@ -171,14 +171,14 @@ impl Leaf {
         }
     }
 
-    /// Forgets the values.
+    /// Removes the values.
     pub(super) fn clear(&mut self) {
         match &mut self.store {
             Store::I32(numbers) => numbers.clear(),
             Store::I64(numbers) => numbers.clear(),
             Store::Real(numbers) => numbers.clear(),
-            Store::Text(octets, ends) => {
-                octets.clear();
+            Store::Text(bytes, ends) => {
+                bytes.clear();
                 ends.clear();
             }
         }
@@ -187,7 +187,7 @@ impl Leaf {
         }
     }
 
-    /// Writes the values to a column of a row group, and forgets texts.
+    /// Writes the values to a column of a row group, and removes texts.
     pub(super) fn write(&mut self, column: &mut SerializedColumnWriter<'_>) -> Result<()> {
         let (definitions, repetitions) = (self.definitions.as_deref(), self.repetitions.as_deref());
         match (&mut self.store, column.untyped()) {
@@ -200,9 +200,9 @@ impl Leaf {
             (Store::Real(numbers), ColumnWriter::DoubleColumnWriter(to)) => {
                 to.write_batch(numbers, definitions, repetitions)?;
             }
-            (Store::Text(octets, ends), ColumnWriter::ByteArrayColumnWriter(to)) => {
+            (Store::Text(bytes, ends), ColumnWriter::ByteArrayColumnWriter(to)) => {
                 // All texts share one allocation.
-                let whole = ByteArray::from(std::mem::take(octets));
+                let whole = ByteArray::from(std::mem::take(bytes));
                 let mut start = 0;
                 let texts = ends.iter().map(|end| {
                     let text = whole.slice(start, end - start);

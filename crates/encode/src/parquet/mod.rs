@@ -1,6 +1,6 @@
-//! Rows as Apache Parquet: files of columns, for DuckDB, Spark, pandas and their kin.
+//! Rows as Apache Parquet: columnar files, for DuckDB, Spark, pandas and similar tools.
 //!
-//! The columns are named and ordered as the members of JSON. Their types say more than JSON can:
+//! The columns are named and ordered as the members of JSON. Their types are more precise than in JSON:
 //!
 //! | value | physical type | logical type |
 //! |---|---|---|
@@ -12,11 +12,11 @@
 //! | lists under `*_encode_as_array`, segment lists | group | list of strings |
 //! | labels under `pre_tag_label_encode_as_map` | group | map of strings |
 //!
-//! Null stands for an address or a time that a row does not have, and for the counters of events. All other values are
-//! there, and say what JSON says.
+//! Absent addresses and times and the counters of events are null. All other values are present, and equal those of
+//! JSON.
 //!
 //! Rows are collected by column until a row group is full ([`Parquet::is_full`]) and then written together, so memory
-//! is bounded however long a file becomes. Pages are compressed with Snappy, and have dictionaries where that helps.
+//! does not depend on the length of the file. Pages are compressed with Snappy, and have dictionaries where that helps.
 
 mod leaf;
 #[cfg(test)]
@@ -44,30 +44,30 @@ use leaf::{Leaf, Number};
 use std::io;
 use std::sync::Arc;
 
-/// Rows of a full row group.
+/// Maximum number of rows in a row group.
 const MAX_ROWS: usize = 1 << 17;
-/// Octets of a full row group, before they are encoded.
-const MAX_OCTETS: usize = 32 << 20;
+/// Maximum size of a row group before encoding, in bytes.
+const MAX_BYTES: usize = 32 << 20;
 
 /// A writer of rows, compiled for one schema. It writes one file at a time, row group by row group; several files may
-/// be under way.
+/// be open.
 pub struct Parquet {
     schema: TypePtr,
     properties: WriterPropertiesPtr,
     columns: Vec<Source>,
-    /// The columns as the file has them: a map is two.
+    /// The columns of the file: a map has two.
     leaves: Vec<Leaf>,
     events: Events,
     values: Values,
     whole_seconds: bool,
     rows: usize,
-    octets: usize,
+    bytes: usize,
 }
 
-/// A file under way.
+/// An open file.
 pub struct File(SerializedFileWriter<Vec<u8>>);
 
-/// Where a column's values come from, and how they become those of leaves.
+/// The location of a column's values, and their conversion to leaf values.
 #[derive(Clone, Copy, Debug)]
 struct Source {
     take: Take,
@@ -81,7 +81,7 @@ enum Take {
     U16,
     U32,
     U64,
-    /// TCP flags: one octet among the values.
+    /// TCP flags: one byte among the values.
     Flags,
     Counter,
     Real,
@@ -91,7 +91,7 @@ enum Take {
     Bin,
     /// Time of the flush.
     Flush,
-    /// A text of ours.
+    /// A text that we generate.
     Text,
     /// An address; null when absent.
     Address,
@@ -109,7 +109,7 @@ impl Parquet {
     /// Compiles a writer.
     ///
     /// # Errors
-    /// Names that a Parquet schema cannot have; there are none.
+    /// Names that Parquet does not allow; none occur.
     pub fn new(schema: &Schema, style: &Style) -> io::Result<Self> {
         let mut fields = Vec::new();
         let mut leaves = Vec::new();
@@ -135,23 +135,23 @@ impl Parquet {
             values: Values::new(style),
             whole_seconds: style.whole_seconds,
             rows: 0,
-            octets: 0,
+            bytes: 0,
         })
     }
 
-    /// Begins a file. Its first octets come out with its first row group, or its end.
+    /// Begins a file. Its first bytes are written with its first row group or its end.
     ///
     /// # Errors
-    /// None: what is written stays in memory.
+    /// None: the output stays in memory.
     pub fn begin(&self) -> io::Result<File> {
         Ok(File(SerializedFileWriter::new(Vec::new(), Arc::clone(&self.schema), Arc::clone(&self.properties))?))
     }
 
     /// Begins a file with the rows of another one that this writer has ended: they are copied as they are. `write` is
-    /// called with what is to be written, some of it at a time.
+    /// called with the output, part by part.
     ///
     /// # Errors
-    /// Those of the file and of `write`, and a file that is not one of this writer's.
+    /// I/O errors of the file and of `write`, and a file from another writer.
     pub fn begin_with(
         &self,
         other: std::fs::File,
@@ -189,7 +189,7 @@ impl Parquet {
         for source in &self.columns {
             let at = source.at;
             let Some(leaf) = leaves.next() else { break };
-            self.octets += match source.take {
+            self.bytes += match source.take {
                 Take::U8 => leaf.number(value::octets::<1>(row, at)[0].into()),
                 Take::U16 => leaf.number(u16::from_be_bytes(value::octets(row, at)).into()),
                 Take::U32 => leaf.number(u32::from_be_bytes(value::octets(row, at)).into()),
@@ -218,16 +218,16 @@ impl Parquet {
         self.rows += 1;
     }
 
-    /// True when the row group is to be ended.
+    /// Returns true if the row group is full.
     #[inline]
     pub fn is_full(&self) -> bool {
-        self.rows >= MAX_ROWS || self.octets >= MAX_OCTETS
+        self.rows >= MAX_ROWS || self.bytes >= MAX_BYTES
     }
 
-    /// Writes the rows so far to a file, as a row group. There are none afterwards.
+    /// Writes the collected rows to a file, as a row group, and removes them.
     ///
     /// # Errors
-    /// Those of the encoder; the file cannot be used any more then.
+    /// Errors of the encoder, after which the file is unusable.
     pub fn end_group(&mut self, file: &mut File, out: &mut Vec<u8>) -> io::Result<()> {
         if self.rows > 0 {
             let mut group = file.0.next_row_group()?;
@@ -243,19 +243,19 @@ impl Parquet {
         file.drain(out)
     }
 
-    /// Forgets the rows so far.
+    /// Removes the collected rows.
     pub fn discard(&mut self) {
         self.leaves.iter_mut().for_each(Leaf::clear);
         self.rows = 0;
-        self.octets = 0;
+        self.bytes = 0;
     }
 }
 
 impl File {
-    /// Writes the end of the file: where its row groups are.
+    /// Writes the footer of the file: the index of its row groups.
     ///
     /// # Errors
-    /// Those of the encoder.
+    /// Errors of the encoder.
     pub fn end(mut self, out: &mut Vec<u8>) -> io::Result<()> {
         self.0.finish()?;
         self.drain(out)
@@ -319,7 +319,7 @@ fn time(row: &Aggregate<'_>, at: At, whole_seconds: bool) -> u64 {
         At::Value(_) => value::value(row, at),
         _ => u64::from_be_bytes(value::octets(row, at)),
     };
-    // Beyond 2^63 a time would be one before 1970.
+    // A time beyond 2^63 would be before 1970.
     micros.min(i64::MAX as u64)
 }
 
@@ -327,7 +327,7 @@ fn micros(seconds: u64) -> u64 {
     seconds.saturating_mul(1_000_000).min(i64::MAX as u64)
 }
 
-/// Adds a label as a map. Returns how many octets that takes.
+/// Adds a label as a map. Returns its size in bytes.
 fn map(keys: &mut Leaf, values: &mut Leaf, label: &[u8]) -> usize {
     let taken = keys.items(value::label_pairs(label), |out, (key, _)| value::utf8(out, key));
     taken + values.items(value::label_pairs(label), |out, (_, value)| value::utf8(out, value))
@@ -354,7 +354,7 @@ fn rare(values: &mut Values, leaf: &mut Leaf, source: &Source, row: &Aggregate<'
             out.push(b' ');
             out.extend_from_slice(reason.as_bytes());
         }),
-        // Texts from outside; the rest is taken where rows are.
+        // Texts from outside; other kinds are read with the row.
         _ => leaf.text(|out| {
             let start = out.len();
             values.write(out, source.kind, source.at, row, strings, 0);

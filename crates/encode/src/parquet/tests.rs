@@ -1,4 +1,4 @@
-//! Our files, read by the reader of the same library, and compared with our JSON.
+//! Reads our files with the reader of the same library, and compares them with our JSON.
 
 use super::*;
 use crate::json::Json;
@@ -34,9 +34,9 @@ fn plain(field: &Field) -> Value {
 }
 
 /// The rows of a file.
-fn read(octets: &[u8]) -> Vec<Value> {
+fn read(bytes: &[u8]) -> Vec<Value> {
     let mut file = tempfile::tempfile().unwrap();
-    file.write_all(octets).unwrap();
+    file.write_all(bytes).unwrap();
     let reader = SerializedFileReader::new(file).unwrap();
     let row = |row: ::parquet::record::Row| {
         row.get_column_iter().map(|(name, field)| (name.clone(), plain(field))).collect::<Map<_, _>>().into()
@@ -44,7 +44,7 @@ fn read(octets: &[u8]) -> Vec<Value> {
     reader.get_row_iter(None).unwrap().map(|found| row(found.unwrap())).collect()
 }
 
-/// A file with the rows of a sample, `times` over.
+/// A file with the rows of a sample, repeated `times`.
 fn file(sample: &Sample, style: &Style, times: usize) -> Vec<u8> {
     let mut parquet = Parquet::new(&sample.schema, style).unwrap();
     let mut file = parquet.begin().unwrap();
@@ -79,7 +79,7 @@ fn arrays() -> Style {
 }
 
 #[test]
-fn numbers_have_their_size_and_no_sign() {
+fn numbers_are_unsigned_and_have_their_size() {
     let words = "tag,src_as,src_port,src_mask,tcpflags,src_host_coords,flows";
     let row = sample(words)
         .number("tag", u64::MAX)
@@ -96,7 +96,7 @@ fn numbers_have_their_size_and_no_sign() {
 }
 
 #[test]
-fn what_is_absent_is_null() {
+fn absent_values_are_null() {
     let absent = sample("src_host,peer_dst_ip,timestamp_start,nat_event").event().values(&[0, 0]);
     let nulls = json!({"ip_src": null, "peer_ip_dst": null, "timestamp_start": null, "nat_event": 0,
                        "packets": null, "bytes": null});
@@ -104,7 +104,7 @@ fn what_is_absent_is_null() {
 }
 
 #[test]
-fn times_are_instants_whatever_the_zone() {
+fn times_do_not_depend_on_the_zone() {
     let times = sample("timestamp_start+bins")
         .number("timestamp_start", 1_700_000_000_123_456)
         .number("stamp_inserted", 1_699_999_800)
@@ -142,10 +142,10 @@ fn custom_primitives_are_columns() {
 }
 
 #[test]
-fn row_groups_are_bounded_by_rows_and_octets() {
-    let groups = |octets: &[u8]| {
+fn row_groups_are_limited_by_rows_and_bytes() {
+    let groups = |bytes: &[u8]| {
         let mut file = tempfile::tempfile().unwrap();
-        file.write_all(octets).unwrap();
+        file.write_all(bytes).unwrap();
         let reader = SerializedFileReader::new(file).unwrap();
         reader.metadata().row_groups().iter().map(|group| group.num_rows()).collect::<Vec<_>>()
     };
@@ -156,12 +156,12 @@ fn row_groups_are_bounded_by_rows_and_octets() {
 }
 
 #[test]
-fn a_file_without_rows_is_a_file() {
+fn a_file_without_rows_is_valid() {
     assert_eq!(read(&file(&sample("src_host").values(&[1, 1]), &Style::default(), 0)), Vec::<Value>::new());
 }
 
 #[test]
-fn files_go_on_where_others_ended() {
+fn rows_are_appended_to_an_existing_file() {
     let rows = sample("src_port,label").number("port_src", 7).text("label", b"a").values(&[1, 2]);
     let first = file(&rows, &Style::default(), 3);
     let mut parquet = Parquet::new(&rows.schema, &Style::default()).unwrap();
@@ -169,8 +169,8 @@ fn files_go_on_where_others_ended() {
     before.write_all(&first).unwrap();
     before.rewind().unwrap();
     let mut out = Vec::new();
-    let write = |octets: &mut Vec<u8>| {
-        out.append(octets);
+    let write = |bytes: &mut Vec<u8>| {
+        out.append(bytes);
         Ok(())
     };
     let mut file = parquet.begin_with(before, write).unwrap();
@@ -182,7 +182,7 @@ fn files_go_on_where_others_ended() {
 }
 
 #[test]
-fn forgotten_rows_are_not_written() {
+fn removed_rows_are_not_written() {
     let rows = sample("src_port,as_path").text("as_path", b"1 2").values(&[1, 2]);
     let mut parquet = Parquet::new(&rows.schema, &arrays()).unwrap();
     parquet.row(&rows.table.iter().next().unwrap(), rows.table.strings(), FLUSH);
@@ -195,7 +195,7 @@ fn forgotten_rows_are_not_written() {
     assert_eq!(read(&out).len(), 1);
 }
 
-/// What JSON says, as Parquet has it. Times are compared elsewhere: JSON has them as texts.
+/// Converts JSON to the values of Parquet. Times are compared elsewhere, because JSON has them as texts.
 fn expected(json: &Value, read: &Value) -> Value {
     let mut members = json.as_object().unwrap().clone();
     for (name, value) in &mut members {
@@ -222,9 +222,9 @@ fn expected(json: &Value, read: &Value) -> Value {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
-    /// Random octets in all columns of random lists say what JSON says.
+    /// Random bytes in all columns of random lists: Parquet equals JSON.
     #[test]
-    fn parquet_says_what_json_says(
+    fn parquet_equals_json(
         picks in prop::collection::vec(0..PRIMITIVES.len(), 1..12),
         noise in prop::collection::vec(any::<u8>(), 1..200),
         texts in prop::collection::vec(prop_oneof!["[ -~]{0,80}", "[a-z%,]{0,20}", "\\PC{0,8}"], 1..5),
@@ -233,7 +233,7 @@ proptest! {
     ) {
         let words: Vec<&str> = picks.iter().map(|pick| PRIMITIVES[*pick].name).collect();
         let words = words.join(",") + if bins { "+bins" } else { "" };
-        // TCP flags are one octet, and may come anywhere behind the first two values.
+        // TCP flags are one byte, and may have any position after the first two values.
         let values: Vec<u64> =
             values.iter().enumerate().map(|(at, n)| if at < 2 { *n } else { n & 0xff }).collect();
         let sample = sample(&words).noise(&noise, &texts, event).values(&values);

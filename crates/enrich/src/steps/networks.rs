@@ -205,7 +205,7 @@ impl Resolver {
         }
         let count = rows.len().saturating_sub(first).max(1);
         let ends = scratch.hosts.chunks(count).zip(scratch.found.chunks(count));
-        let (rows, size) = rows.octets_from_mut(first);
+        let (rows, size) = rows.bytes_from_mut(first);
         for (at, (hosts, found)) in self.sides.iter().zip(ends) {
             self.fill(at, Ends { rows: &mut *rows, size, hosts, found });
         }

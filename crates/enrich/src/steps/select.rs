@@ -115,7 +115,7 @@ impl StatelessStep for Compiled {
                 continue;
             }
             if kept < number {
-                let (octets, size) = rows.octets_from_mut(0);
+                let (octets, size) = rows.bytes_from_mut(0);
                 octets.copy_within(number * size..(number + 1) * size, kept * size);
                 packets.copy(number, kept);
             }

@@ -11,20 +11,20 @@ use wire::{Reader, Truncated};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LinkType(pub u32);
 
-/// Declares the link types that are read, with their names.
+/// Declares the supported link types, with their names.
 macro_rules! links {
     ($($(#[$doc:meta])* $name:ident = $number:literal $text:literal;)*) => {
         impl LinkType {
             $($(#[$doc])* pub const $name: Self = Self($number);)*
 
-            /// All that are read, with their names.
+            /// All supported link types, with their names.
             pub const ALL: &'static [(Self, &'static str)] = &[$((Self::$name, $text)),*];
         }
     };
 }
 
 links! {
-    /// BSD loopback: the address family in the byte order of the machine that captured.
+    /// BSD loopback: the address family in the byte order of the capturing machine.
     NULL = 0 "BSD loopback";
     /// Ethernet.
     ETHERNET = 1 "Ethernet";
@@ -76,18 +76,18 @@ links! {
     BROADCOM_TAG_FIRST = 282 "Ethernet after Broadcom tag";
     /// Ethernet with the tag of a Marvell switch (distributed switch architecture) after the addresses.
     DSA = 284 "Ethernet with DSA tag";
-    /// Ethernet with such a tag after an EtherType of its own.
+    /// Ethernet with the tag of a Marvell switch after a separate EtherType.
     EDSA = 285 "Ethernet with EtherType DSA tag";
 }
 
 impl LinkType {
-    /// What it is called, if frames of it can be read.
+    /// Its name, if it is supported.
     pub fn name(self) -> Option<&'static str> {
         Self::ALL.iter().find(|(link, _)| *link == self).map(|(_, name)| *name)
     }
 }
 
-/// Octets of the global routing header before an InfiniBand frame.
+/// Length of the global routing header before an InfiniBand frame, in octets.
 const GRH: usize = 40;
 
 pub(crate) fn decode<'a>(link: LinkType, r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
@@ -147,7 +147,7 @@ pub(crate) fn decode<'a>(link: LinkType, r: &mut Reader<'a>, packet: &mut Packet
         LinkType::TOKEN_RING => {
             r.take(2)?;
             macs(r, packet)?;
-            // The group bit of the source says that routing information follows, whose first octet has its length.
+            // The group bit of the source indicates routing information; its first octet contains its length.
             if let Some([first, ..]) = &mut packet.src_mac
                 && *first & 0x80 != 0
             {
@@ -170,7 +170,7 @@ pub(crate) fn decode<'a>(link: LinkType, r: &mut Reader<'a>, packet: &mut Packet
     }
 }
 
-/// The EtherType of an address family. That of IPv6 differs between systems: Linux, NetBSD and OpenBSD, FreeBSD, macOS.
+/// The EtherType of an address family. The number of IPv6 differs between systems: Linux, NetBSD and OpenBSD, FreeBSD, macOS.
 fn family_etype(family: u32) -> Option<u16> {
     match family {
         2 => Some(ethertype::IPV4),
@@ -197,15 +197,15 @@ fn macs<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated
     Ok(())
 }
 
-/// The sender's address in a cooked frame: a field of eight octets, of which `length` count. Only those of Ethernet are shown.
+/// The sender's address in a cooked frame: `length` octets of a field of eight. Only Ethernet addresses are used.
 fn sender<'a>(length: usize, r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     let [a, b, c, d, e, f, ..] = r.array::<8>()?;
     packet.src_mac = (length == 6).then_some([a, b, c, d, e, f]);
     Ok(())
 }
 
-/// Attributes after family, version and group, in the byte order of the machine that captured. It shows in the number of the first
-/// one: they are all below 256, and there is no 0.
+/// Attributes after family, version and group, in the byte order of the capturing machine. The type of the first one reveals it:
+/// types are from 1 to 255.
 fn nflog<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     /// The sender's address: its length, two octets of padding, eight octets.
     const HARDWARE_ADDRESS: u16 = 8;
@@ -216,7 +216,7 @@ fn nflog<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncate
         let ([a, b, c, d], number) =
             (r.array::<4>()?, if is_little { u16::from_le_bytes } else { u16::from_be_bytes });
         let (length, kind) = (usize::from(number([a, b])), number([c, d]) & 0x7fff);
-        // The last attribute may be cut, and the packet in it is read as far as it is there.
+        // The last attribute may be truncated; the captured part of its packet is read.
         let mut body = r.within(length.saturating_sub(4).min(r.left()))?;
         match kind {
             PAYLOAD => return ip::any(&mut body, packet),

@@ -3,8 +3,8 @@
 use crate::{Packet, ip, tags};
 use wire::{Reader, Truncated};
 
-/// PPP after the address and control octets of HDLC, which peers may agree to omit (RFC 1661 section 6.6). Lines on which Cisco
-/// HDLC runs are captured as such, too; their addresses are 0x0f, and 0x8f for all stations.
+/// PPP after the address and control octets of HDLC, which peers may agree to omit (RFC 1661 section 6.6). Captures of Cisco
+/// HDLC lines may also have this link type; its addresses are 0x0f, and 0x8f for multicast.
 pub(super) fn ppp<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     match r.rest() {
         [0xff, 3, ..] => {
@@ -23,7 +23,7 @@ pub(super) fn cisco<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(
     tags::follow(etype, r, packet)
 }
 
-/// A Q.922 address of two octets or more, then what RFC 2427 puts there, or without it an EtherType, as Cisco does.
+/// A Q.922 address of two octets or more, then the encapsulation of RFC 2427, or only an EtherType, as Cisco does.
 pub(super) fn frame_relay<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     const UNNUMBERED: u8 = 3;
     /// Network layer protocol identifiers (ISO/IEC TR 9577): SNAP, IPv6, IPv4.

@@ -1,10 +1,10 @@
-//! Tags between a switch and the machine that manages it: they contain the port, at the place of the EtherType in Ethernet.
+//! Tags between a switch and the machine that manages it: they contain the port, at the offset of the EtherType in Ethernet.
 
 use super::macs;
 use crate::{Packet, tags};
 use wire::{Reader, Truncated};
 
-/// Octets of a tag, with both makers.
+/// Length of a tag of both vendors, in octets.
 pub(super) const TAG: usize = 4;
 
 /// Broadcom: the tag is between addresses and EtherType.
@@ -21,15 +21,15 @@ pub(super) fn marvell<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result
     dsa(r, packet)
 }
 
-/// Marvell with an EtherType, which whoever sets the switch up chooses, and two octets that are not used.
+/// Marvell with a configurable EtherType, and two unused octets.
 pub(super) fn marvell_typed<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     macs(r, packet)?;
     r.take(4)?;
     dsa(r, packet)
 }
 
-/// The tag replaces a frame's VLAN tag, and contains its values: priority and number of the VLAN in its second half, as
-/// 802.1Q has them. Of frames without such a tag, those are only the port's.
+/// The tag replaces a frame's VLAN tag and contains its values: priority and VLAN ID in its second half, as in 802.1Q. For
+/// frames without a VLAN tag, they are those of the port.
 fn dsa<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     const WAS_TAGGED: u8 = 0x20;
     /// The bit of 802.1Q for frames that may be dropped means something else here.

@@ -3,16 +3,16 @@
 use crate::{Packet, tags};
 use wire::{Reader, Truncated};
 
-/// Kinds of frames, by bits of the first octet.
+/// Frame types, in bits of the first octet.
 const CONTROL: u8 = 0x04;
 const DATA: u8 = 0x08;
-/// Quality of service control: several frames are in this one.
+/// Flag of the QoS control field: the frame aggregates several (A-MSDU).
 const AGGREGATE: u16 = 0x8000;
 
-/// A radiotap header, little-endian throughout: version, pad, length, words that state which fields follow. Of these only the flags matter
-/// here, by which a card says that it has filled up the 802.11 header to whole words.
+/// A radiotap header, little-endian throughout: version, pad, length, words that state which fields follow. Only the flags matter
+/// here: they indicate that the 802.11 header is padded to whole words.
 pub(super) fn radiotap<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
-    /// Bits of the word of fields: a time of eight octets, the flags, and another such word.
+    /// Bits of the presence word: a time of eight octets, the flags, and another presence word.
     const TIME: u32 = 1;
     const FLAGS: u32 = 1 << 1;
     const MORE: u32 = 1 << 31;
@@ -30,7 +30,7 @@ pub(super) fn radiotap<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Resul
         word = header.u32()?.swap_bytes();
     }
     if first & TIME != 0 {
-        // It lies at a multiple of its size.
+        // It is aligned to its size.
         let length = header.at() - start.at();
         header.take(length.next_multiple_of(8) - length + 8)?;
     }
@@ -38,7 +38,7 @@ pub(super) fn radiotap<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Resul
     frame(is_padded, r, packet)
 }
 
-/// A frame without any header before it.
+/// A frame without a radiotap header.
 pub(super) fn decode<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     frame(false, r, packet)
 }
@@ -75,7 +75,7 @@ fn frame<'a>(is_padded: bool, r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Re
         let length = r.at() - start;
         r.take(length.next_multiple_of(4) - length)?;
     }
-    // Several frames in one (section 9.3.2.2): the first is read, after addresses and length.
+    // An A-MSDU (section 9.3.2.2): the first subframe is read, after addresses and length.
     if is_aggregate {
         (packet.dst_mac, packet.src_mac) = (Some(r.array()?), Some(r.array()?));
         r.take(2)?;

@@ -1,12 +1,12 @@
 use super::*;
 
-/// What precedes IP in frames of all link types.
+/// The headers before IP for all link types.
 pub(super) fn headers() -> Vec<(LinkType, Vec<u8>)> {
     let sll = [&[0, 0, 0, 1, 0, 6][..], &SOURCE, &[0, 0, 8, 0]];
     let sll2 = [&[8, 0, 0, 0, 0, 0, 0, 3, 0, 1, 0, 6][..], &SOURCE, &[0, 0]];
     let wireless = wireless(8, 2, &[], &SNAP);
     let quality = wireless_quality();
-    // Length 17: fields time and flags, which say that the 802.11 header is filled up; then a card's own field.
+    // Length 17: fields time and flags, which indicate a padded 802.11 header; then a vendor field.
     let padded = join(&[&[0, 0, 18, 0, 3, 0, 0, 0], &[9; 8], &[0x20, 9], &quality[..26], &[0, 0], &quality[26..]]);
     vec![
         (LinkType::NULL, vec![2, 0, 0, 0]),
@@ -82,7 +82,7 @@ fn every_link_type_leads_to_ip() {
 }
 
 #[test]
-fn the_address_family_of_a_loopback_frame_says_what_it_carries() {
+fn the_address_family_of_a_loopback_frame_selects_the_protocol() {
     let (four, six) = (dns(), ipv6(17, &udp(53, 4242, &[])));
     for link in [LinkType::NULL, LinkType::LOOP] {
         for family in 0..=300u32 {
@@ -100,7 +100,7 @@ fn the_address_family_of_a_loopback_frame_says_what_it_carries() {
 }
 
 #[test]
-fn addresses_of_stations_are_told_where_there_are_some() {
+fn mac_addresses_are_decoded_if_present() {
     for (link, header) in headers() {
         let frame = join(&[&header, &dns()]);
         let packet = decode(link, &frame);
@@ -136,14 +136,14 @@ fn addresses_of_stations_are_told_where_there_are_some() {
 }
 
 #[test]
-fn a_logged_packet_that_was_cut_is_read_as_far_as_it_goes() {
+fn a_truncated_nflog_packet_is_decoded_up_to_its_end() {
     let whole = join(&[&[2, 0, 0, 1, 35, 0, 9, 0], &dns()]);
     let packet = decode(LinkType::NFLOG, &whole[..whole.len() - 5]);
     assert_eq!(packet.ports, Some((53, 4242)));
 }
 
 #[test]
-fn frames_of_stations_that_carry_nothing_tell_addresses_only() {
+fn wireless_frames_without_data_have_only_addresses() {
     let dns = dns();
     for (control, flags) in [(0x48, 2), (8, 0x42), (0x80, 0)] {
         let frame = join(&[&wireless(control, flags, &[], &SNAP), &dns]);
@@ -155,7 +155,7 @@ fn frames_of_stations_that_carry_nothing_tell_addresses_only() {
 }
 
 #[test]
-fn tags_of_switches_tell_the_vlan_that_they_took_the_place_of() {
+fn switch_tags_contain_the_vlan_tag_that_they_replace() {
     let tagged = join(&[&DESTINATION, &SOURCE, &[0xe0, 0x0a, 0x70, 100], &[8, 0], &dns()]);
     let packet = decode(LinkType::DSA, &tagged);
     assert!(is_dns(&packet));

@@ -1,4 +1,4 @@
-//! Vectors for each layer, and what holds for all frames.
+//! Vectors for each layer, and properties of all frames.
 
 mod link;
 mod network;
@@ -18,7 +18,7 @@ fn ipv4(protocol: u8, contents: &[u8]) -> Vec<u8> {
     packet
 }
 
-/// Makes the checksum of an IPv4 header without options right.
+/// Fills the checksum of an IPv4 header without options.
 fn put_checksum(packet: &mut [u8]) {
     packet[10..12].fill(0);
     let mut sum: u32 = packet[..20].chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1])).sum();
@@ -28,7 +28,7 @@ fn put_checksum(packet: &mut [u8]) {
     packet[10..12].copy_from_slice(&(!sum as u16).to_be_bytes());
 }
 
-/// That of an IPv6 packet, all octets of whose addresses are 0x20.
+/// The header of an IPv6 packet; all octets of its addresses are 0x20.
 fn ipv6(next: u8, contents: &[u8]) -> Vec<u8> {
     let [high, low] = (contents.len() as u16).to_be_bytes();
     join(&[&[0x60, 0, 0, 0, high, low, next, 64], &[0x20; 32], contents])
@@ -52,7 +52,7 @@ fn tcp(source: u16, destination: u16, words: u8, flags: u8, contents: &[u8]) -> 
     segment
 }
 
-/// What lies inside all frames and tunnels here: DNS.
+/// The payload of all frames and tunnels in these tests: DNS.
 fn dns() -> Vec<u8> {
     ipv4(17, &udp(53, 4242, &[1, 2, 3]))
 }

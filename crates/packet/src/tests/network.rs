@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn options_of_ipv4_are_skipped_to_the_transport() {
+fn ipv4_options_are_skipped() {
     let mut packet = ipv4(6, &join(&[&[1, 1, 1, 0], &tcp(1, 2, 6, 0x18, &[9])]));
     packet[0] = 0x46;
     packet[1] = 0xb8;
@@ -9,7 +9,7 @@ fn options_of_ipv4_are_skipped_to_the_transport() {
     let ip = p.ip.unwrap();
     assert_eq!((ip.protocol, ip.tos, ip.ttl, ip.length, ip.flow_label), (6, 0xb8, 64, 49, 0));
     assert_eq!((p.ports, p.tcp_flags, p.payload()), (Some((1, 2)), 0x18, &[9][..]));
-    // A header shorter than it can be: what follows is not known.
+    // A header length that is too small: the payload is unknown.
     packet[0] = 0x44;
     let p = decode_ip(&packet);
     assert_eq!((p.ip.map(|ip| ip.length), p.ports), (Some(49), None));
@@ -18,7 +18,7 @@ fn options_of_ipv4_are_skipped_to_the_transport() {
 #[test]
 fn ipv6_extension_headers_are_skipped_to_the_transport() {
     let datagram = udp(9, 10, &[1, 2, 3, 4, 5, 6, 7, 8]);
-    // Hop-by-hop, routing, destination and mobility have one shape; authentication counts words.
+    // Hop-by-hop, routing, destination and mobility have the same format; authentication counts words.
     for kind in [0, 43, 60, 135] {
         let packet = ipv6(kind, &join(&[&[17, 1], &[0; 14], &datagram]));
         let p = decode_ip(&packet);
@@ -52,7 +52,7 @@ fn without_length(options: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn nothing_is_read_behind_a_payload_length_of_zero_unless_a_jumbogram_says_how_long_it_is() {
+fn a_payload_length_of_zero_is_accepted_only_in_jumbograms() {
     let jumbo = [0xc2, 4, 0, 1, 0x38, 0x88];
     for options in [&jumbo[..], &join(&[&[1, 6], &[0; 6], &jumbo]), &join(&[&jumbo, &[0, 1, 5], &[0; 5]])] {
         let packet = without_length(options);
@@ -61,7 +61,7 @@ fn nothing_is_read_behind_a_payload_length_of_zero_unless_a_jumbogram_says_how_l
         assert_eq!((ip.protocol, p.ports, p.tcp_flags), (6, Some((1, 2)), 2), "{options:x?}");
         assert_eq!((ip.is_unsized, ip.ends_before_options(), p.ip_length(200)), (false, false, 80_048));
     }
-    // Padding only, an option of another kind, one that ends beyond the header, an option of a wrong length.
+    // Padding only, an option of another kind, one that exceeds the header, an option with an invalid length.
     for options in [[1, 4, 0, 0, 0, 0], [0; 6], [5, 2, 0, 0, 1, 0], [1, 40, 0xc2, 4, 0, 1], [0xc2, 3, 0, 1, 0, 0]]
     {
         let packet = without_length(&options);
@@ -79,7 +79,7 @@ fn nothing_is_read_behind_a_payload_length_of_zero_unless_a_jumbogram_says_how_l
 }
 
 #[test]
-fn parts_of_packets_tell_where_they_belong() {
+fn fragments_have_identification_and_offset() {
     let mut first = ipv4(17, &udp(1, 2, &[0; 8]));
     first[4..8].copy_from_slice(&[1, 2, 0x20, 0]);
     let p = decode_ip(&first);
@@ -103,7 +103,7 @@ fn parts_of_packets_tell_where_they_belong() {
     let p = six([0, 8]);
     let p = decode_ip(&p);
     assert_eq!((p.ports, p.ip.unwrap().fragment), (None, Some(Fragment { id: 0x1_0002, offset: 8, more: false })));
-    // One that has no other parts (RFC 6946).
+    // An atomic fragment (RFC 6946).
     let p = six([0, 0]);
     let p = decode_ip(&p);
     assert_eq!((p.ports, p.ip.unwrap().fragment), (Some((1, 2)), None));
@@ -126,7 +126,7 @@ fn transports_have_ports_and_icmp_a_type() {
     let packet = ipv4(6, &tcp(1, 2, 5, 2, &[0xff; 40]));
     let p = decode_ip(&packet);
     assert_eq!((p.tcp_flags, p.payload().len()), (2, 40));
-    // A header that is shorter than it can be, and one that is longer than what is there.
+    // A header length that is too small, and one that exceeds the packet.
     for words in [4, 15] {
         let mut packet = packet.clone();
         packet[32] = words << 4;
@@ -136,7 +136,7 @@ fn transports_have_ports_and_icmp_a_type() {
 }
 
 #[test]
-fn lengths_are_those_that_were_on_the_wire() {
+fn lengths_are_those_on_the_wire() {
     let mut segment = ipv4(6, &tcp(1, 2, 5, 0, &[]));
     assert_eq!(
         decode(LinkType::RAW, &segment[..30]).ip_length(1500),

@@ -13,8 +13,8 @@ fn frames() -> Vec<(LinkType, Vec<u8>)> {
     links.chain(tagged).chain(tunnels).chain([segment]).collect()
 }
 
-/// What a part of the frame shows, the whole frame shows as well.
-fn tells_no_more(part: &Packet<'_>, whole: &Packet<'_>) {
+/// Checks that the fields of a truncated frame equal those of the whole frame.
+fn has_no_other_fields(part: &Packet<'_>, whole: &Packet<'_>) {
     fn same<T: PartialEq + std::fmt::Debug>(part: Option<T>, whole: Option<T>) {
         assert!(part.is_none() || part == whole, "{part:?} {whole:?}");
     }
@@ -50,13 +50,13 @@ fn plain_agrees(frame: &[u8]) -> bool {
     true
 }
 
-/// True where a frame lies in the frame: a cut one may show addresses and tags of the outer one, the whole shows those of the inner.
+/// Returns true if the frame contains another one: truncated, it may have the addresses and tags of the outer frame.
 fn has_inner_frame(frame: &[u8], link: LinkType) -> bool {
     decode(link, frame).offsets.mac.is_some_and(|at| at > 4)
 }
 
 #[test]
-fn a_cut_frame_tells_nothing_that_the_whole_does_not() {
+fn a_truncated_frame_has_no_other_fields_than_the_whole() {
     for (link, frame) in frames() {
         let whole = decode(link, &frame);
         for cut in 0..frame.len() {
@@ -64,20 +64,20 @@ fn a_cut_frame_tells_nothing_that_the_whole_does_not() {
             if part.ip.is_none() && has_inner_frame(&frame, link) {
                 continue;
             }
-            tells_no_more(&part, &whole);
+            has_no_other_fields(&part, &whole);
             let (Some(Tunnel { packet: part, .. }), Some(Tunnel { packet: whole, .. })) =
                 (innermost(&part, &Ports::default(), 4), innermost(&whole, &Ports::default(), 4))
             else {
                 continue;
             };
             if part.ip.is_some() {
-                tells_no_more(&part, &whole);
+                has_no_other_fields(&part, &whole);
             }
         }
     }
 }
 
-/// A frame made of parts, and what must be read of it.
+/// A generated frame, and the expected fields.
 #[derive(Clone, Debug)]
 struct Made {
     macs: ([u8; 6], [u8; 6]),
@@ -154,7 +154,7 @@ impl Made {
 
 proptest! {
     #[test]
-    fn what_was_put_into_a_frame_is_read_from_it(made in Made::any()) {
+    fn generated_frames_are_decoded(made in Made::any()) {
         let frame = made.frame();
         let p = decode(LinkType::ETHERNET, &frame);
         prop_assert_eq!((p.src_mac, p.dst_mac), (Some(made.macs.0), Some(made.macs.1)));
@@ -170,10 +170,10 @@ proptest! {
     }
 
     #[test]
-    fn plain_frames_are_told_as_others_are(
+    fn the_fast_path_agrees_with_the_general_decoder(
         made in Made::any(),
         plain in any::<bool>(),
-        wrong in prop::collection::vec((0usize..70, any::<u8>()), 0..3),
+        changes in prop::collection::vec((0usize..70, any::<u8>()), 0..3),
         cut in 0usize..80,
     ) {
         let mut made = made;
@@ -183,7 +183,7 @@ proptest! {
         }
         let mut frame = made.frame();
         prop_assert_eq!(plain_agrees(&frame), made.tags.len() < 2 && made.labels.is_empty());
-        for (at, octet) in wrong {
+        for (at, octet) in changes {
             if let Some(to) = frame.get_mut(at) {
                 *to = octet;
             }
@@ -193,7 +193,7 @@ proptest! {
     }
 
     #[test]
-    fn any_octets_end(
+    fn arbitrary_octets_terminate(
         link in prop::sample::select(LinkType::ALL),
         frame in prop::collection::vec(any::<u8>(), 0..200),
     ) {
@@ -202,13 +202,13 @@ proptest! {
     }
 
     #[test]
-    fn frames_with_wrong_octets_end(
+    fn modified_frames_terminate(
         which in 0usize..1000,
-        wrong in prop::collection::vec((0usize..1000, any::<u8>()), 1..4),
+        changes in prop::collection::vec((0usize..1000, any::<u8>()), 1..4),
     ) {
         let frames = frames();
         let (link, mut frame) = frames[which % frames.len()].clone();
-        for (at, octet) in wrong {
+        for (at, octet) in changes {
             let at = at % frame.len();
             frame[at] = octet;
         }

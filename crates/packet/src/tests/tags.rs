@@ -1,6 +1,6 @@
 use super::*;
 
-/// EtherTypes, what follows them, and what follows that.
+/// EtherTypes, the header after them, and the EtherType of its payload.
 pub(super) fn tagged() -> Vec<(u16, Vec<u8>)> {
     let dns = dns();
     let inner = ethernet(ethertype::IPV4, &dns);
@@ -39,7 +39,7 @@ pub(super) fn tagged() -> Vec<(u16, Vec<u8>)> {
 }
 
 #[test]
-fn tags_of_all_sorts_lead_to_ip() {
+fn all_tags_lead_to_ip() {
     for (etype, contents) in tagged() {
         let frame = ethernet(etype, &contents);
         assert!(is_dns(&decode(LinkType::ETHERNET, &frame)), "{etype:x} {contents:x?}");
@@ -47,7 +47,7 @@ fn tags_of_all_sorts_lead_to_ip() {
 }
 
 #[test]
-fn the_outermost_and_the_innermost_of_several_tags_are_told() {
+fn the_outermost_and_innermost_tags_are_decoded() {
     let segment = ipv4(6, &tcp(1234, 443, 5, 0x12, &[]));
     let tags = [0x60, 100, 0x81, 0, 0, 7, 0x81, 0, 0, 200, 8, 0];
     let frame = ethernet(ethertype::QINQ, &join(&[&tags, &segment]));
@@ -61,7 +61,7 @@ fn the_outermost_and_the_innermost_of_several_tags_are_told() {
 }
 
 #[test]
-fn the_frame_in_a_providers_frame_is_the_one_that_counts() {
+fn the_customer_frame_in_a_provider_frame_is_decoded() {
     let inner = join(&[&[4; 6], &[6; 6], &[0x81, 0, 0, 9, 8, 0], &dns()]);
     let frame = ethernet(ethertype::QINQ, &join(&[&[0, 5, 0x88, 0xe7, 0, 0, 0, 1], &inner]));
     let p = decode(LinkType::ETHERNET, &frame);
@@ -70,11 +70,11 @@ fn the_frame_in_a_providers_frame_is_the_one_that_counts() {
 }
 
 #[test]
-fn a_frame_in_a_fabric_has_the_addresses_of_the_fabric_and_tags_of_its_own() {
+fn a_fabric_frame_has_fabric_addresses_and_customer_tags() {
     let tagged = join(&[&[1, 0x60], &[4; 6], &[6; 6], &[0x81, 0, 0, 7, 0x86, 0xdd], &ipv6(17, &udp(1, 2, &[]))]);
-    let behind_tag = join(&[&[0x60, 9, 0x89, 3], &tagged]);
+    let after_tag = join(&[&[0x60, 9, 0x89, 3], &tagged]);
     for (etype, contents, outer) in
-        [(ethertype::FABRIC_PATH, &tagged, None), (ethertype::VLAN, &behind_tag, Some(0x6009))]
+        [(ethertype::FABRIC_PATH, &tagged, None), (ethertype::VLAN, &after_tag, Some(0x6009))]
     {
         let frame = ethernet(etype, contents);
         let p = decode(LinkType::ETHERNET, &frame);
@@ -87,7 +87,7 @@ fn a_frame_in_a_fabric_has_the_addresses_of_the_fabric_and_tags_of_its_own() {
 }
 
 #[test]
-fn what_is_encrypted_or_no_ip_is_told_by_its_ethertype() {
+fn encrypted_and_other_frames_have_only_an_ethertype() {
     let dns = dns();
     for flags in [0x2c, 0x24, 0x08] {
         let frame = ethernet(ethertype::MACSEC, &join(&[&[flags, 0], &[0; 12], &[8, 0], &dns]));
@@ -109,7 +109,7 @@ fn what_is_encrypted_or_no_ip_is_told_by_its_ethertype() {
 }
 
 #[test]
-fn labels_are_told_and_ip_behind_them_is_not_taken_for_ethernet() {
+fn labels_are_decoded_and_ip_is_not_mistaken_for_ethernet() {
     let stack = [0, 1, 0, 64, 0, 0, 0x21, 64];
     let frame = ethernet(ethertype::MPLS, &join(&[&stack, &dns()]));
     let p = decode(LinkType::ETHERNET, &frame);
@@ -121,7 +121,7 @@ fn labels_are_told_and_ip_behind_them_is_not_taken_for_ethernet() {
     let frame = ethernet(ethertype::MPLS, &join(&[&stack, &packet]));
     let p = decode(LinkType::ETHERNET, &frame);
     assert_eq!((p.ip.unwrap().source, p.ports), (IpAddr::from([8, 0, 0, 1]), Some((53, 4242))));
-    // An address of a station that begins like IPv4 and like IPv6.
+    // A MAC address that begins like IPv4, and one that begins like IPv6.
     for first in [0x45, 0x60] {
         let mut inner = ethernet(ethertype::IPV4, &dns());
         inner[0] = first;
@@ -129,14 +129,14 @@ fn labels_are_told_and_ip_behind_them_is_not_taken_for_ethernet() {
         let p = decode(LinkType::ETHERNET, &frame);
         assert!(is_dns(&p) && p.dst_mac.unwrap()[0] == first, "{p:?}");
     }
-    // Something else: labels, and no more.
+    // Another payload: only labels.
     let frame = ethernet(ethertype::MPLS, &join(&[&stack, &[0x10; 40]]));
     let p = decode(LinkType::ETHERNET, &frame);
     assert_eq!((p.labels, p.ip, p.etype, p.dst_mac), (&stack[..], None, Some(ethertype::MPLS), Some(DESTINATION)));
 }
 
 #[test]
-fn frames_in_frames_end() {
+fn nesting_of_frames_is_limited() {
     let mut frame = ethernet(ethertype::IPV4, &dns());
     for _ in 0..3000 {
         frame = ethernet(ethertype::PBB, &join(&[&[0; 4], &frame]));

@@ -9,7 +9,7 @@ fn gre(contents: &[&[u8]]) -> Vec<u8> {
     ipv4(47, &join(contents))
 }
 
-/// Packets in tunnels of all sorts, with their identifiers.
+/// Packets in all kinds of tunnels, with their identifiers.
 pub(super) fn tunnels() -> Vec<(Kind, Option<u32>, Vec<u8>)> {
     let dns = dns();
     let frame = ethernet(ethertype::IPV4, &dns);
@@ -67,7 +67,7 @@ pub(super) fn tunnels() -> Vec<(Kind, Option<u32>, Vec<u8>)> {
 }
 
 #[test]
-fn tunnels_of_all_sorts_are_found() {
+fn all_tunnels_are_decoded() {
     for (kind, id, outer) in tunnels() {
         let outer = decode(LinkType::RAW, &outer);
         let found = inner(&outer, &Ports::default()).unwrap_or_else(|| panic!("{kind:?}"));
@@ -91,7 +91,7 @@ fn ipv6_is_found_in_ipv4_and_in_teredo() {
 }
 
 #[test]
-fn what_is_no_tunnel_or_carries_nothing_is_none() {
+fn other_packets_and_empty_tunnels_return_none() {
     let dns = dns();
     let frame = ethernet(ethertype::IPV4, &dns);
     let mut later = ipv4(4, &dns);
@@ -115,7 +115,7 @@ fn what_is_no_tunnel_or_carries_nothing_is_none() {
 }
 
 #[test]
-fn other_ports_and_fewer_tunnels_can_be_asked_for() {
+fn ports_and_tunnels_can_be_selected() {
     let frame = ethernet(ethertype::IPV4, &dns());
     let vxlan = udp4(4789, &[&[8, 0, 0, 0, 0, 0x13, 0x88, 0], &frame]);
     let vxlan = decode(LinkType::RAW, &vxlan);
@@ -130,7 +130,7 @@ fn other_ports_and_fewer_tunnels_can_be_asked_for() {
 }
 
 #[test]
-fn tunnels_in_tunnels_are_followed_as_deep_as_asked() {
+fn nested_tunnels_are_decoded_up_to_the_depth() {
     let mut packet = dns();
     for depth in 1..=5 {
         packet = ipv4(4, &packet);
@@ -143,7 +143,7 @@ fn tunnels_in_tunnels_are_followed_as_deep_as_asked() {
 }
 
 #[test]
-fn addresses_of_stations_inside_are_told_of_the_packet_inside() {
+fn the_inner_packet_has_the_inner_mac_addresses() {
     let frame = join(&[&[4; 6], &[6; 6], &[0x81, 0, 0, 9, 8, 0], &dns()]);
     let outer = ethernet(ethertype::IPV4, &udp4(4789, &[&[8, 0, 0, 0, 0, 0, 1, 0], &frame]));
     let outer = decode(LinkType::ETHERNET, &outer);

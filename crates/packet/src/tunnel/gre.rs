@@ -1,4 +1,4 @@
-//! GRE, and the protocols that its EtherTypes identify.
+//! GRE, and the tunnels that its EtherTypes identify.
 
 use super::{Found, Kind, inside as carried, typed};
 use crate::{LinkType, ethertype, tags};
@@ -9,11 +9,11 @@ const CHECKSUM: u16 = 0x8000;
 const ROUTING: u16 = 0x4000;
 const KEY: u16 = 0x2000;
 const SEQUENCE: u16 = 0x1000;
-/// In version 1.
+/// Flag of version 1.
 const ACKNOWLEDGEMENT: u16 = 0x0080;
 const VERSION: u16 = 0x0007;
 
-/// RFC 2784, RFC 2890. Version 1 is that of PPTP (RFC 2637 section 4.1), whose key has a length and the number of the call.
+/// RFC 2784, RFC 2890. Version 1 is that of PPTP (RFC 2637 section 4.1), whose key contains a length and the call ID.
 pub(super) fn inside<'a>(mut r: Reader<'a>, frame: &'a [u8]) -> Found<'a> {
     let r = &mut r;
     let (flags, etype) = (r.u16()?, r.u16()?);
@@ -32,7 +32,7 @@ pub(super) fn inside<'a>(mut r: Reader<'a>, frame: &'a [u8]) -> Found<'a> {
         r.take(4)?;
     }
     Ok(match etype {
-        // RFC 7637 section 3.2: a subnet of 24 bits and an octet that distinguishes flows.
+        // RFC 7637 section 3.2: a virtual subnet ID of 24 bits and a flow ID of one octet.
         ethertype::TRANSPARENT_ETHERNET if flags & (CHECKSUM | SEQUENCE) == 0 && key.is_some() => {
             let subnet = key.map(|key| key >> 8);
             carried(Kind::Nvgre, subnet, LinkType::ETHERNET, r, frame)
@@ -41,7 +41,7 @@ pub(super) fn inside<'a>(mut r: Reader<'a>, frame: &'a [u8]) -> Found<'a> {
             let call = key.map(|key| if version == 1 { key & 0xffff } else { key });
             carried(Kind::Gre, call, LinkType::PPP, r, frame)
         }
-        // Type I has no header of its own, and no sequence number.
+        // Type I has no ERSPAN header and no sequence number.
         ethertype::ERSPAN if flags & SEQUENCE == 0 => carried(Kind::Erspan, None, LinkType::ETHERNET, r, frame),
         ethertype::ERSPAN => {
             let session = session(r.array()?);
@@ -49,14 +49,14 @@ pub(super) fn inside<'a>(mut r: Reader<'a>, frame: &'a [u8]) -> Found<'a> {
             carried(Kind::Erspan, session, LinkType::ETHERNET, r, frame)
         }
         ethertype::ERSPAN_III => erspan_iii(r, frame)?,
-        // One without a header of its own begins with the version of IP.
+        // Without a redirect header it begins with the IP version.
         ethertype::WCCP => {
             if r.rest().first().is_some_and(|octet| octet >> 4 != 4) {
                 r.take(4)?;
             }
             carried(Kind::Gre, key, LinkType::RAW, r, frame)
         }
-        // Unlike in Ethernet, the EtherType of the packet stands first.
+        // Unlike in Ethernet, the EtherType of the packet comes first.
         ethertype::METADATA => {
             let etype = r.u16()?;
             tags::metadata(r)?;
@@ -73,7 +73,7 @@ fn session([_, _, high, low]: [u8; 4]) -> Option<u32> {
     Some(u32::from(u16::from_be_bytes([high, low]) & 0x03ff))
 }
 
-/// Session, time, group, and a word with the kind of frame and whether eight more octets follow.
+/// Session, time, group, and a word with the frame type and a flag for eight more octets.
 fn erspan_iii<'a>(r: &mut Reader<'a>, frame: &'a [u8]) -> Found<'a> {
     const MORE: u16 = 1;
     let session = session(r.array()?);

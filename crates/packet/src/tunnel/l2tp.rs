@@ -1,4 +1,4 @@
-//! L2TP: a session's frames.
+//! L2TP data messages.
 
 use super::{Found, Kind, Tunnel, inside as carried};
 use crate::{LinkType, ip};
@@ -36,8 +36,8 @@ pub(super) fn over_udp<'a>(r: &mut Reader<'a>, frame: &'a [u8]) -> Found<'a> {
     Ok(carried(Kind::L2tp, Some(id), LinkType::PPP, r, frame))
 }
 
-/// After the session's identifier, of which 0 is for control messages, come a cookie of 0, 4 or 8 octets, perhaps a sublayer of 4, and
-/// a frame whose link type only the two ends know. It is taken for Ethernet, after as many octets as make an IP header valid.
+/// The session ID, which is 0 in control messages, is followed by a cookie of 0, 4 or 8 octets, an optional sublayer of 4, and a
+/// frame whose link type only the endpoints know. It is assumed to be Ethernet, at the offset at which the IP header is valid.
 pub(super) fn over_ip<'a>(mut r: Reader<'a>, frame: &'a [u8]) -> Found<'a> {
     let id = r.u32()?;
     if id == 0 {

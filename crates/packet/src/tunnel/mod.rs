@@ -1,10 +1,10 @@
-//! Packets inside packets.
+//! Tunnels.
 //!
-//! A decoder reads the outer packet; the inner one is decoded on demand by [`inner`]. Tunnels are recognised by
-//! the IP protocol, or by a UDP port, for which [`Ports`] has the usual numbers. What a tunnel carries is announced by an EtherType, a protocol
-//! number or a first half octet; L2TP version 3 says nothing, so there is only a guess, which must be right by the checksum of IP.
+//! [`inner`] decodes the packet inside a tunnel on demand. Tunnels are recognised by the IP protocol, or by a UDP port, for which
+//! [`Ports`] has the usual numbers. An EtherType, a protocol number or the first four bits identify the payload; L2TP version 3 does
+//! not identify it, so a heuristic validates the IP checksum.
 //!
-//! Not read: what is encrypted (ESP), compressed (IPComp), or source routed with GRE's obsolete routing field.
+//! Not supported: encrypted (ESP) and compressed (IPComp) packets, and GRE's obsolete source routing.
 
 mod gre;
 mod l2tp;
@@ -14,12 +14,12 @@ use crate::{LinkType, Packet, decode_in, ethertype, ip, link, tags};
 use std::borrow::Cow;
 use wire::{Reader, Truncated};
 
-/// What a tunnel is made of.
+/// Protocol of a tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// IP in IP: IPv4 or IPv6 in either (RFC 2003, RFC 4213, RFC 2473).
     Ip,
-    /// GRE (RFC 2784, RFC 2890), PPTP's too (RFC 2637).
+    /// GRE (RFC 2784, RFC 2890), including that of PPTP (RFC 2637).
     Gre,
     /// NVGRE (RFC 7637).
     Nvgre,
@@ -48,27 +48,27 @@ pub enum Kind {
 /// A tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tunnel<'a> {
-    /// What it is made of.
+    /// Its protocol.
     pub kind: Kind,
     /// Its identifier: VNI, VSID, key, TEID, session.
     pub id: Option<u32>,
-    /// The packet inside. Its offsets are those of the frame that was captured.
+    /// The inner packet. Its offsets are relative to the captured frame.
     pub packet: Packet<'a>,
 }
 
-/// Which tunnels are looked for.
+/// The tunnels to decode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ports {
-    /// UDP ports and what they carry.
+    /// UDP ports and their tunnel protocols.
     udp: Cow<'static, [(u16, Kind)]>,
-    /// Tunnels with an IP protocol of their own.
+    /// Whether to decode tunnels with a separate IP protocol.
     by_protocol: bool,
 }
 
 /// The port of VXLAN-GPE.
 const VXLAN_GPE: u16 = 4790;
 
-/// The ports that IANA and usage gave to tunnels.
+/// The ports of tunnels, assigned by IANA or customary.
 const USUAL: &[(u16, Kind)] = &[
     (4789, Kind::Vxlan),
     (8472, Kind::Vxlan),
@@ -83,20 +83,19 @@ const USUAL: &[(u16, Kind)] = &[
 ];
 
 impl Default for Ports {
-    /// All tunnels, at their usual ports.
+    /// All tunnels, on their usual ports.
     fn default() -> Self {
         Self { udp: Cow::Borrowed(USUAL), by_protocol: true }
     }
 }
 
 impl Ports {
-    /// These UDP ports and nothing else.
+    /// Only these UDP ports.
     pub fn only(udp: Vec<(u16, Kind)>) -> Self {
         Self { udp: Cow::Owned(udp), by_protocol: false }
     }
 
-    /// The source port identifies a tunnel only if answers come from the well-known port. For other tunnels it is there to distinguish flows
-    /// apart.
+    /// The source port identifies a tunnel only if answers come from the well-known port. In other tunnels it distinguishes flows.
     fn find(&self, (source, destination): (u16, u16)) -> Option<(u16, Kind)> {
         let of = |port| self.udp.iter().find(|(known, _)| *known == port).copied();
         of(destination)
@@ -104,7 +103,7 @@ impl Ports {
     }
 }
 
-/// The packet that is directly inside another.
+/// Decodes the packet directly inside another.
 pub fn inner<'a>(outer: &Packet<'a>, ports: &Ports) -> Option<Tunnel<'a>> {
     let ip = outer.ip?;
     if ip.is_later_fragment() {
@@ -128,14 +127,14 @@ pub fn inner<'a>(outer: &Packet<'a>, ports: &Ports) -> Option<Tunnel<'a>> {
         }
         115 => return l2tp::over_ip(r, outer.frame).ok().flatten(),
         137 => (Kind::MplsIp, LinkType::MPLS),
-        // The last header of a segment routing one.
+        // Ethernet after a segment routing header.
         143 => (Kind::EtherIp, LinkType::ETHERNET),
         _ => return None,
     };
     inside(kind, None, link, &mut r, outer.frame)
 }
 
-/// The packet inside up to `depth` tunnels, if there is any tunnel.
+/// Decodes the packet inside up to `depth` nested tunnels, if there is any tunnel.
 pub fn innermost<'a>(outer: &Packet<'a>, ports: &Ports, depth: usize) -> Option<Tunnel<'a>> {
     let mut found = inner(outer, ports)?;
     for _ in 1..depth {
@@ -147,10 +146,10 @@ pub fn innermost<'a>(outer: &Packet<'a>, ports: &Ports, depth: usize) -> Option<
     Some(found)
 }
 
-/// Tunnels inside each other that [`decode_inside`] follows.
+/// Maximum depth of nested tunnels for [`decode_inside`].
 const DEPTH: usize = 4;
 
-/// Reads a frame. Where ports are given, it is the IP packet inside tunnels of these, if there is one.
+/// Decodes a frame, or the IP packet inside its tunnels on `ports`, if there is one.
 #[inline]
 pub fn decode_inside<'a>(link: LinkType, frame: &'a [u8], ports: Option<&Ports>) -> Packet<'a> {
     let packet = crate::decode(link, frame);
@@ -158,14 +157,14 @@ pub fn decode_inside<'a>(link: LinkType, frame: &'a [u8], ports: Option<&Ports>)
     inside.filter(|inside| inside.ip.is_some()).unwrap_or(packet)
 }
 
-/// A reader of the frame from that offset on.
+/// A reader of the frame from an offset on.
 fn reader<'a>(packet: &Packet<'a>, at: usize) -> Option<Reader<'a>> {
     let mut r = Reader::new(packet.frame);
     r.take(at).ok()?;
     Some(r)
 }
 
-/// The tunnel, if its packet can be read.
+/// The tunnel, if its packet can be decoded.
 fn inside<'a>(
     kind: Kind,
     id: Option<u32>,
@@ -177,7 +176,7 @@ fn inside<'a>(
     (packet.ip.is_some() || packet.etype.is_some()).then_some(Tunnel { kind, id, packet })
 }
 
-/// The tunnel whose packet an EtherType announces.
+/// The tunnel whose payload an EtherType identifies.
 fn typed<'a>(kind: Kind, id: Option<u32>, etype: u16, r: &mut Reader<'a>, frame: &'a [u8]) -> Option<Tunnel<'a>> {
     if etype == ethertype::TRANSPARENT_ETHERNET {
         return inside(kind, id, LinkType::ETHERNET, r, frame);
@@ -186,5 +185,5 @@ fn typed<'a>(kind: Kind, id: Option<u32>, etype: u16, r: &mut Reader<'a>, frame:
     packet.ip.is_some().then_some(Tunnel { kind, id, packet })
 }
 
-/// What is in a tunnel, as far as it goes.
+/// The contents of a tunnel, as far as captured.
 type Found<'a> = Result<Option<Tunnel<'a>>, Truncated>;

@@ -4,7 +4,7 @@ use super::{Found, Kind, VXLAN_GPE, inside as carried, l2tp, typed};
 use crate::{LinkType, ethertype};
 use wire::Reader;
 
-/// The protocol after a UDP header to or from that port.
+/// Reads the tunnel after a UDP header with this port.
 pub(super) fn inside<'a>(kind: Kind, port: u16, mut r: Reader<'a>, frame: &'a [u8]) -> Found<'a> {
     let r = &mut r;
     match kind {
@@ -23,7 +23,7 @@ pub(super) fn inside<'a>(kind: Kind, port: u16, mut r: Reader<'a>, frame: &'a [u
 fn vxlan<'a>(port: u16, r: &mut Reader<'a>, frame: &'a [u8]) -> Found<'a> {
     /// The identifier is valid.
     const VALID: u8 = 0x08;
-    /// The last octet of the first word is the next protocol.
+    /// The last octet of the first word is the next protocol (VXLAN-GPE).
     const NEXT: u8 = 0x04;
     let [flags, _, _, next] = r.array()?;
     let [a, b, c, _] = r.array()?;
@@ -53,7 +53,7 @@ fn geneve<'a>(r: &mut Reader<'a>, frame: &'a [u8]) -> Found<'a> {
     Ok(typed(Kind::Geneve, Some(u32::from_be_bytes([0, a, b, c])), etype, r, frame))
 }
 
-/// A G-PDU, or a T-PDU of version 0. Other messages carry no packet.
+/// A G-PDU, or a T-PDU of version 0. Other messages contain no packet.
 fn gtp<'a>(r: &mut Reader<'a>, frame: &'a [u8]) -> Found<'a> {
     const G_PDU: u8 = 255;
     let [flags, message, _, _] = r.array()?;
@@ -62,7 +62,7 @@ fn gtp<'a>(r: &mut Reader<'a>, frame: &'a [u8]) -> Found<'a> {
     }
     let id = match flags >> 5 {
         0 => {
-            // Sequence, flow label, and then the identifier of the tunnel.
+            // Sequence number, flow label, and then the tunnel identifier.
             r.take(8)?;
             r.take(4)?;
             r.u32()?
@@ -84,7 +84,7 @@ fn gtp<'a>(r: &mut Reader<'a>, frame: &'a [u8]) -> Found<'a> {
     Ok(carried(Kind::Gtp, Some(id), LinkType::RAW, r, frame))
 }
 
-/// RFC 4380 section 5.1.1: authentication and origin may stand before the packet.
+/// RFC 4380 section 5.1.1: authentication and origin indication may precede the packet.
 fn teredo<'a>(r: &mut Reader<'a>, frame: &'a [u8]) -> Found<'a> {
     if r.rest().starts_with(&[0, 1]) {
         let [_, _, client, value] = r.array()?;

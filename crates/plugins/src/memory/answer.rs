@@ -123,7 +123,7 @@ impl<'a> Out<'a> {
 /// Sends the reason for a missing or incomplete answer, if the client reads it at once.
 pub(super) fn send_error(mut to: &UnixStream, text: &str) {
     // A client that does not read it sees that the answer has no end.
-    let _ = to.write_all(&[&Frame::Problem.head(text.len())[..], text.as_bytes()].concat());
+    let _ = to.write_all(&[&Frame::Error.head(text.len())[..], text.as_bytes()].concat());
 }
 
 /// Writes aggregates in the requested format.

@@ -85,7 +85,7 @@ fn read(stream: &mut UnixStream) -> Result<String, String> {
         match Frame::read(stream, &mut frame) {
             Ok(Frame::Piece) => text.extend_from_slice(&frame),
             Ok(Frame::End) => return Ok(String::from_utf8(text).unwrap()),
-            Ok(Frame::Problem) => return Err(String::from_utf8(frame).unwrap()),
+            Ok(Frame::Error) => return Err(String::from_utf8(frame).unwrap()),
             Err(_) => return Err("no end".to_owned()),
         }
     }

@@ -135,7 +135,7 @@ impl Settings {
     /// Names of the primitives that this output cannot show. They prevent the start.
     pub fn unsupported(&self, schema: &Schema) -> Vec<String> {
         match self.output {
-            Output::Formatted | Output::EventFormatted => columns::refused(schema),
+            Output::Formatted | Output::EventFormatted => columns::unsupported(schema),
             _ => Vec::new(),
         }
     }

@@ -1,11 +1,11 @@
 //! Blocks of counters.
 //!
-//! What a block holds is declared in a table ([`KINDS`]), as names and widths in the order of the octets; whatever
-//! prints or encodes counters walks [`CounterBlock::values`] and needs no code for each kind.
+//! The contents of a block are declared in a table ([`KINDS`]), as names and widths in the order of the octets; code
+//! that prints or encodes counters iterates over [`CounterBlock::values`] and needs no code for each kind.
 
 mod table;
 
-use crate::fault::{DecodeError, What};
+use crate::error::{DecodeError, DecodeErrorKind};
 use crate::sample::DataFormat;
 use crate::xdr::{self, Xdr, count};
 use wire::{Mac, Reader, Writer};
@@ -15,13 +15,13 @@ pub use table::{KINDS, OLD_KINDS};
 /// A field of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CounterField {
-    /// Its name: that of the MIB where there is one.
+    /// Its name: that of the MIB, if there is one.
     pub name: &'static str,
-    /// How it lies in the octets.
+    /// Its encoding.
     pub width: Width,
 }
 
-/// How a field lies in the octets.
+/// The encoding of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Width {
     /// An unsigned number of four octets.
@@ -47,14 +47,14 @@ pub struct CounterKind {
     pub format: DataFormat,
     /// Its name.
     pub name: &'static str,
-    /// Fields that come first, where they are those of another kind as well: in versions 2 and 4 the counters of a
-    /// medium follow the generic ones in one block.
+    /// Fields before its own that it shares with another kind: in versions 2 and 4 the counters of a medium follow the
+    /// generic ones in one block.
     pub base: &'static [CounterField],
     /// Its fields.
     pub fields: &'static [CounterField],
 }
 
-/// The kind of that format, in version 5.
+/// The kind of a format of version 5.
 pub fn kind(format: DataFormat) -> Option<&'static CounterKind> {
     let at = KINDS.binary_search_by_key(&format, |kind| kind.format).ok()?;
     KINDS.get(at)
@@ -63,15 +63,15 @@ pub fn kind(format: DataFormat) -> Option<&'static CounterKind> {
 /// A value of a block.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
-    /// A counter, gauge, index or enumeration; for a list, how many groups follow.
+    /// A counter, gauge, index or enumeration; for a list, the number of groups that follow.
     Number(u64),
     /// A number with a fraction.
     Float(f32),
     /// A MAC address.
     Mac(Mac),
-    /// Octets without a meaning here.
+    /// Octets that are not interpreted.
     Octets(&'a [u8]),
-    /// A string, of whatever characters the agent uses.
+    /// A string, in any character set.
     Text(&'a [u8]),
 }
 
@@ -80,20 +80,20 @@ pub enum Value<'a> {
 pub struct CounterBlock<'a> {
     /// Its format; in versions 2 and 4 its type.
     pub format: DataFormat,
-    /// What it is, if known.
+    /// Its kind, if known.
     pub kind: Option<&'static CounterKind>,
     /// Its contents.
     pub octets: &'a [u8],
 }
 
 impl<'a> CounterBlock<'a> {
-    /// A block of version 5 with such contents, which [`contents`] makes.
+    /// A block of version 5 with contents from [`contents`].
     pub fn new(format: DataFormat, octets: &'a [u8]) -> Self {
         Self { format, kind: kind(format), octets }
     }
 
-    /// The contents of a block of that format. All values of a kind that is known must be there; what is there beyond
-    /// them is not looked at.
+    /// Reads the contents of a block of this format. A known kind must have all its values; additional octets are
+    /// ignored.
     fn read(format: DataFormat, r: Reader<'a>) -> Result<Self, DecodeError> {
         let block = Self::new(format, r.rest());
         if let Some(kind) = block.kind {
@@ -107,13 +107,13 @@ impl<'a> CounterBlock<'a> {
         self.kind.map(|kind| kind.name)
     }
 
-    /// All its values in their order; none of a kind that is not known.
+    /// All its values, in order; none for an unknown kind.
     pub fn values(&self) -> impl Iterator<Item = (&'static str, Value<'a>)> + use<'a> {
         let r = Reader::new(self.octets);
         self.kind.into_iter().flat_map(move |kind| Walk::new(kind, r)).map_while(Result::ok)
     }
 
-    /// Its whole numbers in their order.
+    /// Its integers, in order.
     pub fn fields(&self) -> impl Iterator<Item = (&'static str, u64)> + use<'a> {
         self.values().filter_map(|(name, value)| match value {
             Value::Number(number) => Some((name, number)),
@@ -121,14 +121,14 @@ impl<'a> CounterBlock<'a> {
         })
     }
 
-    /// The whole number of that name.
+    /// The integer with this name.
     pub fn field(&self, name: &str) -> Option<u64> {
         self.fields().find(|(of, _)| *of == name).map(|(_, number)| number)
     }
 }
 
-/// Writes values to the octets of a block of that kind, one for each field in its order, groups as they follow. A
-/// value that is not of its field's width ends it.
+/// Encodes the values of a block of this kind, one for each field in order, with groups in sequence. It stops at a value that
+/// does not match the width of its field.
 pub fn contents<'v>(kind: &CounterKind, values: impl IntoIterator<Item = Value<'v>>) -> Vec<u8> {
     let mut w = Writer::new();
     let mut frames = Frames::new(kind);
@@ -152,10 +152,10 @@ pub fn contents<'v>(kind: &CounterKind, values: impl IntoIterator<Item = Value<'
     w.finish()
 }
 
-/// Most tables that are walked at once: the base, then lists in lists.
+/// Maximum nesting of tables: the base, then lists in lists.
 const DEPTH: usize = 3;
 
-/// A table being walked.
+/// The position in a table.
 #[derive(Clone, Copy, Debug, Default)]
 struct Frame {
     fields: &'static [CounterField],
@@ -178,7 +178,7 @@ impl Frames {
         frames
     }
 
-    /// Goes through these fields so many times before it goes on.
+    /// Repeats these fields for each group before it continues.
     fn enter(&mut self, fields: &'static [CounterField], rounds: u32) {
         if let Some(frame) = self.frames.get_mut(self.depth)
             && rounds > 0
@@ -222,7 +222,7 @@ impl<'a> Walk<'a> {
         Self { r, frames: Frames::new(kind) }
     }
 
-    /// The reader after the last value. Groups are not empty, so a false number of groups ends soon.
+    /// The reader after the last value. Groups are not empty, so an invalid number of groups ends soon.
     fn end(mut self) -> Result<Reader<'a>, DecodeError> {
         for value in self.by_ref() {
             value?;
@@ -270,12 +270,12 @@ impl<'a> Blocks<'a> {
         Self { r, left: blocks, unframed: None }
     }
 
-    /// The one block of versions 2 and 4, after which the reader is placed.
+    /// The one block of versions 2 and 4; advances the reader past it.
     pub(crate) fn unframed(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let at = r.at();
         let number = r.u32()?;
         let kind = OLD_KINDS.iter().find(|kind| kind.format.0 == number);
-        let kind = kind.ok_or_else(|| DecodeError::new(at, What::CounterBlock(number)))?;
+        let kind = kind.ok_or_else(|| DecodeError::new(at, DecodeErrorKind::CounterBlock(number)))?;
         let end = Walk::new(kind, *r).end()?;
         let body = r.within(end.at() - r.at())?;
         Ok(Self { r: body, left: 1, unframed: Some(kind) })
@@ -290,7 +290,7 @@ impl<'a> Blocks<'a> {
 }
 
 impl<'a> Iterator for Blocks<'a> {
-    /// A fault is given once. It is the last item if the next block cannot be found.
+    /// An error is returned once. It is the last item if the next block cannot be found.
     type Item = Result<CounterBlock<'a>, DecodeError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -298,9 +298,9 @@ impl<'a> Iterator for Blocks<'a> {
         if let Some(kind) = self.unframed {
             return Some(Ok(CounterBlock { format: kind.format, kind: Some(kind), octets: self.r.rest() }));
         }
-        Some(self.framed_block().unwrap_or_else(|fault| {
+        Some(self.framed_block().unwrap_or_else(|error| {
             self.left = 0;
-            Err(fault)
+            Err(error)
         }))
     }
 }

@@ -667,7 +667,7 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    /// Octets of the least block, and how many lists lie in each other.
+    /// The minimum length of a block, in octets, and the nesting depth of its lists.
     fn measure(fields: &[CounterField]) -> (usize, usize) {
         fields.iter().fold((0, 0), |(len, depth), field| match field.width {
             Width::Four | Width::Float | Width::Text => (len + 4, depth),

@@ -55,11 +55,11 @@ records! {
         rsni: u32,
         /// Power (RCPI of 802.11v).
         rcpi: u32,
-        /// Microseconds that it occupied the medium.
+        /// Duration on the medium, in microseconds.
         duration_us: u32,
     }
 
-    /// How an 802.11 frame was sent.
+    /// Transmission of an 802.11 frame.
     WifiTx<'a> {
         /// SSID.
         ssid: &'a [u8],
@@ -67,11 +67,11 @@ records! {
         bssid: Mac,
         /// 1: a, 2: b, 3: g, 4: n.
         version: u32,
-        /// How often it was sent; 0 if unknown.
+        /// Number of transmissions; 0 if unknown.
         transmissions: u32,
-        /// Microseconds that the last one occupied the medium.
+        /// Duration of the successful transmission on the medium, in microseconds.
         duration_us: u32,
-        /// Microseconds that the others did.
+        /// Duration of the retransmissions on the medium, in microseconds.
         retries_us: u32,
         /// Channel.
         channel: u32,
@@ -83,11 +83,11 @@ records! {
 
     /// The route in a Fibre Channel fabric (RFC 4625).
     FibreChannel {
-        /// Bits of the source's mask.
+        /// Length of the source mask, in bits.
         src_mask: u32,
-        /// Bits of the destination's mask.
+        /// Length of the destination mask, in bits.
         dst_mask: u32,
-        /// Address of the next switch.
+        /// Address of the next-hop switch.
         next_hop: u32,
         /// Type (1 bit), protocol (7 bits) and metric (24 bits) of the route.
         metric: u32,

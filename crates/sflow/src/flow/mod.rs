@@ -1,8 +1,8 @@
 //! The records of flow samples and of discarded packets.
 //!
 //! In version 5 each record is format, length and contents. Versions 2 and 4 have exactly one description of the
-//! packet (its header, or its IPv4 or IPv6 fields), then a list of extended data; types and some layouts are
-//! others, but their contents are the same records, so they are given as these.
+//! packet (its header, or its IPv4 or IPv6 fields), then a list of extended data; types and some layouts
+//! differ, but the contents are the same, so they are returned as the same records.
 
 mod link;
 mod packet;
@@ -10,7 +10,7 @@ mod routing;
 mod software;
 mod tunnel;
 
-use crate::fault::{DecodeError, What};
+use crate::error::{DecodeError, DecodeErrorKind};
 use crate::sample::{DataFormat, Unknown};
 use crate::xdr::{Xdr, contents, count};
 use wire::{Reader, Writer};
@@ -48,18 +48,18 @@ macro_rules! records {
         }
 
         #[cfg(test)]
-        impl<'r $(: $life, $life)?> crate::tests::Made<'r> for $name $(<$life>)?
-        where $( $type: crate::tests::Made<'r>, )*
+        impl<'r $(: $life, $life)?> crate::tests::Generate<'r> for $name $(<$life>)?
+        where $( $type: crate::tests::Generate<'r>, )*
         {
-            fn made(r: &mut wire::Reader<'r>) -> Self {
-                Self { $( $field: crate::tests::Made::made(r), )* }
+            fn generate(r: &mut wire::Reader<'r>) -> Self {
+                Self { $( $field: crate::tests::Generate::generate(r), )* }
             }
         }
     )* };
 }
 use records;
 
-/// Declares the records that are known: the number of the format and what it holds.
+/// Declares the known records: the number of the format and its contents.
 macro_rules! formats {
     ($( $(#[$doc:meta])* $code:literal $name:ident($type:ty); )*) => {
         /// A record.
@@ -70,13 +70,13 @@ macro_rules! formats {
             Unknown(Unknown<'a>),
         }
 
-        /// True for formats of records that are read.
+        /// Returns true for known formats.
         pub const fn is_known(format: DataFormat) -> bool {
             matches!(format.0, $($code)|*)
         }
 
         impl<'a> FlowRecord<'a> {
-            /// Reads the contents of a record of that format. What they have beyond what is known is not looked at.
+            /// Reads the contents of a record of this format. Additional contents are ignored.
             #[inline]
             fn read(format: DataFormat, mut r: Reader<'a>) -> Result<Self, DecodeError> {
                 Ok(match format.0 {
@@ -100,10 +100,10 @@ macro_rules! formats {
                 }
             }
 
-            /// Some record of each format.
+            /// A record of each format.
             #[cfg(test)]
             pub(crate) fn each_made(r: &mut Reader<'a>) -> Vec<Self> {
-                vec![$( Self::$name(crate::tests::Made::made(r)), )*]
+                vec![$( Self::$name(crate::tests::Generate::generate(r)), )*]
             }
         }
     };
@@ -122,9 +122,9 @@ formats! {
     1001 Switch(Switch);
     /// Next hop and prefix lengths of a router.
     1002 Router(Router);
-    /// What BGP knows.
+    /// BGP attributes.
     1003 Gateway(Gateway<'a>);
-    /// Users, as RADIUS or TACACS know them.
+    /// Users, from RADIUS or TACACS.
     1004 User(User<'a>);
     /// The URL that the packet belongs to.
     1005 Url(Url<'a>);
@@ -140,7 +140,7 @@ formats! {
     1010 MplsFtn(MplsFtn<'a>);
     /// The FEC, as MPLS-LDP-STD-MIB knows it.
     1011 MplsLdpFec(MplsLdpFec);
-    /// VLAN tags that were taken off before the packet was sampled.
+    /// VLAN tags that were removed before the packet was sampled.
     1012 VlanTunnel(VlanTags<'a>);
     /// What an encrypted 802.11 frame carries.
     1013 WifiPayload(WifiPayload<'a>);
@@ -150,57 +150,57 @@ formats! {
     1015 WifiTx(WifiTx<'a>);
     /// The route in a Fibre Channel fabric.
     1018 FibreChannel(FibreChannel);
-    /// How long the queue was that the packet came to.
+    /// Length of the queue when the packet arrived.
     1019 QueueLength(QueueLength);
     /// Ports after translation.
     1020 NatPorts(NatPorts);
-    /// The outer Ethernet header that the packet is sent with.
+    /// Outer Ethernet header on egress.
     1021 L2TunnelEgress(Ethernet);
-    /// The outer Ethernet header that it came with.
+    /// Outer Ethernet header on ingress.
     1022 L2TunnelIngress(Ethernet);
-    /// The outer IPv4 header that the packet is sent with.
+    /// Outer IPv4 header on egress.
     1023 Ipv4TunnelEgress(Ipv4);
-    /// The outer IPv4 header that it came with.
+    /// Outer IPv4 header on ingress.
     1024 Ipv4TunnelIngress(Ipv4);
-    /// The outer IPv6 header that the packet is sent with.
+    /// Outer IPv6 header on egress.
     1025 Ipv6TunnelEgress(Ipv6);
-    /// The outer IPv6 header that it came with.
+    /// Outer IPv6 header on ingress.
     1026 Ipv6TunnelIngress(Ipv6);
-    /// Outer headers of the sample that are taken off before the packet is sent.
+    /// Outer headers of the sample that are removed on egress.
     1027 DecapsulateEgress(InnerHeader);
-    /// Outer headers of the sample that were put on after it came.
+    /// Outer headers of the sample that were added on ingress.
     1028 DecapsulateIngress(InnerHeader);
-    /// The virtual network that the packet is sent to.
+    /// Virtual network on egress.
     1029 VniEgress(Vni);
-    /// The virtual network that it came from.
+    /// Virtual network on ingress.
     1030 VniIngress(Vni);
-    /// VLAN tags that it came with.
+    /// VLAN tags on ingress.
     1034 VlanIn(VlanTags<'a>);
-    /// VLAN tags that it is sent with.
+    /// VLAN tags on egress.
     1035 VlanOut(VlanTags<'a>);
-    /// The queue that was chosen for it.
+    /// Egress queue.
     1036 EgressQueue(EgressQueue);
     /// The access list that it matched.
     1037 Acl(Acl<'a>);
     /// The function of the network stack that discarded it.
     1038 Function(Function<'a>);
-    /// How long it took through the switch.
+    /// Transit delay through the switch.
     1039 Transit(Transit);
-    /// How much its queue held.
+    /// Depth of its queue.
     1040 QueueDepth(QueueDepth);
-    /// The trap of the hardware that caught it (devlink).
+    /// Hardware trap (devlink).
     1041 HardwareTrap(HardwareTrap<'a>);
     /// Why Linux dropped it.
     1042 LinuxDropReason(DropReason<'a>);
-    /// The socket that it belongs to.
+    /// Socket of the packet.
     2100 SocketIpv4(SocketIpv4);
-    /// The socket that it belongs to.
+    /// Socket of the packet.
     2101 SocketIpv6(SocketIpv6);
-    /// The socket beyond the proxy.
+    /// Socket on the other side of the proxy.
     2102 ProxySocketIpv4(SocketIpv4);
-    /// The socket beyond the proxy.
+    /// Socket on the other side of the proxy.
     2103 ProxySocketIpv6(SocketIpv6);
-    /// Tags that a probe of pmacct set: enterprise 43874, number 2.
+    /// Tags set by a pmacct probe: enterprise 43874, number 2.
     179_707_906 Tag(Tag);
 }
 
@@ -222,7 +222,7 @@ impl<'a> FlowRecord<'a> {
             1 => RawHeader::read_old(r).map(Self::RawHeader),
             2 => Ipv4::read(r).map(Self::Ipv4),
             3 => Ipv6::read(r).map(Self::Ipv6),
-            number => Err(DecodeError::new(at, What::PacketData(number))),
+            number => Err(DecodeError::new(at, DecodeErrorKind::PacketData(number))),
         }
     }
 
@@ -236,11 +236,11 @@ impl<'a> FlowRecord<'a> {
             (3, _) => Gateway::read_v4(r).map(Self::Gateway),
             (4, _) => User::read_old(r).map(Self::User),
             (5, _) => Url::read_old(r).map(Self::Url),
-            (number, _) => Err(DecodeError::new(at, What::ExtendedData(number))),
+            (number, _) => Err(DecodeError::new(at, DecodeErrorKind::ExtendedData(number))),
         }
     }
 
-    /// Writes it as packet data of versions 2 and 4; false if they have no such.
+    /// Writes it as packet data of versions 2 and 4; returns false if they have no such record.
     pub(crate) fn write_packet_data(&self, w: &mut Writer) -> bool {
         match self {
             Self::RawHeader(record) => record.write_old(w.u32(1)),
@@ -251,7 +251,7 @@ impl<'a> FlowRecord<'a> {
         true
     }
 
-    /// Writes it as extended data of versions 2 and 4; false if they have no such.
+    /// Writes it as extended data of versions 2 and 4; returns false if they have no such record.
     pub(crate) fn write_extended_data(&self, w: &mut Writer, version: u32) -> bool {
         match self {
             Self::Switch(record) => record.write(w.u32(1)),
@@ -272,11 +272,11 @@ pub struct Records<'a> {
     r: Reader<'a>,
     left: u32,
     layout: Layout,
-    /// What is wrong with the sample, which is given after the records that were found.
+    /// Error of the sample, which is returned after its complete records.
     cut: Option<DecodeError>,
 }
 
-/// How records follow each other.
+/// Encoding of the next record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Layout {
     /// Each after its format and length.
@@ -292,19 +292,19 @@ impl<'a> Records<'a> {
         Self { r, left: records, layout: Layout::Framed, cut: None }
     }
 
-    /// The same of a sample whose end is missing.
-    pub(crate) fn cut(self, fault: DecodeError) -> Self {
-        Self { cut: Some(fault), ..self }
+    /// The same for a truncated sample.
+    pub(crate) fn cut(self, error: DecodeError) -> Self {
+        Self { cut: Some(error), ..self }
     }
 
-    /// The next record is not found: the fault of the sample, if it has one, else this one. Nothing follows.
+    /// Ends the iteration with the error of the sample if it has one, or else with this one.
     #[cold]
-    fn end(&mut self, fault: DecodeError) -> DecodeError {
+    fn end(&mut self, error: DecodeError) -> DecodeError {
         self.left = 0;
-        self.cut.take().unwrap_or(fault)
+        self.cut.take().unwrap_or(error)
     }
 
-    /// One record less is left. None at the end.
+    /// Counts down the remaining records. `None` at the end.
     #[inline]
     fn count(&mut self) -> Option<Result<(), DecodeError>> {
         match self.left.checked_sub(1) {
@@ -316,8 +316,8 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// The records of a sample of version 2 or 4, and the reader after them: all of them are read once, since their end is only
-    /// found that way. There is none after a record that cannot be read; the records before it are valid.
+    /// The records of a sample of version 2 or 4, and the reader after them: all of them are read once to find the
+    /// end. The reader is `None` if a record cannot be read; the records before it are valid.
     ///
     /// # Errors
     /// The packet data cannot be read.
@@ -347,24 +347,24 @@ impl<'a> Records<'a> {
     }
 }
 
-/// What is to be known of a sample: records of known formats that nobody wants are passed over unread.
+/// The selection of records to decode: other known records are skipped.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'f>(
-    /// The formats that are read.
+    /// The formats to decode.
     pub &'f [DataFormat],
 );
 
 impl<'a> Records<'a> {
-    /// The next record that is wanted, or is of an unknown format; what is passed over is not looked at, so its contents may be
-    /// wrong. Versions 2 and 4 say no lengths: there all records are given.
+    /// The next selected record, or one of an unknown format. The contents of skipped records are not checked. Versions 2 and 4
+    /// have no lengths: all records are returned.
     #[inline]
     pub fn next_wanted(&mut self, wanted: Wanted<'_>) -> Option<Result<FlowRecord<'a>, DecodeError>> {
         if self.layout != Layout::Framed {
             return self.next();
         }
         loop {
-            if let Err(fault) = self.count()? {
-                return Some(Err(fault));
+            if let Err(error) = self.count()? {
+                return Some(Err(error));
             }
             let mut framed = || -> Result<_, DecodeError> {
                 let format = DataFormat(self.r.u32()?);
@@ -373,7 +373,7 @@ impl<'a> Records<'a> {
             };
             let (format, body) = match framed() {
                 Ok(found) => found,
-                Err(fault) => return Some(Err(self.end(fault))),
+                Err(error) => return Some(Err(self.end(error))),
             };
             if wanted.0.contains(&format) || !is_known(format) {
                 return Some(FlowRecord::read(format, body));
@@ -383,19 +383,19 @@ impl<'a> Records<'a> {
 }
 
 impl<'a> Iterator for Records<'a> {
-    /// A fault is given once. It is the last item if the next record cannot be found, as always in versions 2 and 4.
+    /// An error is returned once. It is the last item if the next record cannot be found, as always in versions 2 and 4.
     type Item = Result<FlowRecord<'a>, DecodeError>;
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if let Err(fault) = self.count()? {
-            return Some(Err(fault));
+        if let Err(error) = self.count()? {
+            return Some(Err(error));
         }
         let record = match self.layout {
             Layout::Framed => self.framed_record(),
             Layout::Packet { version } => self.packet_record(version).map(Ok),
             Layout::Extended { version } => FlowRecord::extended_data(&mut self.r, version).map(Ok),
         };
-        Some(record.unwrap_or_else(|fault| Err(self.end(fault))))
+        Some(record.unwrap_or_else(|error| Err(self.end(error))))
     }
 }

@@ -6,7 +6,7 @@ use crate::xdr::Xdr;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use wire::{Mac, Reader, Writer};
 
-/// What a raw header starts with.
+/// Protocol of the first header of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HeaderProtocol(pub u32);
 
@@ -61,11 +61,11 @@ impl Xdr<'_> for HeaderProtocol {
 /// The first octets of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RawHeader<'a> {
-    /// What it starts with.
+    /// Protocol of the first header.
     pub protocol: HeaderProtocol,
     /// Octets of the whole frame as it was on the wire, with FCS.
     pub frame_length: u32,
-    /// Octets that were taken off before the sample was taken, such as the FCS; not in versions 2 and 4.
+    /// Octets that were removed before sampling, such as the FCS; not in versions 2 and 4.
     pub stripped: Option<u32>,
     /// The octets.
     pub octets: &'a [u8],
@@ -97,11 +97,16 @@ impl<'a> RawHeader<'a> {
 }
 
 #[cfg(test)]
-impl<'a> crate::tests::Made<'a> for RawHeader<'a> {
-    fn made(r: &mut Reader<'a>) -> Self {
-        use crate::tests::Made;
-        let protocol = HeaderProtocol(Made::made(r));
-        Self { protocol, frame_length: Made::made(r), stripped: Some(Made::made(r)), octets: Made::made(r) }
+impl<'a> crate::tests::Generate<'a> for RawHeader<'a> {
+    fn generate(r: &mut Reader<'a>) -> Self {
+        use crate::tests::Generate;
+        let protocol = HeaderProtocol(Generate::generate(r));
+        Self {
+            protocol,
+            frame_length: Generate::generate(r),
+            stripped: Some(Generate::generate(r)),
+            octets: Generate::generate(r),
+        }
     }
 }
 
@@ -123,8 +128,8 @@ pub struct Ethernet {
 
 impl Xdr<'_> for Ethernet {
     fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        // XDR pads six octets to eight, which some agents do not do; the record's length says so. Lengths between the two are
-        // those of a padded header that is cut.
+        // XDR pads six octets to eight, but some agents do not; the record's length shows it. Lengths in between are those of a
+        // truncated padded header.
         let is_padded = r.left() != UNPADDED_ETHERNET;
         let length = r.u32()?;
         let (src, dst) =
@@ -141,10 +146,15 @@ impl Xdr<'_> for Ethernet {
 }
 
 #[cfg(test)]
-impl<'a> crate::tests::Made<'a> for Ethernet {
-    fn made(r: &mut Reader<'a>) -> Self {
-        use crate::tests::Made;
-        Self { length: Made::made(r), src: Made::made(r), dst: Made::made(r), etype: Made::made(r) }
+impl<'a> crate::tests::Generate<'a> for Ethernet {
+    fn generate(r: &mut Reader<'a>) -> Self {
+        use crate::tests::Generate;
+        Self {
+            length: Generate::generate(r),
+            src: Generate::generate(r),
+            dst: Generate::generate(r),
+            etype: Generate::generate(r),
+        }
     }
 }
 
@@ -159,9 +169,9 @@ records! {
         src: Ipv4Addr,
         /// Destination.
         dst: Ipv4Addr,
-        /// Source port, or what is like it.
+        /// Source port or equivalent.
         src_port: u32,
-        /// Destination port, or what is like it.
+        /// Destination port or equivalent.
         dst_port: u32,
         /// TCP flags.
         tcp_flags: u32,
@@ -179,9 +189,9 @@ records! {
         src: Ipv6Addr,
         /// Destination.
         dst: Ipv6Addr,
-        /// Source port, or what is like it.
+        /// Source port or equivalent.
         src_port: u32,
-        /// Destination port, or what is like it.
+        /// Destination port or equivalent.
         dst_port: u32,
         /// TCP flags.
         tcp_flags: u32,

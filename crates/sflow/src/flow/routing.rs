@@ -1,4 +1,4 @@
-//! What a router or a label switch knows of the way of the packet.
+//! Routing information: router, gateway, users, URL, MPLS, translation.
 
 use super::records;
 use crate::xdr::{Xdr, count};
@@ -31,7 +31,7 @@ records! {
 
     /// The URL that the packet belongs to. Versions 2 and 4 have no host.
     Url<'a> {
-        /// 1: the source is asked, 2: the destination.
+        /// 1: the source is the server, 2: the destination.
         direction: u32,
         /// The line of the request.
         url: &'a [u8],
@@ -43,13 +43,13 @@ records! {
     Mpls<'a> {
         /// The next router.
         next_hop: Option<IpAddr>,
-        /// Stack that the packet came with.
+        /// Label stack on ingress.
         in_stack: Words<'a>,
-        /// Stack that it is sent with.
+        /// Label stack on egress.
         out_stack: Words<'a>,
     }
 
-    /// Addresses after translation; those of the packet where nothing was translated.
+    /// Addresses after translation; those of the packet if not translated.
     Nat {
         /// Source.
         src: Option<IpAddr>,
@@ -113,10 +113,10 @@ impl<'a> Url<'a> {
     }
 }
 
-/// What BGP knows of the way to the destination.
+/// BGP attributes of the route to the destination.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gateway<'a> {
-    /// The border router towards the destination; version 5.
+    /// BGP next hop; version 5 only.
     pub next_hop: Option<IpAddr>,
     /// AS of the router itself.
     pub router_as: u32,
@@ -133,7 +133,7 @@ pub struct Gateway<'a> {
 }
 
 impl<'a> Gateway<'a> {
-    /// What all versions have.
+    /// The fields of all versions.
     fn read_ases(r: &mut Reader<'a>, next_hop: Option<IpAddr>) -> Result<Self, DecodeError> {
         let (router_as, src_as, src_peer_as) = (r.u32()?, r.u32()?, r.u32()?);
         Ok(Self { next_hop, router_as, src_as, src_peer_as, ..Self::default() })
@@ -188,17 +188,17 @@ impl<'a> Xdr<'a> for Gateway<'a> {
 }
 
 #[cfg(test)]
-impl<'a> crate::tests::Made<'a> for Gateway<'a> {
-    fn made(r: &mut Reader<'a>) -> Self {
-        use crate::tests::Made;
+impl<'a> crate::tests::Generate<'a> for Gateway<'a> {
+    fn generate(r: &mut Reader<'a>) -> Self {
+        use crate::tests::Generate;
         Self {
-            next_hop: Made::made(r),
-            router_as: Made::made(r),
-            src_as: Made::made(r),
-            src_peer_as: Made::made(r),
-            path: Made::made(r),
-            communities: Made::made(r),
-            local_pref: Some(Made::made(r)),
+            next_hop: Generate::generate(r),
+            router_as: Generate::generate(r),
+            src_as: Generate::generate(r),
+            src_peer_as: Generate::generate(r),
+            path: Generate::generate(r),
+            communities: Generate::generate(r),
+            local_pref: Some(Generate::generate(r)),
         }
     }
 }

@@ -4,27 +4,27 @@ use super::records;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 records! {
-    /// How long the queue was that the packet came to.
+    /// Length of the queue when the packet arrived.
     QueueLength {
-        /// Which queue of the interface.
+        /// Queue of the interface.
         queue: u32,
         /// Segments in it before this packet.
         segments: u32,
     }
 
-    /// The queue that was chosen for the packet.
+    /// Egress queue of the packet.
     EgressQueue {
         /// Its number.
         queue: u32,
     }
 
-    /// How much the queue held.
+    /// Depth of the queue.
     QueueDepth {
         /// Octets.
         octets: u32,
     }
 
-    /// How long the packet took through the switch.
+    /// Transit delay of the packet through the switch.
     Transit {
         /// Nanoseconds; all bits set if the value does not fit.
         delay_ns: u32,
@@ -36,7 +36,7 @@ records! {
         number: u32,
         /// Its name.
         name: &'a [u8],
-        /// 0: unknown, 1: for packets that come, 2: for those that are sent.
+        /// 0: unknown, 1: ingress, 2: egress.
         direction: u32,
     }
 
@@ -46,7 +46,7 @@ records! {
         symbol: &'a [u8],
     }
 
-    /// A trap of the hardware, by the names of Linux' devlink.
+    /// A hardware trap, with the names of Linux devlink.
     HardwareTrap<'a> {
         /// Its group.
         group: &'a [u8],
@@ -64,13 +64,13 @@ records! {
     SocketIpv4 {
         /// IP protocol.
         protocol: u32,
-        /// Address on this side.
+        /// Local address.
         local: Ipv4Addr,
-        /// Address on the other side.
+        /// Remote address.
         remote: Ipv4Addr,
-        /// Port on this side.
+        /// Local port.
         local_port: u32,
-        /// Port on the other side.
+        /// Remote port.
         remote_port: u32,
     }
 
@@ -78,17 +78,17 @@ records! {
     SocketIpv6 {
         /// IP protocol.
         protocol: u32,
-        /// Address on this side.
+        /// Local address.
         local: Ipv6Addr,
-        /// Address on the other side.
+        /// Remote address.
         remote: Ipv6Addr,
-        /// Port on this side.
+        /// Local port.
         local_port: u32,
-        /// Port on the other side.
+        /// Remote port.
         remote_port: u32,
     }
 
-    /// Tags that a probe of pmacct set.
+    /// Tags set by a pmacct probe.
     Tag {
         /// The first.
         tag: u64,

@@ -1,7 +1,7 @@
 //! Properties of whole datagrams, and vectors.
 
-mod made;
+mod generated;
 mod properties;
 mod vectors;
 
-pub(crate) use made::Made;
+pub(crate) use generated::Generate;

@@ -1,28 +1,28 @@
-//! What is written is read back; what is cut is given whole or not at all; any octets end.
+//! Round trips, truncated datagrams, and arbitrary octets.
 
 use crate::counters::{self, CounterBlock, CounterField, CounterKind, KINDS, OLD_KINDS, Value, Width};
 use crate::encode::{self, EncodeError};
 use crate::flow::{FlowRecord, Gateway, Url, User};
-use crate::tests::Made;
+use crate::tests::Generate;
 use crate::*;
 use proptest::prelude::*;
 use std::net::IpAddr;
 use wire::Reader;
 
-/// Octets that values are made of.
+/// Octets from which values are generated.
 fn entropy() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(any::<u8>(), 0..3000)
 }
 
 fn flow_head(r: &mut Reader<'_>, expanded: bool) -> FlowHead {
-    let interface = |r: &mut Reader<'_>| Interface { format: u32::made(r), value: u32::made(r) };
+    let interface = |r: &mut Reader<'_>| Interface { format: u32::generate(r), value: u32::generate(r) };
     let mut head = FlowHead {
         format: if expanded { DataFormat::FLOW_EXPANDED } else { DataFormat::FLOW },
-        sequence: u32::made(r),
-        source: SourceId { class: u32::made(r), index: u32::made(r) },
-        sampling_rate: u32::made(r),
-        pool: u32::made(r),
-        drops: u32::made(r),
+        sequence: u32::generate(r),
+        source: SourceId { class: u32::generate(r), index: u32::generate(r) },
+        sampling_rate: u32::generate(r),
+        pool: u32::generate(r),
+        drops: u32::generate(r),
         input: interface(r),
         output: interface(r),
     };
@@ -36,12 +36,12 @@ fn flow_head(r: &mut Reader<'_>, expanded: bool) -> FlowHead {
 
 fn discard_head(r: &mut Reader<'_>) -> DiscardHead {
     DiscardHead {
-        sequence: u32::made(r),
-        source: SourceId { class: u32::made(r), index: u32::made(r) },
-        drops: u32::made(r),
-        input: u32::made(r),
-        output: u32::made(r),
-        reason: Reason(u32::made(r)),
+        sequence: u32::generate(r),
+        source: SourceId { class: u32::generate(r), index: u32::generate(r) },
+        drops: u32::generate(r),
+        input: u32::generate(r),
+        output: u32::generate(r),
+        reason: Reason(u32::generate(r)),
     }
 }
 
@@ -50,14 +50,14 @@ fn block_contents(kind: &CounterKind, r: &mut Reader<'_>) -> Vec<u8> {
     fn values<'a>(fields: &[CounterField], r: &mut Reader<'a>, all: &mut Vec<Value<'a>>) {
         for field in fields {
             match field.width {
-                Width::Four => all.push(Value::Number(u32::made(r).into())),
-                Width::Eight => all.push(Value::Number(u64::made(r))),
-                Width::Float => all.push(Value::Float(u32::made(r) as f32)),
-                Width::Mac => all.push(Value::Mac(wire::Mac::made(r))),
+                Width::Four => all.push(Value::Number(u32::generate(r).into())),
+                Width::Eight => all.push(Value::Number(u64::generate(r))),
+                Width::Float => all.push(Value::Float(u32::generate(r) as f32)),
+                Width::Mac => all.push(Value::Mac(wire::Mac::generate(r))),
                 Width::Uuid => all.push(Value::Octets(&[7; 16])),
-                Width::Text => all.push(Value::Text(<&[u8]>::made(r))),
+                Width::Text => all.push(Value::Text(<&[u8]>::generate(r))),
                 Width::List(group) => {
-                    let groups = 1 + u32::made(r) % 2;
+                    let groups = 1 + u32::generate(r) % 2;
                     all.push(Value::Number(groups.into()));
                     for _ in 0..groups {
                         values(group, r, all);
@@ -79,7 +79,7 @@ fn kind_of(kind: &CounterKind) -> &'static CounterKind {
     KINDS.iter().chain(OLD_KINDS).find(|other| *other == kind).unwrap()
 }
 
-/// A sample, taken apart, so that it can be compared.
+/// A sample as a list of values that can be compared.
 #[derive(Debug, PartialEq)]
 enum Flat<'a> {
     Flow(FlowHead, Vec<FlowRecord<'a>>),
@@ -102,21 +102,21 @@ fn flat<'a>(sample: &Sample<'a>) -> Flat<'a> {
 
 fn samples(octets: &[u8]) -> (Vec<Sample<'_>>, Option<DecodeError>) {
     let mut whole = Vec::new();
-    let mut fault = None;
+    let mut error = None;
     for sample in open(octets).unwrap().samples() {
-        assert_eq!(fault, None, "nothing comes after a fault of these datagrams");
+        assert_eq!(error, None, "no item follows an error in these datagrams");
         match sample {
             Ok(sample) => whole.push(sample),
-            Err(other) => fault = Some(other),
+            Err(other) => error = Some(other),
         }
     }
-    (whole, fault)
+    (whole, error)
 }
 
-/// A datagram of version 5 with all sorts of samples and all records and blocks, and where each of its samples ends.
+/// A datagram of version 5 with samples of all kinds and all records and blocks, and the end of each sample.
 fn everything(entropy: &[u8]) -> (encode::Datagram, Vec<usize>) {
     let mut r = Reader::new(entropy);
-    let mut datagram = encode::Datagram::v5(Option::made(&mut r), 1, 2, 3);
+    let mut datagram = encode::Datagram::v5(Option::generate(&mut r), 1, 2, 3);
     let mut ends = Vec::new();
     let records = FlowRecord::each_made(&mut r);
     for (number, some) in records.chunks(5).enumerate() {
@@ -125,14 +125,14 @@ fn everything(entropy: &[u8]) -> (encode::Datagram, Vec<usize>) {
     }
     datagram.discarded(&discard_head(&mut r), &records).unwrap();
     ends.push(datagram.len());
-    let other = <&[u8]>::made(&mut r);
+    let other = <&[u8]>::generate(&mut r);
     datagram.other(DataFormat::new(4300, 1003), other).unwrap();
     ends.push(datagram.len());
     for (number, kinds) in KINDS.chunks(9).enumerate() {
         let contents: Vec<_> = kinds.iter().map(|kind| block_contents(kind, &mut r)).collect();
         let blocks: Vec<_> =
             (kinds.iter().zip(&contents)).map(|(kind, octets)| CounterBlock::new(kind.format, octets)).collect();
-        let index = u32::made(&mut r);
+        let index = u32::generate(&mut r);
         let head = if number % 2 == 0 {
             let source = SourceId::compact(index);
             CounterHead { format: DataFormat::COUNTERS, sequence: 1, source, interval_secs: None }
@@ -146,10 +146,10 @@ fn everything(entropy: &[u8]) -> (encode::Datagram, Vec<usize>) {
     (datagram, ends)
 }
 
-/// The records that versions 2 and 4 have, made so that these versions can encode all of them.
+/// The records of versions 2 and 4, with values that these versions can encode.
 fn old_records<'a>(r: &mut Reader<'a>, version: u32) -> (FlowRecord<'a>, Vec<FlowRecord<'a>>) {
     let each = FlowRecord::each_made(r);
-    let packet = match (each[u32::made(r) as usize % 3], version) {
+    let packet = match (each[u32::generate(r) as usize % 3], version) {
         (FlowRecord::RawHeader(raw), _) => FlowRecord::RawHeader(flow::RawHeader { stripped: None, ..raw }),
         (FlowRecord::Ethernet(_), _) => each[3],
         (other, _) => other,
@@ -174,10 +174,10 @@ fn old_records<'a>(r: &mut Reader<'a>, version: u32) -> (FlowRecord<'a>, Vec<Flo
 /// The flow samples of a datagram.
 type Flows<'a> = Vec<(FlowHead, Vec<FlowRecord<'a>>)>;
 
-/// A datagram of version 2 or 4, and where each of its samples ends.
+/// A datagram of version 2 or 4, and the end of each sample.
 fn old_everything<'a>(version: u32, entropy: &'a [u8]) -> (Vec<u8>, Vec<usize>, Flows<'a>) {
     let mut r = Reader::new(entropy);
-    let agent = Option::<IpAddr>::made(&mut r);
+    let agent = Option::<IpAddr>::generate(&mut r);
     let mut datagram =
         if version == 2 { encode::Datagram::v2(agent, 2, 3) } else { encode::Datagram::v4(agent, 2, 3) };
     let mut ends = Vec::new();
@@ -195,7 +195,7 @@ fn old_everything<'a>(version: u32, entropy: &'a [u8]) -> (Vec<u8>, Vec<usize>, 
     }
     for kind in OLD_KINDS {
         let octets = block_contents(kind, &mut r);
-        let source = SourceId::compact(u32::made(&mut r));
+        let source = SourceId::compact(u32::generate(&mut r));
         let head = CounterHead { format: DataFormat::COUNTERS, sequence: 9, source, interval_secs: Some(30) };
         let block = CounterBlock { format: kind.format, kind: None, octets: &octets };
         datagram.counters(&head, &[block]).unwrap();
@@ -206,9 +206,9 @@ fn old_everything<'a>(version: u32, entropy: &'a [u8]) -> (Vec<u8>, Vec<usize>, 
 
 fn cuts(octets: &[u8], ends: &[usize], cut: usize) -> Result<(), TestCaseError> {
     frames_agree(octets);
-    let (all, fault) = samples(octets);
-    prop_assert_eq!((all.len(), fault), (ends.len(), None));
-    // Somewhere, and where it may be but padding that is missing.
+    let (all, error) = samples(octets);
+    prop_assert_eq!((all.len(), error), (ends.len(), None));
+    // Anywhere, and where only padding may be missing.
     [cut % octets.len(), octets.len() - 1, octets.len() - 2, octets.len() - 3]
         .into_iter()
         .try_for_each(|cut| cut_at(octets, &all, ends, cut))
@@ -219,11 +219,11 @@ fn cut_at(octets: &[u8], all: &[Sample<'_>], ends: &[usize], cut: usize) -> Resu
         return Ok(());
     }
     frames_agree(&octets[..cut]);
-    let (some, fault) = samples(&octets[..cut]);
+    let (some, error) = samples(&octets[..cut]);
     let whole = ends.iter().filter(|end| **end <= cut).count();
-    // The sample after them may have some records, and padding at the end of a datagram is not missed.
+    // The sample after them may have some records, and padding at the end of a datagram is optional.
     prop_assert!((whole..=whole + 1).contains(&some.len()), "{} of {}", some.len(), whole);
-    prop_assert!(fault.is_none_or(|fault| fault.at <= cut), "{:?}", fault);
+    prop_assert!(error.is_none_or(|error| error.at <= cut), "{:?}", error);
     for (one, other) in all.iter().zip(&some).take(whole) {
         prop_assert_eq!(flat(one), flat(other));
     }
@@ -231,11 +231,11 @@ fn cut_at(octets: &[u8], all: &[Sample<'_>], ends: &[usize], cut: usize) -> Resu
         (Some(one), Some(other)) => is_start(one, other),
         _ => false,
     };
-    prop_assert!(fault.is_some() || is_reported || whole == all.len());
+    prop_assert!(error.is_some() || is_reported || whole == all.len());
     Ok(())
 }
 
-/// True when `other` has the first records of `one`, and says so if it does not have all.
+/// Returns true if `other` has the first records of `one`, with an error unless it has all.
 fn is_start(one: &Sample<'_>, other: &Sample<'_>) -> bool {
     fn starts<T: PartialEq + std::fmt::Debug>(
         mut all: impl Iterator<Item = Result<T, DecodeError>>,
@@ -258,7 +258,7 @@ fn is_start(one: &Sample<'_>, other: &Sample<'_>) -> bool {
             one.head == other.head && starts(one.records(), other.records())
         }
         (Sample::Counters(one), Sample::Counters(other)) => {
-            // Values, because the padding after the last one may be missing.
+            // Compares values, because the padding after the last one may be missing.
             let values =
                 |block: CounterBlock<'_>| format!("{:?} {:?}", block.format, block.values().collect::<Vec<_>>());
             let blocks =
@@ -270,7 +270,7 @@ fn is_start(one: &Sample<'_>, other: &Sample<'_>) -> bool {
     }
 }
 
-/// The fast path for frames gives what the sample gives, and leaves the reader at the same offset.
+/// The fast path returns the same as the general decoder, and leaves the reader at the same offset.
 fn frames_agree(octets: &[u8]) {
     let Ok(datagram) = open(octets) else { return };
     let mut samples = datagram.samples();
@@ -279,7 +279,7 @@ fn frames_agree(octets: &[u8]) {
         let frame = ahead.next_flow_frame();
         let sample = samples.next();
         let Some(frame) = frame else {
-            // What is left to the ordinary way is of another sort, of another version, or not whole.
+            // The general decoder handles other samples, other versions and truncated samples.
             let is_whole = |sample: &FlowSample<'_>| sample.records().all(|record| record.is_ok());
             let is_flow = matches!(&sample, Some(Ok(Sample::Flow(sample))) if is_whole(sample));
             assert!(datagram.header.version != 5 || !is_flow);
@@ -308,7 +308,7 @@ fn frames_agree(octets: &[u8]) {
     }
 }
 
-/// Reads everything that can be read; all of it ends, and there is no more of it than octets.
+/// Decodes everything; it terminates, and there are no more items than octets.
 fn read_all(octets: &[u8]) {
     frames_agree(octets);
     let Ok(datagram) = open(octets) else { return };
@@ -333,33 +333,33 @@ fn read_all(octets: &[u8]) {
 
 proptest! {
     #[test]
-    fn flow_samples_are_read_as_written(entropy in entropy(), expanded in any::<bool>()) {
+    fn flow_samples_round_trip(entropy in entropy(), expanded in any::<bool>()) {
         let mut r = Reader::new(&entropy);
         let mut records = FlowRecord::each_made(&mut r);
-        records.push(FlowRecord::Unknown(Unknown { format: DataFormat::new(9, 3), octets: Made::made(&mut r) }));
+        records.push(FlowRecord::Unknown(Unknown { format: DataFormat::new(9, 3), octets: Generate::generate(&mut r) }));
         let (head, discard) = (flow_head(&mut r, expanded), discard_head(&mut r));
-        let agent = Made::made(&mut r);
+        let agent = Generate::generate(&mut r);
         let mut datagram = encode::Datagram::v5(agent, 7, 8, 9);
         datagram.flow(&head, &records).unwrap().discarded(&discard, &records).unwrap();
         let octets = datagram.finish();
         let header =
             Header { version: 5, agent, sub_agent: Some(7), sequence: 8, uptime_ms: 9, samples: 2 };
         prop_assert_eq!(open(&octets).unwrap().header, header);
-        let (all, fault) = samples(&octets);
-        prop_assert_eq!(fault, None);
+        let (all, error) = samples(&octets);
+        prop_assert_eq!(error, None);
         let all: Vec<_> = all.iter().map(flat).collect();
         prop_assert_eq!(all, [Flat::Flow(head, records.clone()), Flat::Discarded(discard, records)]);
     }
 
     #[test]
-    fn samples_of_versions_2_and_4_are_read_as_written(
+    fn samples_of_versions_2_and_4_round_trip(
         entropy in entropy(), version in prop_oneof![Just(2u32), Just(4)],
     ) {
         let (octets, _, flows) = old_everything(version, &entropy);
         let header = open(&octets).unwrap().header;
         prop_assert_eq!((header.version, header.sub_agent, header.sequence), (version, None, 2));
-        let (all, fault) = samples(&octets);
-        prop_assert_eq!(fault, None);
+        let (all, error) = samples(&octets);
+        prop_assert_eq!(error, None);
         for (sample, (head, records)) in all.iter().zip(flows) {
             prop_assert_eq!(flat(sample), Flat::Flow(head, records));
         }
@@ -373,7 +373,7 @@ proptest! {
     }
 
     #[test]
-    fn a_cut_gives_exactly_the_whole_samples_before_it(entropy in entropy(), cut in any::<usize>()) {
+    fn a_truncated_datagram_keeps_its_complete_samples(entropy in entropy(), cut in any::<usize>()) {
         let (datagram, ends) = everything(&entropy);
         cuts(&datagram.finish(), &ends, cut)?;
         for version in [2, 4] {
@@ -383,7 +383,7 @@ proptest! {
     }
 
     #[test]
-    fn a_record_that_is_cut_costs_nothing_but_itself(
+    fn a_truncated_record_does_not_affect_others(
         entropy in entropy(), which in any::<usize>(), less in 1u32..64,
     ) {
         let mut r = Reader::new(&entropy);
@@ -416,14 +416,14 @@ proptest! {
     }
 
     #[test]
-    fn any_octets_end(
+    fn arbitrary_octets_terminate(
         version in prop_oneof![Just(2u8), Just(4), Just(5)], octets in prop::collection::vec(any::<u8>(), 0..400),
     ) {
         read_all(&[&[0, 0, 0, version], &octets[..]].concat());
     }
 
     #[test]
-    fn any_change_of_a_good_datagram_ends(
+    fn modified_datagrams_terminate(
         entropy in entropy(), changes in prop::collection::vec((any::<usize>(), any::<u8>()), 1..8),
     ) {
         let mut all = vec![everything(&entropy).0.finish()];
@@ -439,7 +439,7 @@ proptest! {
 }
 
 #[test]
-fn what_a_version_cannot_tell_is_refused_and_leaves_the_datagram_as_it_was() {
+fn rejects_what_a_version_lacks_and_leaves_the_datagram_unchanged() {
     let mut datagram = encode::Datagram::v5(None, 0, 0, 0);
     let empty = datagram.len();
     let great = FlowHead {
@@ -463,10 +463,10 @@ fn what_a_version_cannot_tell_is_refused_and_leaves_the_datagram_as_it_was() {
         flow::RawHeader { protocol: flow::HeaderProtocol::IPV4, frame_length: 9, stripped: None, octets: &[] };
     assert_eq!(datagram.flow(&head, &[]).unwrap_err(), EncodeError::Shape);
     assert_eq!(datagram.flow(&head, &[switch]).unwrap_err(), EncodeError::Shape);
-    let refused = datagram.flow(&head, &[FlowRecord::RawHeader(raw), vni]).unwrap_err();
-    assert_eq!(refused, EncodeError::NoSuch(DataFormat(1030)));
-    let refused = datagram.discarded(&DiscardHead::default(), &[]).unwrap_err();
-    assert_eq!(refused, EncodeError::NoSuch(DataFormat::DISCARDED));
+    let error = datagram.flow(&head, &[FlowRecord::RawHeader(raw), vni]).unwrap_err();
+    assert_eq!(error, EncodeError::NoSuch(DataFormat(1030)));
+    let error = datagram.discarded(&DiscardHead::default(), &[]).unwrap_err();
+    assert_eq!(error, EncodeError::NoSuch(DataFormat::DISCARDED));
     assert!(datagram.is_empty());
     datagram.flow(&head, &[FlowRecord::RawHeader(raw), switch]).unwrap();
     assert_eq!(datagram.samples(), 1);

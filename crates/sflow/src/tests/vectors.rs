@@ -1,4 +1,4 @@
-//! Datagrams octet by octet: one good of each sort, one for each way to be bad, with the fault and its offset.
+//! Datagrams as hexadecimal vectors: valid ones of each kind, and malformed ones with the error and its offset.
 
 use crate::flow::*;
 use crate::*;
@@ -57,20 +57,20 @@ fn v5(samples: u32, body: &str) -> Vec<u8> {
     [hex(V5), samples.to_be_bytes().to_vec(), hex(body)].concat()
 }
 
-/// The samples and the faults.
+/// The samples and the errors.
 fn read(octets: &[u8]) -> (Vec<Sample<'_>>, Vec<DecodeError>) {
     let mut found = (Vec::new(), Vec::new());
     for sample in open(octets).unwrap().samples() {
         match sample {
             Ok(sample) => found.0.push(sample),
-            Err(fault) => found.1.push(fault),
+            Err(error) => found.1.push(error),
         }
     }
     found
 }
 
 fn truncated(at: usize, wanted: usize, left: usize) -> DecodeError {
-    DecodeError { at, what: What::Truncated { wanted, left } }
+    DecodeError { at, kind: DecodeErrorKind::Truncated { wanted, left } }
 }
 
 #[test]
@@ -86,8 +86,8 @@ fn a_flow_sample() {
         samples: 1,
     };
     assert_eq!(datagram.header, header);
-    let (samples, faults) = read(&octets);
-    assert_eq!(faults, []);
+    let (samples, errors) = read(&octets);
+    assert_eq!(errors, []);
     let [Sample::Flow(sample)] = &samples[..] else { panic!("{samples:?}") };
     let head = FlowHead {
         format: DataFormat::FLOW,
@@ -119,8 +119,8 @@ fn a_flow_sample() {
 #[test]
 fn a_discarded_packet_between_others() {
     let octets = v5(3, &[FLOW, DISCARDED, "ffffffff 00000004 01020304"].concat());
-    let (samples, faults) = read(&octets);
-    assert_eq!(faults, []);
+    let (samples, errors) = read(&octets);
+    assert_eq!(errors, []);
     let [Sample::Flow(_), Sample::Discarded(sample), Sample::Unknown(unknown)] = &samples[..] else {
         panic!("{samples:?}")
     };
@@ -178,8 +178,8 @@ fn versions_2_and_4() {
         counters,
     ]
     .concat());
-    let (samples, faults) = read(&v4);
-    assert_eq!(faults, []);
+    let (samples, errors) = read(&v4);
+    assert_eq!(errors, []);
     let [Sample::Flow(flow), Sample::Counters(counter)] = &samples[..] else { panic!("{samples:?}") };
     assert_eq!(flow.head.output, Interface { format: 2, value: 2 });
     let records: Vec<_> = flow.records().map(Result::unwrap).collect();
@@ -214,15 +214,15 @@ fn versions_2_and_4() {
         counters,
     ]
     .concat());
-    let (samples, faults) = read(&v2);
-    assert_eq!((samples.len(), faults), (2, vec![]));
+    let (samples, errors) = read(&v2);
+    assert_eq!((samples.len(), errors), (2, vec![]));
     let Sample::Flow(flow) = &samples[0] else { panic!("flow") };
     let Some(Ok(FlowRecord::Gateway(gateway))) = flow.records().nth(1) else { panic!("gateway") };
     assert_eq!((gateway.path.first(), gateway.path.last(), gateway.local_pref), (Some(4), Some(5), None));
 }
 
 #[test]
-fn the_ethernet_block_of_version_4_holds_the_generic_counters_too() {
+fn the_ethernet_block_of_version_4_includes_the_generic_counters() {
     let generic =
         "00000003 00000006 0000000000000001 00000001 00000003 0000000000000002 00000000 00000000 00000000
         00000000 00000000 00000000 0000000000000003 00000000 00000000 00000000 00000000 00000000 00000001";
@@ -230,8 +230,8 @@ fn the_ethernet_block_of_version_4_holds_the_generic_counters_too() {
     let head =
         "00000004 00000001 c0000201 00000001 00000001 00000001 00000002 00000001 00000003 00000014 00000002";
     let octets = hex(&[head, generic, &dot3].concat());
-    let (samples, faults) = read(&octets);
-    assert_eq!(faults, []);
+    let (samples, errors) = read(&octets);
+    assert_eq!(errors, []);
     let [Sample::Counters(sample)] = &samples[..] else { panic!("{samples:?}") };
     let blocks: Vec<_> = sample.blocks().map(Result::unwrap).collect();
     assert_eq!(blocks.len(), 1);
@@ -250,8 +250,8 @@ fn counter_blocks_with_texts_and_lists() {
          000007d3 00000004 3f800000
          0000fff0 00000000",
     );
-    let (samples, faults) = read(&octets);
-    assert_eq!(faults, []);
+    let (samples, errors) = read(&octets);
+    assert_eq!(errors, []);
     let [Sample::Counters(sample)] = &samples[..] else { panic!("{samples:?}") };
     let blocks: Vec<_> = sample.blocks().collect();
     let host: Vec<_> = blocks[0].unwrap().values().collect();
@@ -291,55 +291,58 @@ fn ethernet_addresses_with_and_without_padding() {
 }
 
 #[test]
-fn headers_that_are_bad() {
+fn malformed_headers_are_rejected() {
     assert_eq!(open(&[]).unwrap_err(), truncated(0, 4, 0));
     assert_eq!(open(&hex("00000005")).unwrap_err(), truncated(4, 4, 0));
-    assert_eq!(open(&hex("00000003 00000001")).unwrap_err(), DecodeError { at: 0, what: What::Version(3) });
+    assert_eq!(
+        open(&hex("00000003 00000001")).unwrap_err(),
+        DecodeError { at: 0, kind: DecodeErrorKind::Version(3) }
+    );
     let other_family = hex("00000005 00000003 00000000 00000000 00000000");
-    assert_eq!(open(&other_family).unwrap_err(), DecodeError { at: 4, what: What::AddressType(3) });
+    assert_eq!(open(&other_family).unwrap_err(), DecodeError { at: 4, kind: DecodeErrorKind::AddressType(3) });
     assert_eq!(open(&hex("00000005 00000002 20010db8")).unwrap_err(), truncated(8, 16, 4));
     let nameless = hex("00000005 00000000 00000000 00000001 00000002 00000000");
     assert_eq!(open(&nameless).unwrap().header.agent, None);
 }
 
 #[test]
-fn a_frame_that_is_bad_ends_the_datagram() {
+fn an_invalid_length_ends_the_datagram() {
     let cut = v5(2, &[FLOW, "00000001 00000100 00000000"].concat());
-    let (samples, faults) = read(&cut);
-    assert_eq!((samples.len(), faults), (1, vec![truncated(156, 256, 4)]));
+    let (samples, errors) = read(&cut);
+    assert_eq!((samples.len(), errors), (1, vec![truncated(156, 256, 4)]));
     let missing = v5(9, FLOW);
-    let (samples, faults) = read(&missing);
-    assert_eq!((samples.len(), faults), (1, vec![truncated(148, 8, 0)]));
+    let (samples, errors) = read(&missing);
+    assert_eq!((samples.len(), errors), (1, vec![truncated(148, 8, 0)]));
     let more = v5(1, &[FLOW, FLOW].concat());
     assert_eq!(read(&more).0.len(), 1, "what is not announced is not looked at");
 }
 
 #[test]
-fn padding_may_be_missing_at_the_end_of_a_datagram_and_other_octets_may_not() {
+fn only_padding_may_be_missing_at_the_end_of_a_datagram() {
     let head = "00000001 0000003c 00000009 00000003 00000200 00000000 00000000 00000003 00000004 00000001";
     let raw = "00000001 00000014 00000001 00000040 00000004 00000001 61";
     let octets = v5(1, &[head, raw].concat());
-    let (samples, faults) = read(&octets);
-    assert_eq!(faults, []);
+    let (samples, errors) = read(&octets);
+    assert_eq!(errors, []);
     let [Sample::Flow(sample)] = &samples[..] else { panic!("{samples:?}") };
     let records: Vec<_> = sample.records().collect();
     assert!(matches!(records[..], [Ok(FlowRecord::RawHeader(RawHeader { octets: b"a", .. }))]), "{records:?}");
     let switch = "000003e9 00000010 00000001 00000002 00000003 000000";
     let octets = v5(1, &[&head.replace("0000003c", "00000038"), switch].concat());
-    let (samples, faults) = read(&octets);
-    assert_eq!(faults, []);
+    let (samples, errors) = read(&octets);
+    assert_eq!(errors, []);
     let [Sample::Flow(sample)] = &samples[..] else { panic!("{samples:?}") };
     assert_eq!(sample.records().collect::<Vec<_>>(), [Err(truncated(88, 4, 3))]);
 }
 
 #[test]
-fn a_sample_that_is_longer_than_the_datagram_gives_the_records_that_are_whole() {
+fn a_truncated_sample_keeps_its_complete_records() {
     let switch = "000003e9 00000010 00000064 00000003 000000c8 00000005";
     let records = |length: &str, count: &str, records: &str| {
         let head = "00000009 00000003 00000200 00000000 00000000 00000003 00000004";
         let octets = v5(9, &["00000001", length, head, count, records].concat());
-        let (samples, faults) = read(&octets);
-        assert_eq!(faults, []);
+        let (samples, errors) = read(&octets);
+        assert_eq!(errors, []);
         let [Sample::Flow(sample)] = &samples[..] else { panic!("{samples:?}") };
         sample.records().map(|record| record.map(|it| it.format().0)).collect::<Vec<_>>()
     };
@@ -353,14 +356,14 @@ fn a_sample_that_is_longer_than_the_datagram_gives_the_records_that_are_whole() 
 }
 
 #[test]
-fn a_sample_whose_contents_are_bad_costs_itself() {
+fn a_malformed_sample_does_not_affect_others() {
     let short = v5(2, &["00000001 00000008 00000001 00000002", FLOW].concat());
-    let (samples, faults) = read(&short);
-    assert_eq!((samples.len(), faults), (1, vec![truncated(36, 32, 8)]));
+    let (samples, errors) = read(&short);
+    assert_eq!((samples.len(), errors), (1, vec![truncated(36, 32, 8)]));
 }
 
 #[test]
-fn a_record_whose_contents_are_bad_costs_itself_and_one_whose_length_is_bad_those_behind_it() {
+fn a_malformed_record_does_not_affect_others_but_an_invalid_length_ends_the_sample() {
     let records = |text: &str| {
         let octets = hex(text);
         Records::framed(wire::Reader::new(&octets), 3)
@@ -375,41 +378,41 @@ fn a_record_whose_contents_are_bad_costs_itself_and_one_whose_length_is_bad_thos
     let mpls = "000003ee 00000008 00000000 40000000";
     assert_eq!(records(&[mpls, vni, vni].concat()), [Err(truncated(16, 1 << 32, 0)), Ok(1029), Ok(1029)]);
     let family = "000003ea 0000000c 00000009 00000000 00000000";
-    let fault = DecodeError { at: 8, what: What::AddressType(9) };
-    assert_eq!(records(&[family, vni, vni].concat()), [Err(fault), Ok(1029), Ok(1029)]);
+    let error = DecodeError { at: 8, kind: DecodeErrorKind::AddressType(9) };
+    assert_eq!(records(&[family, vni, vni].concat()), [Err(error), Ok(1029), Ok(1029)]);
     let long = "00000405 00000040 00000001";
     assert_eq!(records(&[vni, long, vni].concat()), [Ok(1029), Err(truncated(20, 64, 16))]);
     assert_eq!(records(vni), [Ok(1029), Err(truncated(12, 4, 0))]);
 }
 
 #[test]
-fn what_nobody_knows_ends_a_datagram_of_version_4() {
+fn unknown_types_end_a_datagram_of_version_4() {
     let head = "00000004 00000001 c0000201 0000002a 000003e8 00000002";
     let flow = "00000001 00000001 00000003 00000064 000003e8 00000000 00000003 00000004";
     let packet = "00000002 00000040 00000006 c0000201 c0000202 00000001 00000002 00000000 00000000";
-    let fault = |body: &[&str]| {
+    let error = |body: &[&str]| {
         let octets = hex(&[&[head], body].concat().concat());
-        let (samples, faults) = read(&octets);
+        let (samples, errors) = read(&octets);
         assert!(samples.is_empty());
-        let [fault] = faults[..] else { panic!("{faults:?}") };
-        (fault.at, fault.what)
+        let [error] = errors[..] else { panic!("{errors:?}") };
+        (error.at, error.kind)
     };
-    assert_eq!(fault(&["00000003", "00000000"]), (24, What::SampleType(3)));
-    assert_eq!(fault(&[flow, "00000004 00000000"]), (56, What::PacketData(4)));
-    // The packet and what stands before the fault are sound.
+    assert_eq!(error(&["00000003", "00000000"]), (24, DecodeErrorKind::SampleType(3)));
+    assert_eq!(error(&[flow, "00000004 00000000"]), (56, DecodeErrorKind::PacketData(4)));
+    // The packet and the records before the error are valid.
     let router = "00000002 00000001 c0000209 00000018 00000010";
     for (extended, at, what) in [
-        (["00000003", router, "00000006 00000000"], 116, What::ExtendedData(6)),
-        (["00000002", router, ""], 116, What::Truncated { wanted: 4, left: 0 }),
+        (["00000003", router, "00000006 00000000"], 116, DecodeErrorKind::ExtendedData(6)),
+        (["00000002", router, ""], 116, DecodeErrorKind::Truncated { wanted: 4, left: 0 }),
     ] {
         let octets = hex(&[&[head, flow, packet], &extended[..]].concat().concat());
-        let (samples, faults) = read(&octets);
+        let (samples, errors) = read(&octets);
         let [Sample::Flow(sample)] = &samples[..] else { panic!("{samples:?}") };
         let records: Vec<_> = sample.records().collect();
-        let [Ok(FlowRecord::Ipv4(_)), Ok(FlowRecord::Router(_)), Err(fault)] = records[..] else {
+        let [Ok(FlowRecord::Ipv4(_)), Ok(FlowRecord::Router(_)), Err(error)] = records[..] else {
             panic!("{records:?}")
         };
-        assert_eq!((fault, faults), (DecodeError { at, what }, vec![]));
+        assert_eq!((error, errors), (DecodeError { at, kind: what }, vec![]));
     }
-    assert_eq!(fault(&["00000002 00000001 00000003 0000001e 00000008"]), (40, What::CounterBlock(8)));
+    assert_eq!(error(&["00000002 00000001 00000003 0000001e 00000008"]), (40, DecodeErrorKind::CounterBlock(8)));
 }

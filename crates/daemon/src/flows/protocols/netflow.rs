@@ -125,7 +125,7 @@ fn decode(config: &Config, wanted: Wanted) -> from_netflow::Settings {
 
 /// The file of templates, if configured.
 fn templates_file(config: &Config) -> Option<templates_file::Settings> {
-    let bound = config.core(&input::NFACCTD_TEMPLATES_FILE_SIZE).min(config::text::MOST_TEXT);
+    let bound = config.core(&input::NFACCTD_TEMPLATES_FILE_SIZE).min(config::text::MAX_TEXT);
     Some(templates_file::Settings {
         path: config.core(&input::NFACCTD_TEMPLATES_FILE)?,
         bound: usize::try_from(bound).unwrap_or(usize::MAX),

@@ -7,7 +7,7 @@ use super::report::ExporterReport;
 use super::{Message, Protocol, Report};
 use crate::counter_log::Lines;
 use crate::host::part::Mailbox;
-use ::sflow::{CounterSample, DecodeError, Header, What};
+use ::sflow::{CounterSample, DecodeError, Header, DecodeErrorKind};
 use capture::Datagram;
 use config::Names;
 use decode::bound::Bound;
@@ -72,7 +72,7 @@ impl Sflow {
 
     fn rejected(&self, datagram: &Datagram<'_>, error: &DecodeError) {
         let source = datagram.source.ip();
-        if matches!(error.what, What::Version(_)) {
+        if matches!(error.kind, DecodeErrorKind::Version(_)) {
             if self.quiet {
                 return;
             }
@@ -233,9 +233,9 @@ impl Protocol for Sflow {
 
 /// The counter of a datagram's outcome.
 fn outcome(error: DecodeError) -> Counter {
-    match error.what {
-        What::Version(_) => Counter::DatagramsBadVersion,
-        What::Truncated { .. } => Counter::DatagramsTooShort,
+    match error.kind {
+        DecodeErrorKind::Version(_) => Counter::DatagramsBadVersion,
+        DecodeErrorKind::Truncated { .. } => Counter::DatagramsTooShort,
         _ => Counter::DatagramsBadLength,
     }
 }

@@ -1,23 +1,23 @@
-//! What can be wrong with a datagram.
+//! Decoding errors.
 
 use std::fmt;
 use wire::Truncated;
 
-/// Something that is not as its version of sFlow says.
+/// A violation of the sFlow version of the datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecodeError {
-    /// Offset of the fault, in octets from the start of the datagram.
+    /// Offset of the error, in octets from the start of the datagram.
     pub at: usize,
-    /// The fault.
-    pub what: What,
+    /// What is wrong.
+    pub kind: DecodeErrorKind,
 }
 
-/// A fault.
+/// The kind of a [`DecodeError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum DecodeErrorKind {
     /// The datagram, sample or record ends early.
     Truncated {
-        /// Octets wanted.
+        /// Octets needed.
         wanted: usize,
         /// Octets left.
         left: usize,
@@ -38,30 +38,30 @@ pub enum What {
 
 impl DecodeError {
     #[cold]
-    pub(crate) fn new(at: usize, what: What) -> Self {
-        Self { at, what }
+    pub(crate) fn new(at: usize, kind: DecodeErrorKind) -> Self {
+        Self { at, kind }
     }
 }
 
 impl From<Truncated> for DecodeError {
     #[cold]
     fn from(Truncated { at, wanted, left }: Truncated) -> Self {
-        Self { at, what: What::Truncated { wanted, left } }
+        Self { at, kind: DecodeErrorKind::Truncated { wanted, left } }
     }
 }
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at octet {}", self.what, self.at)
+        write!(f, "{} at octet {}", self.kind, self.at)
     }
 }
 
 impl std::error::Error for DecodeError {}
 
-impl fmt::Display for What {
+impl fmt::Display for DecodeErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Truncated { wanted, left } => write!(f, "{wanted} octets wanted, {left} left"),
+            Self::Truncated { wanted, left } => write!(f, "truncated: {wanted} octets needed, {left} left"),
             Self::Version(version) => write!(f, "version {version} is not one of 2, 4, 5"),
             Self::AddressType(number) => write!(f, "address type {number} is not one of 0, 1, 2"),
             Self::SampleType(number) => write!(f, "sample type {number} is not one of 1, 2"),

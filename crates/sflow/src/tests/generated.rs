@@ -1,13 +1,13 @@
-//! Values made of given octets, for each type that records consist of.
+//! Generates values from octets, for each type in records.
 
 use crate::list::{AsPath, Words};
 use crate::xdr::padded;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use wire::{Mac, Reader};
 
-/// A value that is made of the next octets; of zeros where there are no more.
-pub(crate) trait Made<'a>: Sized {
-    fn made(r: &mut Reader<'a>) -> Self;
+/// A value generated from the next octets, or from zeros at their end.
+pub(crate) trait Generate<'a>: Sized {
+    fn generate(r: &mut Reader<'a>) -> Self;
 }
 
 fn array<const N: usize>(r: &mut Reader<'_>) -> [u8; N] {
@@ -20,61 +20,61 @@ fn some<'a>(r: &mut Reader<'a>) -> &'a [u8] {
     r.take(usize::from(len % 24).min(r.left())).unwrap()
 }
 
-impl Made<'_> for u32 {
-    fn made(r: &mut Reader<'_>) -> Self {
+impl Generate<'_> for u32 {
+    fn generate(r: &mut Reader<'_>) -> Self {
         u32::from_be_bytes(array(r))
     }
 }
 
-impl Made<'_> for u64 {
-    fn made(r: &mut Reader<'_>) -> Self {
+impl Generate<'_> for u64 {
+    fn generate(r: &mut Reader<'_>) -> Self {
         u64::from_be_bytes(array(r))
     }
 }
 
-impl Made<'_> for Ipv4Addr {
-    fn made(r: &mut Reader<'_>) -> Self {
+impl Generate<'_> for Ipv4Addr {
+    fn generate(r: &mut Reader<'_>) -> Self {
         array::<4>(r).into()
     }
 }
 
-impl Made<'_> for Ipv6Addr {
-    fn made(r: &mut Reader<'_>) -> Self {
+impl Generate<'_> for Ipv6Addr {
+    fn generate(r: &mut Reader<'_>) -> Self {
         array::<16>(r).into()
     }
 }
 
-impl Made<'_> for Option<IpAddr> {
-    fn made(r: &mut Reader<'_>) -> Self {
+impl Generate<'_> for Option<IpAddr> {
+    fn generate(r: &mut Reader<'_>) -> Self {
         match array::<1>(r)[0] % 3 {
             0 => None,
-            1 => Some(Ipv4Addr::made(r).into()),
-            _ => Some(Ipv6Addr::made(r).into()),
+            1 => Some(Ipv4Addr::generate(r).into()),
+            _ => Some(Ipv6Addr::generate(r).into()),
         }
     }
 }
 
-impl Made<'_> for Mac {
-    fn made(r: &mut Reader<'_>) -> Self {
+impl Generate<'_> for Mac {
+    fn generate(r: &mut Reader<'_>) -> Self {
         Mac(array(r))
     }
 }
 
-impl<'a> Made<'a> for &'a [u8] {
-    fn made(r: &mut Reader<'a>) -> Self {
+impl<'a> Generate<'a> for &'a [u8] {
+    fn generate(r: &mut Reader<'a>) -> Self {
         some(r)
     }
 }
 
-impl<'a> Made<'a> for Words<'a> {
-    fn made(r: &mut Reader<'a>) -> Self {
+impl<'a> Generate<'a> for Words<'a> {
+    fn generate(r: &mut Reader<'a>) -> Self {
         Words::new(some(r))
     }
 }
 
 /// One of two paths, or none: a view needs octets that lie somewhere.
-impl<'a> Made<'a> for AsPath<'a> {
-    fn made(r: &mut Reader<'a>) -> Self {
+impl<'a> Generate<'a> for AsPath<'a> {
+    fn generate(r: &mut Reader<'a>) -> Self {
         const PATHS: [&[u8]; 2] = [
             &[0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0xfd, 0xe8, 0, 0, 0xfd, 0xe9],
             &[0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0, 2, 0, 0, 0, 0],
@@ -85,7 +85,7 @@ impl<'a> Made<'a> for AsPath<'a> {
 }
 
 #[test]
-fn padding_is_passed_over_where_there_is_some() {
+fn padding_is_skipped() {
     let mut r = Reader::new(&[1, 2, 3, 4, 5, 0, 0, 0, 9, 9]);
     assert_eq!(padded(&mut r, 5).unwrap().rest(), [1, 2, 3, 4, 5]);
     assert_eq!(padded(&mut r, 1).unwrap().rest(), [9]);
