@@ -71,9 +71,10 @@ fn a_filter_needs_to_be_valid_for_one_interface_only() {
 
 #[test]
 fn a_daemon_that_would_count_nothing_does_not_start() {
-    for (plugins, why) in
-        [("nfprobe[x]", "is available only in pmacctd and uacctd"), ("sfprobe[x], nfprobe[y]", "is available only in pmacctd and uacctd")]
-    {
+    for (plugins, why) in [
+        ("nfprobe[x]", "is available only in pmacctd and uacctd"),
+        ("sfprobe[x], nfprobe[y]", "is available only in pmacctd and uacctd"),
+    ] {
         let setup = nfacctd(&format!("plugins: {plugins}\naggregate: src_host"));
         let line = start_error(&setup, "plugins: none of these");
         assert!(line.contains(plugins), "{line}");

@@ -302,7 +302,11 @@ fn postgresql_gets_no_cleartext_password() {
     assert_eq!(ask_in_the_clear(&server), b"");
     let finished = process.wait();
     assert_eq!(finished.code(), Some(1), "{}", finished.log);
-    assert!(finished.log.contains("sql_passwd[s]: ") && finished.log.contains("in clear text"), "{}", finished.log);
+    assert!(
+        finished.log.contains("sql_passwd[s]: ") && finished.log.contains("in clear text"),
+        "{}",
+        finished.log
+    );
     assert!(!finished.log.contains(SECRET), "{}", finished.log);
     let process = setup.more_config("sql_cleartext_passwd: true").spawn();
     assert_eq!(ask_in_the_clear(&server), format!("p\0\0\0\x0b{SECRET}\0").as_bytes());

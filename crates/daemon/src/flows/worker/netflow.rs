@@ -110,7 +110,8 @@ impl Protocol for NetFlow {
         if let Some(window) = &mut self.window {
             tally.add(Counter::FlowTimesOutside, window.take_outside());
         }
-        let dropped = counts.sets_expired + counts.sets_evicted + counts.sets_dropped_at_exit + counts.sets_forgotten;
+        let dropped =
+            counts.sets_expired + counts.sets_evicted + counts.sets_dropped_at_exit + counts.sets_forgotten;
         let gone = counts.sets_recovered + dropped;
         self.sets_pending = (self.sets_pending + counts.sets_kept).saturating_sub(gone);
         tally.set(Counter::SetsPending, self.sets_pending);

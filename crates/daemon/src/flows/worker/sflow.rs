@@ -7,7 +7,7 @@ use super::report::ExporterReport;
 use super::{Message, Protocol, Report};
 use crate::counter_log::Lines;
 use crate::host::part::Mailbox;
-use ::sflow::{CounterSample, DecodeError, Header, DecodeErrorKind};
+use ::sflow::{CounterSample, DecodeError, DecodeErrorKind, Header};
 use capture::Datagram;
 use config::Names;
 use decode::bound::Bound;
