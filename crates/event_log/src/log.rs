@@ -87,7 +87,7 @@ impl Numbers {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use config::Place;
+    use config::KeyPrefix;
     use std::io::Write;
     use std::path::Path;
 
@@ -125,7 +125,7 @@ pub(crate) mod tests {
 
     /// Settings for one file.
     pub(crate) fn settings(path: &Path) -> Settings {
-        let settings = Settings::without_brokers(Place::BMP_DAEMON_MSGLOG, &["peer_src_ip"]);
+        let settings = Settings::without_brokers(KeyPrefix::BMP_DAEMON_MSGLOG, &["peer_src_ip"]);
         Settings { file: Some(path.to_owned()), ..settings }
     }
 
