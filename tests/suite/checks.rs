@@ -71,9 +71,10 @@ fn a_filter_that_suits_the_frames_of_some_interface_is_good() {
 
 #[test]
 fn a_daemon_that_would_count_nothing_does_not_start() {
-    for (plugins, why) in
-        [("nfprobe[x]", "is available only in pmacctd and uacctd"), ("sfprobe[x], nfprobe[y]", "is available only in pmacctd and uacctd")]
-    {
+    for (plugins, why) in [
+        ("nfprobe[x]", "is available only in pmacctd and uacctd"),
+        ("sfprobe[x], nfprobe[y]", "is available only in pmacctd and uacctd"),
+    ] {
         let setup = nfacctd(&format!("plugins: {plugins}\naggregate: src_host"));
         let line = refused(&setup, "plugins: none of these");
         assert!(line.contains(plugins), "{line}");
