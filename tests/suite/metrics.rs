@@ -190,6 +190,10 @@ fn pages_parse_with_the_prometheus_client() {
     process.wait_for_datagrams(1);
     wait_until_ready(&process);
     let connect = || TcpStream::connect(process.setup().address()).unwrap();
+    // Their series appear with the workers' first report, which must not come between the two pages.
+    eventually("the series of exporters", || {
+        exchange(connect(), "/metrics", "text/plain").2.contains("pmacct_exporter_").then_some(())
+    });
     let (status, head, page) =
         exchange(connect(), "/metrics", "application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1");
     assert_eq!(status, 200);
