@@ -93,7 +93,7 @@ keys! {
 
     /// File to which log lines are appended, each with a timestamp.
     ///
-    /// Missing directories are created. SIGHUP reopens the file. Diagnostics in the configuration are always printed to standard error.
+    /// Missing directories are created. SIGHUP reopens the file. Problems in the configuration are always printed to standard error.
     LOGFILE: Option<PathBuf> = path(&["logfile"]).hup().acts();
 
     /// Also writes the timestamp in front of lines on standard error.
