@@ -286,7 +286,7 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
         drop(spool);
         let error = Spool::open(&path).unwrap_err().to_string();
-        assert!(error.contains("everybody may write"), "{error}");
+        assert!(error.contains("writable for everybody"), "{error}");
     }
 
     #[test]
