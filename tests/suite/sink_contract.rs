@@ -84,7 +84,7 @@ fn figures(sink: &dyn SinkUnderTest, process: &Process) -> Figures {
     let (handed, written, waiting) =
         (value("aggregates_handed"), value("aggregates_written"), value("aggregates_waiting"));
     // By reason; there are no other reasons.
-    let dropped = report.family("aggregates_given_up[") + value("aggregates_left_out");
+    let dropped = report.family("aggregates_dropped[") + value("aggregates_filtered");
     assert_eq!(handed, written + dropped + waiting, "{}", report.lines.join("\n"));
     Figures { handed, written, waiting, errors: value("write_errors") }
 }

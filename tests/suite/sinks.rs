@@ -362,6 +362,8 @@ impl SinkUnderTest for Amqp {
     }
 
     fn fail(&mut self) -> bool {
+        // Otherwise the queue may be gone after the restart, and its messages are returned.
+        self.server.sync();
         self.server.kill();
         true
     }

@@ -76,7 +76,7 @@ fn a_rejected_configuration_is_named_at_the_start() {
     let log = start_error(&collector("kafka", &format!("kafka_broker_host: {brokers}\nkafka_topic: nowhere")));
     assert!(log.contains("kafka_topic[s]: 'nowhere': ") && log.contains("Create it"), "{log}");
     let log = start_error(&collector("amqp", &format!("amqp_routing_key: {}", "k".repeat(256))));
-    assert!(log.contains("amqp_routing_key[s]: it has 256 octets."), "{log}");
+    assert!(log.contains("amqp_routing_key[s]: ") && log.contains("256 octets"), "{log}");
     if let Some(server) = servers::rabbitmq() {
         let Address { host, port, .. } = &server.address;
         let lines = format!("amqp_host: {host}\namqp_port: {port}");

@@ -42,7 +42,7 @@ fn tls_errors_of_rabbitmq_are_named_at_the_start() {
     let system = log(&format!("amqp_host: amqps://{}", server.address().host));
     assert!(system.contains("amqp_conn_ca_file[s]: "), "{system}");
     let empty = log("amqp_conn_ca_file: {dir}/empty.pem");
-    assert!(empty.contains("amqp_conn_ca_file[s]: ") && empty.contains("no certificate in it"), "{empty}");
+    assert!(empty.contains("amqp_conn_ca_file[s]: ") && empty.contains("contains no certificate"), "{empty}");
     let password = log("amqp_conn_ca_file: {dir}/ca.pem\namqp_passwd: wrong");
     assert!(password.contains("amqp_passwd[s]: ") && !password.contains("wrong"), "{password}");
     let plain = log(&format!("amqp_conn_ca_file: {{dir}}/ca.pem\namqp_port: {}", server.address().port));

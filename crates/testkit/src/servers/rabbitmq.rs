@@ -95,6 +95,23 @@ impl RabbitMq {
         &self.authority
     }
 
+    /// Writes its queues and bindings to disk. The broker itself delays this by up to two seconds, and a crash loses what is delayed.
+    pub fn sync(&self) {
+        let Some(control) = program("rabbitmqctl", &[FOLDER]) else { return };
+        let mut command = as_nobody(control);
+        command
+            .env("HOME", self.folder.path())
+            .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
+            .env("ERL_EPMD_PORT", self.mapper_port.to_string())
+            .args(["-n", &self.node(), "eval", "mnesia:sync_log()."]);
+        let output = command.output().unwrap_or_else(|error| panic!("rabbitmqctl: {error}"));
+        assert!(output.status.success(), "rabbitmqctl: {output:?}");
+    }
+
+    fn node(&self) -> String {
+        format!("pmacct{}@localhost", self.listens.port())
+    }
+
     /// Kills it, like a crash.
     pub fn kill(&mut self) {
         self.running = None;
@@ -123,7 +140,7 @@ impl RabbitMq {
         let mut command = as_nobody(&self.server);
         command
             .env("HOME", self.folder.path())
-            .env("RABBITMQ_NODENAME", format!("pmacct{}@localhost", self.listens.port()))
+            .env("RABBITMQ_NODENAME", self.node())
             .env("RABBITMQ_CONFIG_FILE", &config)
             .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
             .env("RABBITMQ_DIST_PORT", self.distribution.port().to_string())
