@@ -47,10 +47,10 @@ fuzz_target!(|input: &[u8]| {
     for bits in asked.chain([0xc000_0201, 0, u32::MAX]) {
         let v6 = u128::from(bits) << 96 | u128::from(bits);
         for address in [IpAddr::V4(Ipv4Addr::from_bits(bits)), IpAddr::V6(Ipv6Addr::from_bits(v6))] {
-            let place = database.place(address);
+            let location = database.location(address);
             // Records may share strings, which are at most as long as the file.
-            assert!(place.country.len() <= size && place.pocode.len() <= size);
-            assert!(place.latitude.is_finite() && place.longitude.is_finite());
+            assert!(location.country.len() <= size && location.pocode.len() <= size);
+            assert!(location.latitude.is_finite() && location.longitude.is_finite());
             rows.clear();
             let mut row = rows.push(&vec![0; layout.words()]);
             if let Some(at) = layout.offset(Field::SrcHost) {
@@ -59,7 +59,7 @@ fuzz_target!(|input: &[u8]| {
             enricher.apply(&mut row, &mut strings);
             if let Some(at) = layout.offset(Field::SrcCountry) {
                 let id = row.octets()[at..].first_chunk().copied().map_or(0, u32::from_be_bytes);
-                assert_eq!(strings.get(id), place.country.as_bytes(), "{address}");
+                assert_eq!(strings.get(id), location.country.as_bytes(), "{address}");
             }
         }
     }

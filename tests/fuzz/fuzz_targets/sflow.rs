@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use sflow::encode::{self, EncodeError};
-use sflow::sequence::{Seen, Sequence};
+use sflow::sequence::{Outcome, Sequence};
 use sflow::{CounterBlock, Datagram, DecodeError, FlowRecord, Records, Sample, Value};
 
 /// The records, and the number of items including errors.
@@ -111,7 +111,7 @@ fuzz_target!(|octets: &[u8]| {
     let samples = all(&datagram);
     let mut items = samples.len();
     let mut sequence = Sequence::new(1000);
-    assert_eq!(sequence.datagram(&header, || true), Seen::First);
+    assert_eq!(sequence.datagram(&header, || true), Outcome::First);
     let mut copy = match header.version {
         5 => encode::Datagram::v5(header.agent, header.sub_agent.unwrap_or(0), header.sequence, header.uptime_ms),
         4 => encode::Datagram::v4(header.agent, header.sequence, header.uptime_ms),
