@@ -5,6 +5,8 @@ use crate::packets::{self, reading};
 use crate::sflow::{datagram, head, header, sfacctd};
 use crate::support::{nfacctd, start, v5_of, web};
 use ::sflow::{CounterBlock, CounterHead, DataFormat, FlowRecord, SourceId, Unknown};
+use netflow::encode::{Message, field};
+use netflow::template::{Kind, Template};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use testkit::eventually;
@@ -92,5 +94,23 @@ fn triggers_that_time_out_are_counted() {
     let process = start(&setup);
     process.exporter("127.0.1.1").send(&v5_of(&[web(1, 1, 1, 1)]));
     eventually("the trigger to be killed", || (process.statistics().value("triggers_ended") > 0).then_some(()));
+    process.stop();
+}
+
+/// Fields of one octet cost more than their octets. A budget limits what a sender may spend that way.
+#[test]
+fn options_records_beyond_the_budget_are_counted_and_logged() {
+    const FIELDS: usize = 100;
+    let process = start(&nfacctd("plugins: print\naggregate: src_port"));
+    let exporter = process.exporter("127.0.1.1");
+    let fields = (0..FIELDS).map(|_| field(10, 1)).collect();
+    let template = Template::new(1, 256, Kind::Options { scopes: 1 }, fields);
+    exporter.send(&Message::ipfix(1, 0, 0).templates(&[&template]).finish());
+    let records = Message::ipfix(1, 0, 0).records(256, 13, |w| _ = w.put(&[1; 13 * FIELDS])).finish();
+    eventually("a set beyond the budget", || {
+        (0..20).for_each(|_| exporter.send(&records));
+        (process.statistics().value("sets_over_budget") > 0).then_some(())
+    });
+    process.wait_for_log("more of sets_over_budget");
     process.stop();
 }

@@ -26,7 +26,7 @@ const FAMILIES: &[&str] = &[
     "records_faulty_total",
     "templates_rejected_total",
     "templates_evicted_total",
-    "options_entries_dropped_total",
+    "sets_over_budget_total",
     "counter_blocks_dropped_total",
     "records_dropped_total",
     "aggregates_redirected_total",
