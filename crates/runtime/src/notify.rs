@@ -1,9 +1,8 @@
 //! Messages to the service manager, systemd: ready, reloading, stopping, alive (sd_notify(3)).
 //!
 //! The `sd-notify` crate knows the messages and the watchdog's variables. The socket is ours, because `sd_notify::notify`
-//! connects and sends anew for each message, in a way that does not fit here: it takes a `NOTIFY_SOCKET` that begins with `@`
-//! for a file instead of a name in the abstract namespace, and it blocks the main thread while the queue of the service manager is
-//! full. Without `NOTIFY_SOCKET` nothing is sent, and failures are ignored: the daemon works without a service manager.
+//! opens a socket for each message, takes a `NOTIFY_SOCKET` that begins with `@` for a file instead of a name in the abstract
+//! namespace, and blocks the main thread while the queue of the service manager is full. Without `NOTIFY_SOCKET` nothing is sent, and failures are ignored: the daemon works without a service manager.
 
 use sd_notify::NotifyState;
 use std::ffi::{OsStr, OsString};

@@ -23,7 +23,7 @@ pub(crate) struct Fit<'a> {
 }
 
 impl Fit<'_> {
-    /// Checks that the table has all columns. `has` tells whether it has a column of that name.
+    /// Checks that the table has all columns. `has` returns whether a column of that name exists.
     ///
     /// # Errors
     /// Names all missing columns, and the statement that adds them.

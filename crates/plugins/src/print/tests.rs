@@ -129,7 +129,7 @@ fn eventually<T>(mut condition: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = condition() {
             return found;
         }
-        assert!(Instant::now() < deadline, "waited in vain");
+        assert!(Instant::now() < deadline, "timed out");
         let _ = crossbeam_channel::never::<()>().recv_timeout(Duration::from_millis(5));
     }
 }

@@ -36,7 +36,7 @@ pub struct Settings {
     pub uid: Option<u32>,
     /// The group; without one, the process's.
     pub gid: Option<u32>,
-    /// Follows every symbolic link, whoever made it.
+    /// Follows every symbolic link, regardless of its owner.
     pub follow_links: bool,
 }
 
@@ -45,7 +45,7 @@ type Report = fn(&Path, io::Result<()>);
 
 /// Only root may change owners. A file that has the wrong owner is better than none.
 static OWNER: Limited = Limited::new(Duration::from_secs(60));
-/// Reports of replaced links: whoever plants them could repeat it.
+/// Rate limit for reports of replaced links: a local user could cause many.
 static LINKS: Limited = Limited::new(Duration::from_secs(60));
 
 impl Settings {
