@@ -1,0 +1,1 @@
+//! The BGP-LS attribute (RFC 9552 section 5.3).

@@ -1,0 +1,1 @@
+//! The PMSI tunnel attribute (RFC 6514 section 5).

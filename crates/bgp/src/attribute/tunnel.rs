@@ -1,0 +1,1 @@
+//! The tunnel encapsulation attribute (RFC 9012).

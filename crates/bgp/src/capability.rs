@@ -1,0 +1,1 @@
+//! Capabilities of a speaker (RFC 5492).

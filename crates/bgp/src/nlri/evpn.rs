@@ -1,0 +1,1 @@
+//! EVPN routes (RFC 7432).

@@ -1,0 +1,1 @@
+//! Flow specifications (RFC 8955, RFC 8956).

@@ -1,0 +1,1 @@
+//! Link-state NLRI (RFC 9552).

@@ -1,0 +1,1 @@
+//! Route target membership (RFC 4684).

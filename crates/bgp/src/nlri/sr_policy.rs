@@ -1,0 +1,1 @@
+//! Segment routing policies (RFC 9830).

@@ -1,0 +1,1 @@
+//! NOTIFICATION (RFC 4271 section 4.5).

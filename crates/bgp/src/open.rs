@@ -1,0 +1,1 @@
+//! OPEN (RFC 4271 section 4.2).
