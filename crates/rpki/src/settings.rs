@@ -157,7 +157,10 @@ mod tests {
     fn reads_the_source_of_vrps() {
         assert!(matches!(parse("bgp_daemon_port: 1790\n"), (None, problems) if problems.is_empty()));
         let (source, problems) = parse("rpki_roas_file: /tmp/roas.json\n");
-        assert!(matches!(source, Some(Source::File(path)) if path.as_os_str() == "/tmp/roas.json"), "{problems:?}");
+        assert!(
+            matches!(source, Some(Source::File(path)) if path.as_os_str() == "/tmp/roas.json"),
+            "{problems:?}"
+        );
         let (source, problems) = parse(
             "rpki_rtr_cache: 127.0.0.1:323, [::1]:324\nrpki_rtr_cache_version: 1\nrpki_rtr_cache_ipprec: 5\n\
              rpki_rtr_cache_pipe_size: 100000\nrpki_rtr_retry: 7\nrpki_rtr_cache_tls: true\nrpki_rtr_cache_ca_file: /ca\n",
