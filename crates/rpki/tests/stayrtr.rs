@@ -199,14 +199,21 @@ fn versions_are_negotiated_changes_arrive_and_a_restart_loses_nothing() {
 
 #[test]
 fn aspas_are_read_from_version_2() {
-    let aspas = ", \"aspas\": [{\"customer_asid\": 64496, \"expires\": 4000000000, \"providers\": [64497, 64498]}], \
-                 \"provider_authorizations\": {\"ipv4\": [], \"ipv6\": []}";
-    let Some(cache) = Cache::start(Version::V2, &json(generated(10), aspas)) else { return };
+    let aspas = |providers| {
+        format!(
+            ", \"provider_authorizations\": {{\"ipv4\": [{{\"customer_asid\": 64496, \"expires\": 4000000000, \
+             \"providers\": [{providers}]}}], \"ipv6\": [{{\"customer_asid\": 64496, \"expires\": 4000000000, \
+             \"providers\": [64499]}}]}}"
+        )
+    };
+    let Some(cache) = Cache::start(Version::V2, &json(generated(10), &aspas("64497, 64498"))) else { return };
     let running = run(&cache, Version::V2);
-    running.becomes(10);
-    let providers =
-        eventually("the ASPA", || running.shared.aspas().providers(Asn(64_496), Afi::IPV4).map(<[Asn]>::to_vec));
-    assert_eq!(providers, [Asn(64_497), Asn(64_498)]);
+    let providers = |family| running.shared.aspas().providers(Asn(64_496), family).map(<[Asn]>::to_vec);
+    eventually("the ASPA", || (providers(Afi::IPV4)? == [Asn(64_497), Asn(64_498)]).then_some(()));
+    assert_eq!(providers(Afi::IPV6), Some(vec![Asn(64_499)]));
+    assert_eq!(running.shared.load().len(), 10);
+    cache.replace(&json(generated(10), &aspas("64498")));
+    eventually("the change", || (providers(Afi::IPV4)? == [Asn(64_498)]).then_some(()));
 }
 
 #[test]
