@@ -1,5 +1,7 @@
 //! The thread with caches over real sockets.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
+
 use rpki::client::Settings as ClientSettings;
 use rpki::client::{Reason, Timers};
 use rpki::rtr::{Intervals, Pdu, Version};

@@ -1,5 +1,7 @@
 //! A real cache: StayRTR, which Debian has. Tests are skipped if it is not installed, unless `PMACCT_TEST_SERVERS=required` is set.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
+
 use rpki::client::Settings as ClientSettings;
 use rpki::rtr::Version;
 use rpki::runner::{Address, Handle, Runner, Settings};
