@@ -8,7 +8,8 @@
 //! | `networks_file` | [`networks_file`] |
 //! | `ports_file` | [`ports_file`] |
 //! | rules that have matched | [`usage`] |
-//! | maps for the correlation with routes, `tee_receivers`, tag maps of other daemons | [`checked`] |
+//! | `bgp_daemon_tag_map`, `bmp_daemon_tag_map` | [`routing_tag`] |
+//! | maps for the correlation with routes, `tee_receivers`, `telemetry_daemon_tag_map` | [`checked`] |
 //!
 //! Keyed maps share a syntax ([`grammar`]), tables of keys ([`key`]), the loader of rules ([`load`]) and the search for the first
 //! matching rule ([`matcher`]).
@@ -28,5 +29,6 @@ pub mod ports_file;
 pub mod pre_tag;
 pub mod prefix;
 pub mod review;
+pub mod routing_tag;
 pub mod usage;
 pub mod value;
