@@ -9,6 +9,8 @@
 //! | [`update`] | UPDATE, checked by the rules of RFC 7606 |
 //! | [`attribute`] | path attributes, and the canonical form of a set of them |
 //! | [`nlri`] | network layer reachability information of all families |
+//! | [`value`] | how NLRI and attributes show themselves to outputs |
+//! | [`tlv`] | TLVs, and the error that decoders of NLRI and attributes share |
 #![forbid(unsafe_code)]
 
 pub mod attribute;
@@ -18,4 +20,6 @@ pub mod nlri;
 pub mod notification;
 pub mod open;
 pub mod route_refresh;
+pub mod tlv;
 pub mod update;
+pub mod value;
