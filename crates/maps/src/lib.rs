@@ -9,7 +9,8 @@
 //! | `networks_file` | [`networks_file`] |
 //! | `ports_file` | [`ports_file`] |
 //! | rules that have matched | [`usage`] |
-//! | `bgp_daemon_xconnect_map`, `tee_receivers`, tag maps of other daemons | [`checked`] |
+//! | `bgp_daemon_tag_map`, `bmp_daemon_tag_map` | [`routing_tag`] |
+//! | `bgp_daemon_xconnect_map`, `tee_receivers`, `telemetry_daemon_tag_map` | [`checked`] |
 //!
 //! Keyed maps share a syntax ([`grammar`]), tables of keys ([`key`]), the loader of rules ([`load`]) and the search for the first
 //! matching rule ([`matcher`]).
@@ -30,5 +31,6 @@ pub mod pre_tag;
 pub mod prefix;
 pub mod review;
 pub mod routes;
+pub mod routing_tag;
 pub mod usage;
 pub mod value;
