@@ -16,7 +16,7 @@ pub use reason::Reason;
 
 use crate::attribute::{AttributeSet, Code};
 use crate::nlri::Nlri;
-use crate::nlri::field::Format;
+use crate::nlri::format::Format;
 use std::fmt;
 use wire::{Afi, Reader, Safi};
 

@@ -4,7 +4,7 @@ use super::attributes::{self, category};
 use super::canonical::{self, As4, NextHop};
 use super::{Action, Block, Fault, HEADER, Outcome, Reason, Session, Update, UpdateError};
 use crate::attribute::{AttributeSet, Code, Flags};
-use crate::nlri::field::{Format, Layout, Malformed};
+use crate::nlri::format::{Format, Layout, Malformed};
 use wire::{Afi, Reader, Safi};
 
 /// Decodes UPDATEs. Keeps its buffers from one message to the next, so that none are allocated.
