@@ -12,6 +12,7 @@
 //! | [`value`] | how NLRI and attributes show themselves to outputs |
 //! | [`tlv`] | TLVs, and the error that decoders of NLRI and attributes share |
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used, clippy::unwrap_used))]
 
 pub mod attribute;
 pub mod capability;
