@@ -2,34 +2,26 @@
 
 use crate::key::{Key, others};
 use crate::load::{self, Context, Entry};
-use crate::prefix;
 use crate::value::ValueError;
 use config::problem::{Diagnostics, Origin};
-use std::net::SocketAddr;
 
 /// A map that is only checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checked {
-    /// bgp_daemon_xconnect_map.
-    Xconnect,
     /// tee_receivers.
     Tee,
-    /// bgp_daemon_tag_map, bmp_daemon_tag_map.
-    RoutingTag,
     /// telemetry_daemon_tag_map.
     TelemetryTag,
 }
 
 impl Checked {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Xconnect, Self::Tee, Self::RoutingTag, Self::TelemetryTag];
+    pub const ALL: &'static [Self] = &[Self::Tee, Self::TelemetryTag];
 
     /// The keys of the map.
     pub fn keys(self) -> &'static [Key] {
         match self {
-            Self::Xconnect => others::XCONNECT,
             Self::Tee => others::TEE,
-            Self::RoutingTag => others::ROUTING_TAG,
             Self::TelemetryTag => others::TELEMETRY_TAG,
         }
     }
@@ -37,9 +29,8 @@ impl Checked {
     /// Keys that each rule must have; `ip` means the exporter.
     fn required(self) -> &'static [&'static str] {
         match self {
-            Self::Xconnect => &["bgp_src", "bgp_dst"],
             Self::Tee => &["id"],
-            Self::RoutingTag | Self::TelemetryTag => &[],
+            Self::TelemetryTag => &[],
         }
     }
 
@@ -67,8 +58,6 @@ impl Checked {
         for setting in &entry.settings {
             let value = setting.value.as_str();
             let good = match (self, setting.key.name) {
-                (Self::Xconnect, "bgp_src") => value.parse::<SocketAddr>().is_ok() || prefix::parse(value).is_ok(),
-                (Self::Xconnect, "bgp_dst") => value.parse::<SocketAddr>().is_ok(),
                 (Self::Tee, "ip") => value.split(',').all(|receiver| {
                     receiver.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
                 }),
@@ -99,8 +88,6 @@ mod tests {
 
     #[test]
     fn counts_valid_rules_and_reports_invalid_ones() {
-        let text = "bgp_src=10.0.0.0/8 bgp_dst=192.0.2.1:179\nbgp_src=10.0.0.1:179 bgp_dst=[::1]:179\nbgp_src=x bgp_dst=y\nbgp_src=::1";
-        assert_eq!(good(Checked::Xconnect, Daemon::Pmbgpd, text), (2, 2));
         let text = "id=1 ip=192.0.2.1:2100,[::1]:99 balance-alg=rr\nid=2 ip=192.0.2.1\nid=0 ip=10.0.0.1:1\nid=3\nid=4 ip=a:1 zmq_address=b";
         assert_eq!(good(Checked::Tee, Daemon::Nfacctd, text), (1, 4));
     }

@@ -10,7 +10,8 @@
 //! | `ports_file` | [`ports_file`] |
 //! | rules that have matched | [`usage`] |
 //! | `bgp_daemon_tag_map`, `bmp_daemon_tag_map` | [`routing_tag`] |
-//! | `bgp_daemon_xconnect_map`, `tee_receivers`, `telemetry_daemon_tag_map` | [`checked`] |
+//! | `bgp_daemon_xconnect_map` | [`xconnect`] |
+//! | `tee_receivers`, `telemetry_daemon_tag_map` | [`checked`] |
 //!
 //! Keyed maps share a syntax ([`grammar`]), tables of keys ([`key`]), the loader of rules ([`load`]) and the search for the first
 //! matching rule ([`matcher`]).
@@ -34,3 +35,4 @@ pub mod routes;
 pub mod routing_tag;
 pub mod usage;
 pub mod value;
+pub mod xconnect;

@@ -216,9 +216,8 @@ pub(crate) mod tests {
     /// RFC 6811 section 2, to the letter.
     fn naive(vrps: &[Vrp], prefix: &Prefix, origin: Option<Asn>) -> Validity {
         let covering = || vrps.iter().filter(|vrp| vrp.prefix().covers(prefix));
-        let matches = |vrp: &Vrp| {
-            origin == Some(vrp.asn()) && vrp.asn() != Asn(0) && prefix.length() <= vrp.max_length()
-        };
+        let matches =
+            |vrp: &Vrp| origin == Some(vrp.asn()) && vrp.asn() != Asn(0) && prefix.length() <= vrp.max_length();
         match (covering().next(), covering().any(matches)) {
             (None, _) => Validity::Unknown,
             (Some(_), true) => Validity::Valid,

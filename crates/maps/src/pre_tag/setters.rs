@@ -69,12 +69,11 @@ pub(super) fn read(entry: &Entry, context: &Context, problems: &mut Diagnostics)
     Some(setters)
 }
 
+/// A tag and a label.
+pub(crate) type TagAndLabel = (Option<TagSetter>, Option<Box<[u8]>>);
+
 /// The tag and the label that an entry sets; `None` if one is invalid, which is reported.
-pub(crate) fn tag_and_label(
-    entry: &Entry,
-    context: &Context,
-    problems: &mut Diagnostics,
-) -> Option<(Option<TagSetter>, Option<Box<[u8]>>)> {
+pub(crate) fn tag_and_label(entry: &Entry, context: &Context, problems: &mut Diagnostics) -> Option<TagAndLabel> {
     let setters = read(entry, context, problems)?;
     let [tag, _] = setters.tags;
     Some((tag, setters.label))
