@@ -13,6 +13,7 @@
 //! | [`srv6`] | endpoint behaviors of SRv6 SIDs |
 //! | [`tlv`] | TLVs, and the error that decoders of NLRI and attributes share |
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used, clippy::unwrap_used))]
 
 pub mod attribute;
 pub mod capability;

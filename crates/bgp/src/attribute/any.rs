@@ -1,20 +1,12 @@
 //! Attributes that show members of their own, by their code.
 
+use super::Code;
 use super::link_state::LinkState;
 use super::pmsi::PmsiTunnel;
 use super::prefix_sid::PrefixSid;
 use super::tunnel::Tunnels;
 use crate::tlv::Malformed;
 use crate::value::{Hex, Members, Value};
-
-/// PMSI_TUNNEL (RFC 6514).
-pub const PMSI_TUNNEL: u8 = 22;
-/// Tunnel encapsulation (RFC 9012).
-pub const TUNNEL_ENCAPSULATION: u8 = 23;
-/// BGP-LS (RFC 9552).
-pub const LINK_STATE: u8 = 29;
-/// BGP prefix SID (RFC 8669).
-pub const PREFIX_SID: u8 = 40;
 
 /// The value of an attribute with members of its own. Their names differ from those of other attributes and of routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +22,7 @@ pub enum AnyAttribute<'a> {
     /// One of these, but malformed, or any other.
     Octets {
         /// The code.
-        code: u8,
+        code: Code,
         /// The value.
         octets: &'a [u8],
     },
@@ -41,18 +33,18 @@ impl<'a> AnyAttribute<'a> {
     ///
     /// # Errors
     /// If it is malformed.
-    pub fn decode(code: u8, octets: &'a [u8]) -> Result<Self, Malformed> {
+    pub fn decode(code: Code, octets: &'a [u8]) -> Result<Self, Malformed> {
         match code {
-            PMSI_TUNNEL => PmsiTunnel::decode(octets).map(Self::PmsiTunnel),
-            TUNNEL_ENCAPSULATION => Tunnels::decode(octets).map(Self::Tunnels),
-            LINK_STATE => LinkState::decode(octets).map(Self::LinkState),
-            PREFIX_SID => PrefixSid::decode(octets).map(Self::PrefixSid),
+            Code::PMSI_TUNNEL => PmsiTunnel::decode(octets).map(Self::PmsiTunnel),
+            Code::TUNNEL_ENCAPSULATION => Tunnels::decode(octets).map(Self::Tunnels),
+            Code::LINK_STATE => LinkState::decode(octets).map(Self::LinkState),
+            Code::PREFIX_SID => PrefixSid::decode(octets).map(Self::PrefixSid),
             _ => Ok(Self::Octets { code, octets }),
         }
     }
 
     /// Like [`AnyAttribute::decode`], but a malformed value is kept as it is.
-    pub fn lenient(code: u8, octets: &'a [u8]) -> Self {
+    pub fn lenient(code: Code, octets: &'a [u8]) -> Self {
         Self::decode(code, octets).unwrap_or(Self::Octets { code, octets })
     }
 }
@@ -66,7 +58,7 @@ impl Members for AnyAttribute<'_> {
             Self::LinkState(attribute) => attribute.members(visit),
             Self::PrefixSid(attribute) => attribute.members(visit),
             Self::Octets { code, octets } => {
-                visit(&format!("attribute_{code}"), Value::Shown(&Hex(octets)));
+                visit(&format!("attribute_{}", code.0), Value::Shown(&Hex(octets)));
             }
         }
     }
@@ -75,8 +67,9 @@ impl Members for AnyAttribute<'_> {
 /// Visits the members of an attribute, if it is one of those that have any.
 ///
 /// Returns false for all other codes, which are not shown.
-pub fn members(code: u8, octets: &[u8], visit: &mut dyn FnMut(&str, Value<'_>)) -> bool {
-    let is_known = matches!(code, PMSI_TUNNEL | TUNNEL_ENCAPSULATION | LINK_STATE | PREFIX_SID);
+pub fn members(code: Code, octets: &[u8], visit: &mut dyn FnMut(&str, Value<'_>)) -> bool {
+    let is_known =
+        matches!(code, Code::PMSI_TUNNEL | Code::TUNNEL_ENCAPSULATION | Code::LINK_STATE | Code::PREFIX_SID);
     if is_known {
         AnyAttribute::lenient(code, octets).members(visit);
     }
@@ -90,11 +83,12 @@ mod tests {
 
     #[test]
     fn malformed_attributes_are_hexadecimal_and_others_are_not_shown() {
-        for code in [PMSI_TUNNEL, TUNNEL_ENCAPSULATION, LINK_STATE, PREFIX_SID, 99] {
-            let attribute = AnyAttribute::lenient(code, &[1]);
+        for code in [22, 23, 29, 40, 99] {
+            let attribute = AnyAttribute::lenient(Code(code), &[1]);
             assert_eq!(Json(&attribute).to_string(), format!(r#"{{"attribute_{code}":"01"}}"#));
         }
-        assert!(!members(99, &[1], &mut |_, _| panic!("not shown")));
-        assert!(members(PREFIX_SID, &[1, 0, 7, 0, 0, 0, 0, 0, 0, 5], &mut |name, _| assert_eq!(name, "psid_li")));
+        assert!(!members(Code(99), &[1], &mut |_, _| panic!("not shown")));
+        let index = [1, 0, 7, 0, 0, 0, 0, 0, 0, 5];
+        assert!(members(Code::PREFIX_SID, &index, &mut |name, _| assert_eq!(name, "psid_li")));
     }
 }
