@@ -9,6 +9,8 @@
 //! | [`update`] | UPDATE, checked by the rules of RFC 7606 |
 //! | [`attribute`] | path attributes, and the canonical form of a set of them |
 //! | [`nlri`] | network layer reachability information of all families |
+//! | [`value`] | how NLRI and attributes show themselves to outputs |
+//! | [`tlv`] | TLVs, and the error that decoders of NLRI and attributes share |
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used, clippy::unwrap_used))]
 
@@ -19,4 +21,6 @@ pub mod nlri;
 pub mod notification;
 pub mod open;
 pub mod route_refresh;
+pub mod tlv;
 pub mod update;
+pub mod value;

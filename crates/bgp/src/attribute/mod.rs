@@ -16,6 +16,7 @@
 //!   know, are as received.
 
 mod as_path;
+mod buf;
 pub mod link_state;
 pub mod pmsi;
 pub mod prefix_sid;
@@ -23,6 +24,7 @@ mod set;
 pub mod tunnel;
 
 pub use as_path::{AsPath, Asns, Segment, SegmentType, Segments};
+pub use buf::AttributeSetBuf;
 pub use set::{AttributeSet, Attributes};
 
 use std::fmt;

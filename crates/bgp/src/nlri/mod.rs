@@ -3,12 +3,16 @@
 //! Routes of IP prefixes are decoded here: unicast and multicast, with MPLS labels (RFC 8277), and of VPNs (RFC 4364, RFC 4659,
 //! RFC 6514). The NLRI of other families are only separated from each other, and decoded on demand by the modules below.
 
+pub mod any;
 pub mod evpn;
-pub(crate) mod field;
+pub mod fields;
 pub mod flowspec;
+pub(crate) mod format;
 pub mod link_state;
+pub mod mcast_vpn;
 pub mod route_target;
 pub mod sr_policy;
+pub mod vpls;
 
 use wire::{Prefix, RouteDistinguisher};
 

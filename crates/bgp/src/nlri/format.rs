@@ -87,6 +87,34 @@ impl From<Truncated> for Malformed {
 }
 
 impl Format {
+    /// Appends one, with its path identifier. `None` if it is not of the family, or has more than 255 bits.
+    pub(crate) fn write(self, out: &mut Vec<u8>, path_id: Option<u32>, nlri: &Nlri<'_>) -> Option<()> {
+        if self.add_path {
+            out.extend_from_slice(&path_id.unwrap_or(0).to_be_bytes());
+        }
+        match (self.layout, nlri) {
+            (Layout::Prefix(family), Nlri::Unicast(prefix)) if prefix.family() == family => {
+                put_prefix(out, &[&[]], prefix)
+            }
+            (Layout::Labelled(family), Nlri::Labelled { labels, prefix }) if prefix.family() == family => {
+                put_prefix(out, &[labels.as_bytes()], prefix)
+            }
+            (Layout::Vpn(family), Nlri::Vpn { rd, labels, prefix }) if prefix.family() == family => {
+                put_prefix(out, &[labels.as_bytes(), &rd.0], prefix)
+            }
+            (Layout::VpnWithoutLabels(family), Nlri::Vpn { rd, prefix, .. }) if prefix.family() == family => {
+                put_prefix(out, &[&rd.0], prefix)
+            }
+            (Layout::Prefix(_) | Layout::Labelled(_) | Layout::Vpn(_) | Layout::VpnWithoutLabels(_), _)
+            | (_, Nlri::Unicast(_) | Nlri::Labelled { .. } | Nlri::Vpn { .. }) => None,
+            (layout, Nlri::Other(nlri)) => {
+                let mut r = Reader::new(nlri.as_bytes());
+                out.extend_from_slice(opaque(&mut r, layout).ok()?);
+                r.is_empty().then_some(())
+            }
+        }
+    }
+
     /// Checks that the field consists of whole NLRI.
     pub(crate) fn check(self, mut r: Reader<'_>) -> Result<(), Malformed> {
         if let Layout::Prefix(family) = self.layout {
@@ -151,6 +179,16 @@ impl Format {
             None => Nlri::Labelled { labels, prefix },
         })
     }
+}
+
+/// Appends a length in bits, octets, and the octets of a prefix.
+fn put_prefix(out: &mut Vec<u8>, before: &[&[u8]], prefix: &Prefix) -> Option<()> {
+    let before_len: usize = before.iter().map(|octets| octets.len()).sum();
+    out.push(u8::try_from(before_len * 8 + usize::from(prefix.length())).ok()?);
+    before.iter().for_each(|octets| out.extend_from_slice(octets));
+    let octets = prefix.bits().to_be_bytes();
+    out.extend_from_slice(octets.get(..usize::from(prefix.length().div_ceil(8)))?);
+    Some(())
 }
 
 /// Reads labels: one, or all to the bottom of the stack. `None` if octets are missing.
