@@ -10,6 +10,7 @@
 //! | [`attribute`] | path attributes, and the canonical form of a set of them |
 //! | [`nlri`] | network layer reachability information of all families |
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used, clippy::unwrap_used))]
 
 pub mod attribute;
 pub mod capability;
