@@ -4,6 +4,7 @@
 //! next table, and a default route may be followed to another peer, until every end has its route or none.
 
 use crate::peers::{AddPath, Peers, Slot, Wanted};
+use crate::shown::Origin;
 use crate::spec::Search;
 use bgp::attribute::AttributeSet;
 use flow::address::{self, Octets};
@@ -255,10 +256,9 @@ impl Finder<'_> {
         })
     }
 
-    /// The last AS of a route's path; 0 if it is empty.
-    pub(crate) fn origin(&self, attributes: AttributesId) -> u32 {
-        let path = AttributeSet::new(self.rib.attributes(attributes)).as_path();
-        path.last_asn().map_or(0, |asn| asn.0)
+    /// The AS that originated a route.
+    pub(crate) fn origin(&self, attributes: AttributesId) -> Origin {
+        Origin::of(AttributeSet::new(self.rib.attributes(attributes)).as_path())
     }
 }
 

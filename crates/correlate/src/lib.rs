@@ -21,6 +21,8 @@ pub mod peers;
 mod routes;
 mod shown;
 pub mod spec;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use lookup::{Compiled, Lookup, Memory};

@@ -3,7 +3,7 @@
 use crate::find::{End, Finder, Found, MAX_STEPS, Scratch, Side};
 use crate::peers::{Slot, Wanted};
 use crate::routes::{Routes, State};
-use crate::shown::{Cache, Texts};
+use crate::shown::{Cache, Origin, Texts};
 use crate::spec::{Maps, Spec};
 use crate::write::{self, Outcome, Target, UNKNOWN};
 use config::Diagnostics;
@@ -210,9 +210,9 @@ impl Compiled {
                     .map(address::octets);
                 let octets = || finder.rib.attributes(found.attributes);
                 let shown = cache.get(key, octets, (&self.spec.shaping, self.texts), strings);
-                let roa = match target.roa {
-                    Some(_) => judge(finder, state, end, &found, shown.origin),
-                    None => UNKNOWN,
+                let roa = match target.judges() {
+                    true => judge(finder, state, end, &found, shown.origin),
+                    false => UNKNOWN,
                 };
                 let outcome = Outcome { route: Some((shown, found.length)), next_hop: followed.as_ref(), roa };
                 target.write(row.octets(), &outcome);
@@ -250,22 +250,23 @@ impl Compiled {
 }
 
 /// Judges the routes to an end.
-fn judge(finder: &Finder<'_>, state: &State<'_>, end: &End, found: &Found, origin: u32) -> u8 {
+fn judge(finder: &Finder<'_>, state: &State<'_>, end: &End, found: &Found, origin: Origin) -> u8 {
     let Some(vrps) = &state.vrps else { return UNKNOWN };
     let local = finder.peers.get(found.slot).map_or(Asn(0), |peer| peer.local_as);
-    // Routes that we would originate ourselves have an empty path.
-    let origin_or_local = |origin: u32| Some(if origin == 0 { local } else { Asn(origin) });
-    let validity = |length: u8, origin: u32| {
-        Prefix::new(end.address, length)
-            .map_or(Validity::Unknown, |prefix| vrps.validity(&prefix, origin_or_local(origin)))
+    let validity = |length: u8, origin: Origin| {
+        let origin = match origin {
+            Origin::Local => Some(local),
+            Origin::As(asn) => Some(asn),
+            Origin::None => None,
+        };
+        Prefix::new(end.address, length).map_or(Validity::Unknown, |prefix| vrps.validity(&prefix, origin))
     };
     let longest = validity(found.length, origin);
     if longest != Validity::Invalid {
         return Judgement::from(longest).letter();
     }
     let shorter = finder.covering(end, found, |length, attributes| {
-        let origin = finder.origin(attributes);
-        Some(validity(length, origin)).filter(|validity| *validity != Validity::Invalid)
+        Some(validity(length, finder.origin(attributes))).filter(|validity| *validity != Validity::Invalid)
     });
     Judgement::of([longest].into_iter().chain(shorter)).letter()
 }

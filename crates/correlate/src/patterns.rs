@@ -30,14 +30,15 @@ impl Patterns {
         communities: impl Iterator<Item = C> + Clone + 'a,
     ) -> impl Iterator<Item = C> + 'a {
         let mut text = String::new();
-        self.0.iter().flat_map(move |pattern| communities.clone().map(move |community| (pattern, community))).filter_map(
-            move |(pattern, community)| {
+        self.0
+            .iter()
+            .flat_map(move |pattern| communities.clone().map(move |community| (pattern, community)))
+            .filter_map(move |(pattern, community)| {
                 text.clear();
                 // Writing to memory does not fail.
                 _ = write!(text, "{community}");
                 fits(pattern, text.as_bytes()).then_some(community)
-            },
-        )
+            })
     }
 }
 
@@ -56,7 +57,8 @@ mod tests {
     fn matching(patterns: &str, communities: &str) -> String {
         let communities: Vec<Community> = communities.split(' ').map(|text| text.parse().unwrap()).collect();
         let patterns = Patterns::new(patterns.split(','));
-        let found: Vec<String> = patterns.matching(communities.into_iter()).map(|found| found.to_string()).collect();
+        let found: Vec<String> =
+            patterns.matching(communities.into_iter()).map(|found| found.to_string()).collect();
         found.join(" ")
     }
 

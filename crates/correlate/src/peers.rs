@@ -1,8 +1,8 @@
 //! The peers whose routes flows meet.
 
+use rib::PeerId;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
-use rib::PeerId;
 use wire::{Afi, Asn, Safi};
 
 /// The families in which a peer sends several paths for one prefix (ADD-PATH, RFC 7911).

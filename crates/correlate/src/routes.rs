@@ -2,7 +2,7 @@
 
 use crate::peers::{Peer, Peers};
 use enrich::live::LiveTable;
-use rib::{PeerId, SharedRib};
+use rib::{PeerId, ReadGuard, SharedRib};
 use rpki::Vrps;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -12,21 +12,21 @@ use std::sync::{Arc, PoisonError, RwLock};
 ///
 /// A peer is added to the RIB before it is added here, and removed here first. Batches in between find no peer, or a peer without routes:
 /// numbers of peers are not used again as long as somebody may keep them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Routes {
-    rib: SharedRib,
+    rib: Arc<SharedRib>,
     peers: RwLock<Arc<Peers>>,
     vrps: RwLock<Option<Arc<Vrps>>>,
 }
 
 impl Routes {
     /// Routes in a RIB, without peers.
-    pub fn new(rib: SharedRib) -> Self {
+    pub fn new(rib: Arc<SharedRib>) -> Self {
         Self { rib, peers: RwLock::default(), vrps: RwLock::default() }
     }
 
     /// The RIB.
-    pub fn rib(&self) -> &SharedRib {
+    pub fn rib(&self) -> &Arc<SharedRib> {
         &self.rib
     }
 
@@ -65,7 +65,7 @@ impl Routes {
 /// One state of the routes, for a batch.
 #[derive(Debug)]
 pub struct State<'a> {
-    pub(crate) rib: rib::Reader<'a>,
+    pub(crate) rib: ReadGuard<'a>,
     pub(crate) peers: Arc<Peers>,
     pub(crate) vrps: Option<Arc<Vrps>>,
 }

@@ -4,7 +4,7 @@
 //! cleared, or another set takes their place.
 
 use crate::patterns::Patterns;
-use bgp::attribute::AttributeSet;
+use bgp::attribute::{AsPath, AttributeSet};
 use flow::address::{self, Octets};
 use flow::strings::Strings;
 use rib::AttributesKey;
@@ -83,13 +83,30 @@ impl FromIterator<Word> for Texts {
 pub(crate) struct Shown {
     words: [[u8; 4]; Word::COUNT],
     pub(crate) next_hop: Octets,
-    /// The last AS of the path, whatever communities say; 0 for an empty path.
-    pub(crate) origin: u32,
+    pub(crate) origin: Origin,
+}
+
+/// The AS that originated a route, for its validation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Our own: the path is empty.
+    Local,
+    /// This one.
+    As(Asn),
+    /// Unknown: the path ends with a set (RFC 6811 section 2).
+    None,
+}
+
+impl Origin {
+    pub(crate) fn of(path: AsPath<'_>) -> Self {
+        if path.is_empty() { Self::Local } else { path.origin_asn().map_or(Self::None, Self::As) }
+    }
 }
 
 impl Shown {
     /// What a row shows without a route.
-    pub(crate) const NOTHING: Self = Self { words: [[0; 4]; Word::COUNT], next_hop: address::ABSENT, origin: 0 };
+    pub(crate) const NOTHING: Self =
+        Self { words: [[0; 4]; Word::COUNT], next_hop: address::ABSENT, origin: Origin::Local };
 
     /// A value.
     #[inline]
@@ -104,12 +121,20 @@ impl Shown {
     }
 
     /// Makes and interns the texts.
-    fn new(set: AttributeSet<'_>, shaping: &Shaping, texts: Texts, strings: &mut Strings, text: &mut Vec<u8>) -> Self {
+    fn new(
+        set: AttributeSet<'_>,
+        shaping: &Shaping,
+        texts: Texts,
+        strings: &mut Strings,
+        text: &mut Vec<u8>,
+    ) -> Self {
         let path = set.as_path();
         let next_hop = set.next_hop().map_or(address::ABSENT, |next_hop| address::octets(next_hop.to_canonical()));
-        let origin = path.last_asn().map_or(0, |asn| asn.0);
-        let mut shown = Self { next_hop, origin, ..Self::NOTHING };
-        let (mut last, mut first) = (origin, path.first_asn(shaping.skip_confederations).map_or(0, |asn| asn.0));
+        let mut shown = Self { next_hop, origin: Origin::of(path), ..Self::NOTHING };
+        let (mut last, mut first) = (
+            path.last_asn().map_or(0, |asn| asn.0),
+            path.first_asn(shaping.skip_confederations).map_or(0, |asn| asn.0),
+        );
         if (last == 0 || first == 0)
             && let Some((peer, origin)) = shaping.asns(set)
         {
@@ -135,7 +160,9 @@ impl Shown {
             shown.set(Word::Communities, strings.intern(text));
         }
         if texts.extended {
-            list(set.extended_communities(), &shaping.extended, text, |community, text| write!(text, "{community}"));
+            list(set.extended_communities(), &shaping.extended, text, |community, text| {
+                write!(text, "{community}")
+            });
             shown.set(Word::Extended, strings.intern(text));
         }
         if texts.large {

@@ -41,7 +41,9 @@ pub(crate) struct Target {
     /// From the route in any case, for maps.
     for_maps: Words,
     next_hop_for_maps: Option<usize>,
-    pub(crate) roa: Option<usize>,
+    roa: Option<usize>,
+    /// The route is validated.
+    judges: bool,
     net: Option<usize>,
     next_hop: Option<usize>,
 }
@@ -135,6 +137,7 @@ impl Target {
         place(&mut target.for_maps, Field::SrcRoutePeerAs, Word::First);
         target.next_hop_for_maps = layout.offset(Field::SrcRouteNextHop);
         target.roa = layout.offset(Field::SrcRoa);
+        target.judges = attributes.roa;
         target.with(spec, layout, [Field::SrcNet, Field::SrcMask], None)
     }
 
@@ -156,6 +159,7 @@ impl Target {
             }
         }
         target.roa = layout.offset(Field::DstRoa);
+        target.judges = true;
         target.with(spec, layout, [Field::DstNet, Field::DstMask], layout.offset(Field::PeerDstIp))
     }
 
@@ -184,6 +188,11 @@ impl Target {
     pub(crate) fn needed(&self) -> impl Iterator<Item = Word> + '_ {
         let lists = [&self.words, &self.of_route_only, &self.for_maps];
         lists.into_iter().flatten().map(|(_, word)| *word)
+    }
+
+    /// True if the validity of routes is written.
+    pub(crate) fn judges(&self) -> bool {
+        self.judges && self.roa.is_some() && self.ases != Source::Other
     }
 
     /// True if next hops are written.
