@@ -319,6 +319,13 @@ impl Session {
         }
     }
 
+    /// Sends a KEEPALIVE now, unless the session is over: a peer that has restarted answers it with a reset of the connection.
+    pub fn send_keepalive(&mut self, now: Instant) {
+        if self.core.state != State::OpenWait && self.core.closed.is_none() {
+            self.core.queue(MessageType::KEEPALIVE, &KEEPALIVE, now);
+        }
+    }
+
     /// Asks the peer for all routes of a family again.
     pub fn request_refresh(&mut self, afi: Afi, safi: Safi, now: Instant) -> Result<(), NoRefresh> {
         if self.core.state != State::Established {
