@@ -143,6 +143,11 @@ impl Collector {
         }
     }
 
+    /// Counts what was read from a peer. `received`: the messages of its session so far.
+    pub(super) fn count(&self, peer: &mut Peer, bytes: u64, received: Counts) {
+        peer.count(&self.shared.figures, bytes, received);
+    }
+
     /// Handles the body of an UPDATE. `position`: of the message in the stream of the peer.
     ///
     /// # Errors

@@ -11,6 +11,7 @@
 //! | [`peers`] | the peers, for other threads |
 //! | [`neighbors`] | `bgp_neighbors_file` |
 //! | [`xconnect`] | forwarding of sessions |
+//! | [`savefile`], [`observed`] | sessions of a capture file |
 //! | [`figures`] | counters |
 
 mod admission;
@@ -20,7 +21,9 @@ mod connections;
 mod figures;
 mod messages;
 mod neighbors;
+mod observed;
 mod peers;
+mod savefile;
 mod service;
 mod settings;
 mod xconnect;
@@ -34,7 +37,7 @@ use config::problem::Severity;
 use correlate::Routes;
 use rib::{Limits, SharedRib};
 use runtime::notice;
-use service::{Service, Shared};
+use service::{Input, Service, Shared};
 use settings::Settings;
 use std::io::{self, ErrorKind};
 use std::net::TcpListener;
@@ -88,7 +91,10 @@ impl Part for Daemon {
     }
 
     fn open(&mut self) -> Result<(), String> {
-        let Settings { address, names, .. } = &*self.settings;
+        let Settings { address, names, file, .. } = &*self.settings;
+        if file.is_some() {
+            return Ok(());
+        }
         let (ip_key, port_key) = (names.of(&bgp::BGP_DAEMON_IP), names.of(&bgp::BGP_DAEMON_PORT));
         let described = |error| format!("{ip_key}, {port_key}: cannot listen on {address}: {error}");
         let socket = TcpListener::bind(address).map_err(described)?;
@@ -98,14 +104,18 @@ impl Part for Daemon {
     }
 
     fn start(&mut self, services: &Services) -> io::Result<()> {
-        let Some(socket) = self.socket.take() else { return Err(ErrorKind::NotConnected.into()) };
+        let input = match (&self.settings.file, self.socket.take()) {
+            (Some(file), _) => Input::File(file.clone()),
+            (None, Some(socket)) => Input::Socket(socket),
+            (None, None) => return Err(ErrorKind::NotConnected.into()),
+        };
         let tables = self.tables.take();
         let (settings, shared) = (Arc::clone(&self.settings), Arc::clone(&self.shared));
         let (stop, bell) = (self.stop.subscribe(), services.bell.clone());
         services.threads.spawn("bgp", services.identity.clone(), move || {
             let collector = Collector::new(Arc::clone(&shared), tables, None);
             let service = Service::new(settings, Arc::clone(&shared), collector, stop);
-            if let Err(error) = service.run(Some(socket)) {
+            if let Err(error) = service.run(input) {
                 error!("BGP: {error}");
             }
             shared.ended.store(true, Ordering::Release);
@@ -114,7 +124,10 @@ impl Part for Daemon {
     }
 
     fn announce(&self) {
-        let Settings { address, limits, .. } = &*self.settings;
+        let Settings { address, limits, file, .. } = &*self.settings;
+        if file.is_some() {
+            return;
+        }
         info!("maximum BGP peers allowed: {}", limits.max_peers);
         info!("waiting for BGP data on {}:{}", address.ip(), address.port());
     }
@@ -173,11 +186,15 @@ impl Part for Daemon {
         self.stop.send_replace(true);
     }
 
-    fn has_failed(&mut self, _finite: bool) -> bool {
+    fn is_finite(&self) -> bool {
+        self.settings.file.is_some()
+    }
+
+    fn has_failed(&mut self, finite: bool) -> bool {
         let unlogged = self.shared.unlogged.get();
         if unlogged > 0 {
             error!("{unlogged} events of BGP were not written");
         }
-        false
+        finite && (unlogged > 0 || self.shared.incomplete.load(Ordering::Acquire))
     }
 }

@@ -10,7 +10,7 @@ use super::figures::{Figure, Figures};
 use super::neighbors::NeighborsFile;
 use super::peers::Listed;
 use super::settings::{Loaded, Settings};
-use super::xconnect;
+use super::{savefile, xconnect};
 use bgp::notification::{ErrorCode, Notification};
 use bgp_session::Config;
 use runtime::log::Limited;
@@ -39,6 +39,14 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Minimum time between two log lines of one kind about connections.
 const RATE: Duration = Duration::from_secs(10);
 
+/// Where sessions come from.
+pub(super) enum Input {
+    /// Peers connect to this socket.
+    Socket(TcpListener),
+    /// They were captured.
+    File(capture::pcap_file::Settings),
+}
+
 /// What the main thread and the thread of BGP share.
 pub(super) struct Shared {
     /// The operator's files.
@@ -48,6 +56,8 @@ pub(super) struct Shared {
     peers: RwLock<Vec<Arc<Listed>>>,
     /// Events that could not be logged.
     pub(super) unlogged: Figure,
+    /// A capture file could not be read completely.
+    pub(super) incomplete: AtomicBool,
     /// The thread has ended.
     pub(super) ended: AtomicBool,
     /// Number of requests to reopen files.
@@ -61,6 +71,7 @@ impl Shared {
             figures: Figures::default(),
             peers: RwLock::default(),
             unlogged: Figure::default(),
+            incomplete: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             reopenings,
         }
@@ -129,16 +140,23 @@ impl Service {
     ///
     /// # Errors
     /// The runtime cannot be created, or the socket cannot be used by it.
-    pub(super) fn run(self, socket: Option<TcpListener>) -> io::Result<()> {
+    pub(super) fn run(self, input: Input) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let service = Rc::new(self);
         service.neighbors_changed();
         let tasks = LocalSet::new();
         tasks.block_on(&runtime, async {
             let regular = tokio::task::spawn_local(Rc::clone(&service).regular_work());
-            let result = match socket {
-                Some(socket) => accept(&service, socket).await,
-                None => service.stopped().await,
+            let result = match input {
+                Input::Socket(socket) => accept(&service, socket).await,
+                Input::File(file) => {
+                    let complete = savefile::read(&service, &file).await;
+                    service.shared.incomplete.store(!complete, Ordering::Release);
+                    if file.wait {
+                        service.stopped().await;
+                    }
+                    Ok(())
+                }
             };
             let _ = timeout(LAST_MESSAGES, service.last_connections()).await;
             regular.abort();
@@ -190,10 +208,9 @@ impl Service {
         }
     }
 
-    async fn stopped(&self) -> io::Result<()> {
+    async fn stopped(&self) {
         let mut stop = self.stop.clone();
         let _ = stop.wait_for(|stopping| *stopping).await;
-        Ok(())
     }
 
     async fn last_connections(&self) {
@@ -291,7 +308,7 @@ async fn forward(service: Rc<Service>, stream: TcpStream, peer: SocketAddr, dest
     let mut stop = service.stop.clone();
     tokio::select! {
         _ = stop.changed() => {}
-        forwarded = xconnect::forward(stream, destination) => match forwarded {
+        forwarded = xconnect::forward(&service, stream, peer, destination) => match forwarded {
             Ok((from, to)) => {
                 info!("[{}] BGP xconnect to {destination} ended: {from} bytes from the peer, {to} to it", peer.ip());
             }

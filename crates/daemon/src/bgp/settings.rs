@@ -8,8 +8,9 @@ use ::maps::load::Context;
 use ::maps::routing_tag::RoutingTagMap;
 use ::maps::xconnect::XconnectMap;
 use capture::allow::AllowList;
+use capture::pcap_file;
 use config::keys::http::HTTP_LISTEN;
-use config::keys::{bgp, encoding, maps};
+use config::keys::{bgp, encoding, input, maps};
 use config::{Config, Diagnostics, KeyPrefix, Names, Origin};
 use delivery::StoreError;
 use encode::names::{self, Lookup, Variable};
@@ -27,6 +28,8 @@ pub(super) const VARIABLES: &[&str] = &["peer_src_ip", "peer_tcp_port"];
 pub(super) struct Settings {
     pub(super) names: Names,
     pub(super) address: SocketAddr,
+    /// `pcap_savefile` of pmbgpd.
+    pub(super) file: Option<pcap_file::Settings>,
     pub(super) limits: Limits,
     /// `bgp_daemon_as`; the peer's own AS if it is not set.
     pub(super) local_as: Option<u32>,
@@ -97,6 +100,7 @@ impl Settings {
         let log = log(config, KeyPrefix::BGP_DAEMON_MSGLOG, problems);
         Self {
             address: SocketAddr::new(ip, config.core(&bgp::BGP_DAEMON_PORT)),
+            file: savefile(config),
             limits,
             local_as: config.core(&bgp::BGP_DAEMON_AS),
             router_id: router_id(config, ip, problems),
@@ -190,6 +194,13 @@ fn read(key: &str, path: Option<&Path>, problems: &mut Diagnostics) -> Option<(O
             None
         }
     }
+}
+
+/// The capture file of pmbgpd; that of other daemons has flows.
+fn savefile(config: &Config) -> Option<pcap_file::Settings> {
+    let path = config.core(&input::PCAP_SAVEFILE).filter(|_| config.daemon() == config::Daemon::Pmbgpd)?;
+    let (wait, delay) = (config.core(&input::PCAP_SAVEFILE_WAIT), config.core(&input::PCAP_SAVEFILE_DELAY));
+    Some(pcap_file::Settings { path, wait, delay, ..pcap_file::Settings::default() })
 }
 
 /// Both keys or none.
