@@ -1,0 +1,217 @@
+//! Writes the attributes of a message in canonical form.
+
+use crate::attribute::{AsPath, Code, Flags, Segment, SegmentType};
+use wire::{Asn, Reader};
+
+/// Appends an attribute, with a length of two octets only if needed. `None` if the value is too long for that.
+pub(crate) fn put(out: &mut Vec<u8>, flags: Flags, code: Code, value: &[u8]) -> Option<()> {
+    header(out, flags, code, value.len())?;
+    out.extend_from_slice(value);
+    Some(())
+}
+
+/// Appends flags, code and length.
+#[inline]
+fn header(out: &mut Vec<u8>, flags: Flags, code: Code, len: usize) -> Option<()> {
+    let mut kept = flags.category().0;
+    if flags.category() == Flags::OPTIONAL_TRANSITIVE && flags.is_partial() {
+        kept |= Flags::PARTIAL;
+    }
+    match u8::try_from(len) {
+        Ok(len) => out.extend_from_slice(&[kept, code.0, len]),
+        Err(_) => {
+            let [high, low] = u16::try_from(len).ok()?.to_be_bytes();
+            out.extend_from_slice(&[kept | Flags::EXTENDED_LENGTH, code.0, high, low]);
+        }
+    }
+    Some(())
+}
+
+/// Appends an attribute whose value is a list of items of `N` octets, sorted and each once.
+pub(crate) fn put_sorted<const N: usize>(
+    out: &mut Vec<u8>,
+    scratch: &mut Vec<[u8; N]>,
+    flags: Flags,
+    code: Code,
+    value: &[u8],
+) -> Option<()> {
+    let items = value.as_chunks::<N>().0;
+    if items.is_sorted_by(|a, b| a < b) {
+        return put(out, flags, code, value);
+    }
+    scratch.clear();
+    scratch.extend_from_slice(items);
+    scratch.sort_unstable();
+    scratch.dedup();
+    put(out, flags, code, scratch.as_flattened())
+}
+
+/// What replaces AS_PATH and AGGREGATOR of a speaker whose AS numbers have two octets.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct As4<'a> {
+    /// The value of AS4_PATH, if it counts.
+    pub(crate) path: Option<AsPath<'a>>,
+    /// The value of AS4_AGGREGATOR, if it counts.
+    pub(crate) aggregator: Option<&'a [u8]>,
+}
+
+impl<'a> As4<'a> {
+    /// Neither counts if AGGREGATOR has an AS number of its own next to an AS4_AGGREGATOR, and an AS4_AGGREGATOR counts only next to an
+    /// AGGREGATOR (RFC 6793 section 4.2.3).
+    pub(crate) fn new(
+        path: Option<&'a [u8]>,
+        aggregator: Option<&[u8]>,
+        as4_aggregator: Option<&'a [u8]>,
+    ) -> Self {
+        let is_trans = aggregator.and_then(|value| value.first_chunk()).map(|asn| u16::from_be_bytes(*asn))
+            == Asn::TRANS.to_u16();
+        if aggregator.is_some() && as4_aggregator.is_some() && !is_trans {
+            return Self::default();
+        }
+        Self { path: path.map(AsPath::new), aggregator: as4_aggregator.filter(|_| aggregator.is_some()) }
+    }
+}
+
+/// Appends AS_PATH with numbers of four octets, made from numbers of two. `scratch` is overwritten. `None` if it is too long.
+pub(crate) fn put_wide_as_path(
+    out: &mut Vec<u8>,
+    scratch: &mut Vec<u8>,
+    flags: Flags,
+    value: &[u8],
+    as4: Option<AsPath<'_>>,
+) -> Option<()> {
+    let mut path = PathWriter { octets: scratch, sequence: None };
+    path.octets.clear();
+    match as4.and_then(|as4| Some((as4, hops(value).checked_sub(as4.hops())?))) {
+        Some((as4, leading)) => path.merge(value, leading, as4),
+        None => {
+            for (kind, numbers) in narrow_segments(value) {
+                path.segment(kind, numbers.iter().map(|number| u16::from_be_bytes(*number).into()));
+            }
+        }
+    }
+    put(out, flags, Code::AS_PATH, path.octets)
+}
+
+/// Segments with AS numbers of two octets.
+fn narrow_segments(value: &[u8]) -> impl Iterator<Item = (SegmentType, &[[u8; 2]])> {
+    let mut r = Reader::new(value);
+    std::iter::from_fn(move || {
+        let [kind, count] = r.array().ok()?;
+        Some((SegmentType(kind), r.take(usize::from(count) * 2).ok()?.as_chunks().0))
+    })
+}
+
+/// The length of a path with numbers of two octets, as [`AsPath::hops`].
+fn hops(value: &[u8]) -> usize {
+    narrow_segments(value).map(|(kind, numbers)| counted(kind, numbers.len())).sum()
+}
+
+fn counted(kind: SegmentType, len: usize) -> usize {
+    match kind {
+        SegmentType::AS_SEQUENCE => len,
+        SegmentType::AS_SET => 1,
+        _ => 0,
+    }
+}
+
+struct PathWriter<'a> {
+    octets: &'a mut Vec<u8>,
+    /// Where the last segment begins, if it is a sequence.
+    sequence: Option<usize>,
+}
+
+impl PathWriter<'_> {
+    /// Appends a segment of at most 255 numbers.
+    fn segment(&mut self, kind: SegmentType, asns: impl ExactSizeIterator<Item = u32>) {
+        let at = self.octets.len();
+        let count = u8::try_from(asns.len()).unwrap_or(u8::MAX);
+        self.sequence = (kind == SegmentType::AS_SEQUENCE).then_some(at);
+        self.octets.extend_from_slice(&[kind.0, count]);
+        asns.take(count.into()).for_each(|asn| self.octets.extend_from_slice(&asn.to_be_bytes()));
+    }
+
+    /// The leading part of the path in `value` that counts `leading`, and then `as4` (RFC 6793 section 4.2.3).
+    fn merge(&mut self, value: &[u8], mut leading: usize, as4: AsPath<'_>) {
+        // Members of a confederation are kept at the beginning and next to segments that are kept.
+        for (kind, numbers) in narrow_segments(value) {
+            let kept = match kind {
+                SegmentType::AS_SEQUENCE => numbers.len().min(leading),
+                SegmentType::AS_SET if leading == 0 => 0,
+                _ => numbers.len(),
+            };
+            if kept == 0 {
+                break;
+            }
+            leading = leading.saturating_sub(counted(kind, kept));
+            self.segment(kind, numbers.iter().take(kept).map(|number| u16::from_be_bytes(*number).into()));
+            if kept < numbers.len() {
+                break;
+            }
+        }
+        // Segments of confederations are not valid in AS4_PATH (RFC 6793 section 6).
+        for segment in as4.segments().filter(|segment| !segment.kind.is_confederation()) {
+            if !self.joins(segment) {
+                self.segment(segment.kind, segment.asns().map(|asn| asn.0));
+            }
+        }
+    }
+
+    /// Appends the numbers of a sequence to the one before it, if there is one with room for them.
+    fn joins(&mut self, segment: Segment<'_>) -> bool {
+        if segment.kind != SegmentType::AS_SEQUENCE {
+            return false;
+        }
+        let Some(count) = self.sequence.and_then(|at| self.octets.get_mut(at + 1)) else { return false };
+        let Some(sum) = u8::try_from(segment.len()).ok().and_then(|len| count.checked_add(len)) else {
+            return false;
+        };
+        *count = sum;
+        segment.asns().for_each(|asn| self.octets.extend_from_slice(&asn.0.to_be_bytes()));
+        true
+    }
+}
+
+/// Appends AGGREGATOR with an AS number of four octets, made from one of two.
+pub(crate) fn put_wide_aggregator(
+    out: &mut Vec<u8>,
+    flags: Flags,
+    value: &[u8],
+    as4: Option<&[u8]>,
+) -> Option<()> {
+    match (as4, value) {
+        (Some(as4), _) => put(out, flags, Code::AGGREGATOR, as4),
+        (None, &[a, b, c, d, e, f]) => put(out, flags, Code::AGGREGATOR, &[0, 0, a, b, c, d, e, f]),
+        (None, _) => Some(()),
+    }
+}
+
+/// A next hop of four, 16 or 32 octets, without route distinguishers; `None` for other lengths.
+pub(crate) fn next_hop(value: &[u8]) -> Option<NextHop> {
+    let mut octets = [0; 32];
+    let parts: [&[u8]; 2] = match value.len() {
+        4 | 16 | 32 => [value, &[]],
+        12 | 24 => [value.get(8..)?, &[]],
+        48 => [value.get(8..24)?, value.get(32..)?],
+        _ => return None,
+    };
+    let mut len = 0;
+    for part in parts {
+        octets.get_mut(len..len + part.len())?.copy_from_slice(part);
+        len += part.len();
+    }
+    Some(NextHop { octets, len })
+}
+
+/// The value of NEXT_HOP in canonical form.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NextHop {
+    octets: [u8; 32],
+    len: usize,
+}
+
+impl NextHop {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.octets.get(..self.len).unwrap_or_default()
+    }
+}
