@@ -15,6 +15,7 @@
 //! - Communities and large communities are sorted, each once. Other values, and attributes that this crate does not
 //!   know, are as received.
 
+pub mod any;
 mod as_path;
 mod buf;
 pub mod link_state;
