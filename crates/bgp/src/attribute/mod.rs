@@ -16,6 +16,7 @@
 //!   are sorted, each once, as their order has no meaning. Other values, and attributes that this crate does not know, are as
 //!   received.
 
+pub mod any;
 mod as_path;
 mod buf;
 pub mod link_state;
