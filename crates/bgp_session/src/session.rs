@@ -23,6 +23,8 @@ pub struct Config {
     pub identifier: Ipv4Addr,
     /// Receive several paths of a prefix (RFC 7911) from peers that can send them.
     pub add_path: bool,
+    /// Receive prefixes with several labels (RFC 8277) from peers that announce them.
+    pub multiple_labels: bool,
     /// Announce route refresh (RFC 2918) to peers that announce it.
     pub route_refresh: bool,
     /// Announce enhanced route refresh (RFC 7313) to peers that announce it.
@@ -41,6 +43,7 @@ impl Default for Config {
             local_as: None,
             identifier: Ipv4Addr::new(1, 2, 3, 4),
             add_path: true,
+            multiple_labels: false,
             route_refresh: false,
             enhanced_route_refresh: false,
             extended_message: false,
