@@ -46,12 +46,6 @@ impl Aspas {
         self.size
     }
 
-    /// True if these changes to an empty set would give this one.
-    pub(crate) fn is_equal(&self, changes: &BTreeMap<Key, Option<Box<[Asn]>>>) -> bool {
-        let present = changes.iter().filter_map(|(key, providers)| Some((key, providers.as_ref()?)));
-        self.by_customer.iter().eq(present)
-    }
-
     /// The set after changes.
     pub(crate) fn with(mut self, changes: BTreeMap<Key, Option<Box<[Asn]>>>) -> Self {
         for (key, providers) in changes {

@@ -50,7 +50,6 @@ impl Caches {
     }
 
     /// The data to be published, if they have changed since the last call; `Some(None)` if there are none any more.
-    #[expect(clippy::option_option, reason = "no change, no data, and data are three things")]
     pub fn take_snapshot(&mut self) -> Option<Option<Snapshot>> {
         let serving = self.serving.and_then(|index| self.clients.get(index));
         std::mem::take(&mut self.changed).then(|| serving.and_then(Client::snapshot).cloned())
@@ -166,3 +165,6 @@ impl Caches {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Attributes that are made, not received.
 
 use super::{AttributeSet, Code, Flags, Origin, SegmentType};
-use crate::update::canonical;
+use crate::update::canonical::Scratch;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use wire::{Asn, Community, ExtendedCommunity, LargeCommunity};
@@ -59,15 +59,7 @@ impl AttributeSetBuf {
         self.octets.clear();
         for (code, (flags, value)) in &self.values {
             // The value was cut to what fits.
-            _ = match *code {
-                Code::COMMUNITIES => {
-                    canonical::put_sorted::<4>(&mut self.octets, &mut Vec::new(), *flags, *code, value)
-                }
-                Code::LARGE_COMMUNITIES => {
-                    canonical::put_sorted::<12>(&mut self.octets, &mut Vec::new(), *flags, *code, value)
-                }
-                code => canonical::put(&mut self.octets, *flags, code, value),
-            };
+            _ = Scratch::default().put(&mut self.octets, *flags, *code, value);
         }
     }
 

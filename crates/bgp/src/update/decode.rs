@@ -1,7 +1,7 @@
 //! The decoder.
 
 use super::attributes::{self, category};
-use super::canonical::{self, As4, NextHop};
+use super::canonical::{self, As4, NextHop, Scratch};
 use super::{Action, Block, Fault, Outcome, Reason, Session, Update, UpdateError};
 use crate::attribute::{AttributeSet, Code, Flags};
 use crate::message::HEADER_LEN;
@@ -16,9 +16,7 @@ pub struct Decoder {
     /// Canonical attributes of one or two blocks.
     canonical: Vec<u8>,
     faults: Vec<Fault>,
-    path: Vec<u8>,
-    communities: Vec<[u8; 4]>,
-    large_communities: Vec<[u8; 12]>,
+    scratch: Scratch,
 }
 
 /// Where an attribute is, as offsets in the body, which the decoder must not borrow.
@@ -309,7 +307,7 @@ impl Decoder {
 
     /// Appends the attributes in canonical form, with this next hop. `None` if the AS path is too long for that.
     fn write(&mut self, body: &[u8], session: &Session, next_hop: Option<&NextHop>) -> Option<()> {
-        let Self { kept, canonical: out, path, communities, large_communities, .. } = self;
+        let Self { kept, canonical: out, scratch, .. } = self;
         let value = |code| kept.iter().find(|span| span.code == code).map(|span| span.value(body));
         let as4 = match session.asn4 {
             true => As4::default(),
@@ -325,13 +323,13 @@ impl Decoder {
             }
             match code {
                 Code::NEXT_HOP | Code::AS4_PATH | Code::AS4_AGGREGATOR => {}
-                Code::AS_PATH if !session.asn4 => canonical::put_wide_as_path(out, path, flags, value, as4.path)?,
+                Code::AS_PATH if !session.asn4 => {
+                    scratch.put_wide_as_path(out, flags, value, as4.path)?;
+                }
                 Code::AGGREGATOR if !session.asn4 => {
                     canonical::put_wide_aggregator(out, flags, value, as4.aggregator)?;
                 }
-                Code::COMMUNITIES => canonical::put_sorted(out, communities, flags, code, value)?,
-                Code::LARGE_COMMUNITIES => canonical::put_sorted(out, large_communities, flags, code, value)?,
-                _ => canonical::put(out, flags, code, value)?,
+                _ => scratch.put(out, flags, code, value)?,
             }
         }
         if let Some(next_hop) = next_hop {

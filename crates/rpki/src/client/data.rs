@@ -13,6 +13,7 @@ use wire::Asn;
 #[derive(Debug, Default)]
 pub(super) struct Data {
     records: Records,
+    vrps: Arc<Vrps>,
     aspas: Arc<Aspas>,
 }
 
@@ -127,34 +128,38 @@ impl Data {
 
     /// Makes the content of a transfer the data.
     pub(super) fn complete(&mut self, transfer: Transfer) -> Outcome {
+        let aspas = match transfer.content {
+            Content::All(_) => Aspas::default(),
+            Content::Changes(..) => Aspas::clone(&self.aspas),
+        };
+        let aspas = aspas.with(transfer.aspas);
         let (vrps_changed, duplicates) = match transfer.content {
             Content::All(collector) => {
                 let (records, duplicates) = collector.finish();
                 let changed = records != self.records;
                 self.records = records;
-                let unchanged = self.aspas.is_equal(&transfer.aspas);
-                if !unchanged {
-                    self.aspas = Arc::new(Aspas::default().with(transfer.aspas));
-                }
-                return Outcome {
-                    changed: changed || !unchanged,
-                    duplicates: u64::try_from(duplicates).unwrap_or(u64::MAX),
-                };
+                (changed, duplicates)
             }
             Content::Changes(changes, _) => {
                 self.records.apply(&changes);
                 (!changes.is_empty(), 0)
             }
         };
-        let aspas_changed = !transfer.aspas.is_empty();
-        if aspas_changed {
-            self.aspas = Arc::new(Aspas::clone(&self.aspas).with(transfer.aspas));
+        if vrps_changed {
+            self.vrps = Arc::new(Vrps::of(&self.records));
         }
-        Outcome { changed: vrps_changed || aspas_changed, duplicates }
+        let aspas_changed = aspas != *self.aspas;
+        if aspas_changed {
+            self.aspas = Arc::new(aspas);
+        }
+        Outcome {
+            changed: vrps_changed || aspas_changed,
+            duplicates: u64::try_from(duplicates).unwrap_or(u64::MAX),
+        }
     }
 
     /// A snapshot for readers.
     pub(super) fn snapshot(&self) -> Snapshot {
-        Snapshot { vrps: Arc::new(Vrps::of(&self.records)), aspas: Arc::clone(&self.aspas) }
+        Snapshot { vrps: Arc::clone(&self.vrps), aspas: Arc::clone(&self.aspas) }
     }
 }

@@ -577,8 +577,13 @@ impl Client {
             // The next query is for all data; the present ones remain visible until then.
             self.resume = None;
         }
-        if fault == Fault::AnswerTime {
-            self.unanswered();
+        match fault {
+            Fault::AnswerTime => self.unanswered(),
+            // A lower version did not help.
+            Fault::Version { .. } | Fault::Reported(ErrorCode::UNSUPPORTED_VERSION) => {
+                self.first_version = self.settings.version;
+            }
+            _ => {}
         }
         self.wait(now);
         fault

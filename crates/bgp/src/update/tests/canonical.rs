@@ -38,7 +38,7 @@ fn long_values_have_extended_lengths() {
 }
 
 #[test]
-fn communities_are_sorted_each_once_and_extended_ones_are_not() {
+fn communities_are_sorted_each_once() {
     for (received, kept) in [
         ("c0080c 00000002 00000001 00000002", "c00808 00000001 00000002"),
         ("c00808 00000001 00000001", "c00804 00000001"),
@@ -47,10 +47,29 @@ fn communities_are_sorted_each_once_and_extended_ones_are_not() {
             "c02018 000000020000000000000000 000000010000000000000000",
             "c02018 000000010000000000000000 000000020000000000000000",
         ),
-        ("c01010 0002000000000002 0002000000000001", "c01010 0002000000000002 0002000000000001"),
+        ("c01010 0002000000000002 0002000000000001", "c01010 0002000000000001 0002000000000002"),
+        ("c01010 0002000000000002 0002000000000002", "c01008 0002000000000002"),
     ] {
         assert_eq!(attributes_of(received, &asn4()), hex(&format!("{MANDATORY} {kept}")));
     }
+}
+
+#[test]
+fn sequences_are_joined_and_sets_are_sorted() {
+    for (received, kept) in [
+        ("0201 00000001 0201 00000002", "0202 00000001 00000002"),
+        ("0301 00000001 0302 00000002 00000003", "0303 00000001 00000002 00000003"),
+        ("0201 00000001 0301 00000002", "0201 00000001 0301 00000002"),
+        ("0103 00000003 00000001 00000003", "0102 00000001 00000003"),
+        ("0402 00000003 00000001", "0402 00000001 00000003"),
+        ("0101 00000001 0101 00000002", "0101 00000001 0101 00000002"),
+    ] {
+        let message = body("", &format!("400101 00 400304 0a000101 {}", attribute("4002", received)), ROUTE);
+        let mut decoder = Decoder::new();
+        let update = decoder.decode(&message, &asn4()).unwrap();
+        assert_eq!(update.blocks().next().unwrap().attributes.as_path().as_bytes(), hex(kept), "{received}");
+    }
+    assert_eq!(merged("0201 0001 0103 0003 0002 0003", "").0, "1 {2,3}");
 }
 
 #[test]

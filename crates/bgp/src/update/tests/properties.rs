@@ -107,14 +107,12 @@ fn attribute_set() -> impl Strategy<Value = AttributeSetBuf> {
     })
 }
 
-/// True if a path survives AS numbers of two octets: numbers of confederations that need four are lost, those behind other
-/// segments have no place in AS4_PATH, and sequences that touch may be joined.
+/// True if a path survives AS numbers of two octets: numbers of confederations that need four are lost, and those behind other
+/// segments have no place in AS4_PATH.
 fn survives(path: crate::attribute::AsPath<'_>) -> bool {
     let kinds: Vec<_> = path.segments().map(|segment| segment.kind).collect();
     let is_wide = |segment: crate::attribute::Segment<'_>| segment.asns().any(|asn| asn.to_u16().is_none());
-    !path.segments().any(is_wide)
-        || kinds.iter().all(|kind| !kind.is_confederation())
-            && kinds.windows(2).all(|pair| pair != [SegmentType::AS_SEQUENCE; 2])
+    !path.segments().any(is_wide) || kinds.iter().all(|kind| !kind.is_confederation())
 }
 
 proptest! {
