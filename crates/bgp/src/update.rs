@@ -7,21 +7,21 @@
 //! the announced routes, and the [`Update`] lists them as [`Fault`]s. An [`UpdateError`] requires that the session be reset.
 
 mod attributes;
-mod canonical;
+pub(crate) mod canonical;
 mod decode;
+mod encode;
 mod reason;
 
 pub use decode::Decoder;
+pub use encode::{EncodeError, Encoder};
 pub use reason::Reason;
 
 use crate::attribute::{AttributeSet, Code};
 use crate::nlri::Nlri;
 use crate::nlri::format::Format;
+use crate::notification::{ErrorCode, Notification};
 use std::fmt;
 use wire::{Afi, Reader, Safi};
-
-/// Octets of the header that precedes the body of a message (RFC 4271 section 4.1). Offsets count from its start.
-pub(crate) const HEADER: usize = 19;
 
 /// What the sessions agreed on, and what is known about the peer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -217,9 +217,6 @@ pub struct UpdateError {
     data_len: usize,
 }
 
-/// Octets that a NOTIFICATION of 4096 octets has for data.
-const MAX_DATA: usize = 4096 - HEADER - 2;
-
 impl UpdateError {
     /// Error code of the NOTIFICATION: UPDATE Message Error (RFC 4271 section 4.5).
     pub const NOTIFICATION_CODE: u8 = 3;
@@ -235,6 +232,11 @@ impl UpdateError {
         }
     }
 
+    /// The NOTIFICATION that resets the session. `body` is the body of the message.
+    pub fn notification(&self, body: &[u8]) -> Notification {
+        Notification::new(ErrorCode { code: Self::NOTIFICATION_CODE, subcode: self.subcode() }, self.data(body))
+    }
+
     const fn has_attribute_as_data(&self) -> bool {
         matches!(self.subcode(), 2 | 4 | 5 | 6 | 8 | 9)
     }
@@ -242,8 +244,7 @@ impl UpdateError {
     /// Data of the NOTIFICATION, as RFC 4271 section 6.3 requires for the subcode: the attribute, or nothing. `body` is the body
     /// of the message.
     pub fn data<'a>(&self, body: &'a [u8]) -> &'a [u8] {
-        let attribute = body.get(self.data_from..self.data_from.saturating_add(self.data_len)).unwrap_or_default();
-        attribute.get(..MAX_DATA).unwrap_or(attribute)
+        body.get(self.data_from..self.data_from.saturating_add(self.data_len)).unwrap_or_default()
     }
 }
 

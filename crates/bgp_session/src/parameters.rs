@@ -102,7 +102,13 @@ impl Parameters {
             });
             fits?;
         }
-        agreed.sent_open = answer.finish()?.into();
+        agreed.sent_open = match &config.observed {
+            Some(observed) => {
+                agreed.restrict_to(observed);
+                observed.clone()
+            }
+            None => answer.finish()?.into(),
+        };
         if agreed.families.is_empty() {
             agreed.families.insert(Afi::IPV4, Safi::UNICAST);
         }
@@ -170,6 +176,36 @@ impl Parameters {
             _ => {}
         }
         Ok(())
+    }
+}
+
+impl Parameters {
+    /// Leaves what the OPEN of an observed speaker has as well.
+    fn restrict_to(&mut self, observed: &[u8]) {
+        let Some(open) = observed.get(HEADER_LEN..).and_then(|body| Open::decode(body).ok()) else { return };
+        self.local_as = open.asn;
+        let (mut asn4, mut extended_message) = (false, false);
+        let (mut add_path, mut multiple_labels) = (Families::new(), Families::new());
+        for tlv in open.capabilities() {
+            match tlv.capability() {
+                Capability::FourOctetAs(_) => asn4 = true,
+                Capability::ExtendedMessage => extended_message = true,
+                Capability::AddPath(list) => {
+                    list.iter().filter(|family| family.receive).for_each(|f| add_path.insert(f.afi, f.safi));
+                }
+                Capability::MultipleLabels(list) => {
+                    list.iter().for_each(|family| multiple_labels.insert(family.afi, family.safi));
+                }
+                _ => {}
+            }
+        }
+        self.asn4 &= asn4;
+        self.extended_message &= extended_message;
+        let both = |ours: &Families, other: &Families| {
+            ours.iter().filter(|(afi, safi)| other.contains(*afi, *safi)).collect()
+        };
+        self.add_path = both(&self.add_path, &add_path);
+        self.multiple_labels = both(&self.multiple_labels, &multiple_labels);
     }
 }
 

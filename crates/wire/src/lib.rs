@@ -10,6 +10,7 @@
 //! | [`Asn`] | RFC 6793; notations RFC 5396 |
 //! | [`Community`], [`ExtendedCommunity`], [`LargeCommunity`] | RFC 1997, RFC 4360, RFC 8092 |
 //! | [`RouteDistinguisher`] | RFC 4364 |
+//! | [`tunnel::TunnelType`] | RFC 9012 |
 //! | [`Mac`] | IEEE 802 |
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used, clippy::unwrap_used))]
@@ -22,6 +23,7 @@ pub mod prefix;
 pub mod rd;
 mod reader;
 mod text;
+pub mod tunnel;
 mod writer;
 
 pub use asn::Asn;

@@ -15,7 +15,9 @@
 //! - Communities and large communities are sorted, each once. Other values, and attributes that this crate does not
 //!   know, are as received.
 
+pub mod any;
 mod as_path;
+mod buf;
 pub mod link_state;
 pub mod pmsi;
 pub mod prefix_sid;
@@ -23,6 +25,7 @@ mod set;
 pub mod tunnel;
 
 pub use as_path::{AsPath, Asns, Segment, SegmentType, Segments};
+pub use buf::AttributeSetBuf;
 pub use set::{AttributeSet, Attributes};
 
 use std::fmt;

@@ -2,6 +2,7 @@
 
 use super::evpn::Evpn;
 use super::flowspec::Flowspec;
+use super::link_state::LinkState;
 use super::mcast_vpn::McastVpn;
 use super::route_target::RouteTarget;
 use super::sr_policy::SrPolicy;
@@ -17,6 +18,8 @@ pub enum AnyNlri<'a> {
     Evpn(Evpn<'a>),
     /// AFI 1 or 2, SAFI 133 or 134.
     Flowspec(Flowspec<'a>),
+    /// AFI 16388, SAFI 71 or 72.
+    LinkState(LinkState<'a>),
     /// AFI 1 or 2, SAFI 5.
     McastVpn(McastVpn<'a>),
     /// AFI 1, SAFI 132.
@@ -38,6 +41,8 @@ impl<'a> AnyNlri<'a> {
     pub fn decode(afi: Afi, safi: Safi, octets: &'a [u8]) -> Result<Self, Malformed> {
         match (afi, safi) {
             (Afi::L2VPN, Safi::EVPN) => Evpn::decode(octets).map(Self::Evpn),
+            (Afi::BGP_LS, Safi::BGP_LS) => LinkState::decode(false, octets).map(Self::LinkState),
+            (Afi::BGP_LS, Safi::BGP_LS_VPN) => LinkState::decode(true, octets).map(Self::LinkState),
             (Afi::L2VPN, Safi::VPLS) => Vpls::decode(octets).map(Self::Vpls),
             (Afi::IPV4, Safi::FLOWSPEC) => Flowspec::decode(Family::V4, false, octets).map(Self::Flowspec),
             (Afi::IPV6, Safi::FLOWSPEC) => Flowspec::decode(Family::V6, false, octets).map(Self::Flowspec),
@@ -61,6 +66,7 @@ impl Members for AnyNlri<'_> {
         match self {
             Self::Evpn(route) => route.members(visit),
             Self::Flowspec(flowspec) => flowspec.members(visit),
+            Self::LinkState(nlri) => nlri.members(visit),
             Self::McastVpn(route) => route.members(visit),
             Self::RouteTarget(target) => target.members(visit),
             Self::SrPolicy(policy) => policy.members(visit),

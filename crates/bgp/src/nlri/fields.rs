@@ -53,6 +53,17 @@ impl fmt::Display for Esi {
     }
 }
 
+/// The system identifier of an IS-IS router, displayed as `0000.0000.0001`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct IsisId(pub [u8; 6]);
+
+impl fmt::Display for IsisId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}{b:02x}.{c:02x}{d:02x}.{e:02x}{g:02x}")
+    }
+}
+
 /// Reads an address after its length in bits: 0, 32 or 128.
 pub(crate) fn optional_address(r: &mut Reader<'_>) -> Result<Option<IpAddr>, Malformed> {
     let at = r.at();

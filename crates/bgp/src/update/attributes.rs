@@ -2,6 +2,7 @@
 
 use super::{Outcome, Peering, Reason, Session};
 use crate::attribute::{Attributes, Code, Flags, Origin, SegmentType};
+use crate::tlv::{Header, Tlvs};
 use wire::{Reader, Truncated};
 
 /// What is wrong, and what is done about it.
@@ -106,6 +107,13 @@ pub(crate) fn check(flags: Flags, code: Code, value: &[u8], session: &Session) -
             require(is_aigp(value), Reason::Aigp, DISCARD)
         }
         Code::LARGE_COMMUNITIES => list(12, Reason::LargeCommunitiesLength),
+        Code::PMSI_TUNNEL => require(value.len() >= 5, Reason::PmsiTunnel, WITHDRAW),
+        Code::TUNNEL_ENCAPSULATION => {
+            let is_good = !value.is_empty() && are_tunnels(value);
+            require(is_good, Reason::TunnelEncapsulation, WITHDRAW)
+        }
+        Code::LINK_STATE => require(Tlvs::of(value, Header::Wide).check().is_ok(), Reason::LinkState, DISCARD),
+        Code::PREFIX_SID => prefix_sid(value),
         Code::ATTR_SET => {
             let attributes = value.split_at_checked(4).map(|(_, attributes)| attributes);
             require(attributes.is_some_and(are_whole), Reason::AttrSet, WITHDRAW)
@@ -143,6 +151,58 @@ fn as_path(value: &[u8], size: usize) -> Result<(), Reason> {
     Ok(())
 }
 
+/// True for whole TLVs of tunnels with whole sub-TLVs (RFC 9012 section 13).
+fn are_tunnels(value: &[u8]) -> bool {
+    Tlvs::of(value, Header::Wide)
+        .all(|tunnel| tunnel.is_ok_and(|tunnel| Tlvs::of(tunnel.value, Header::Split).check().is_ok()))
+}
+
+/// Checks the TLVs of a prefix SID (RFC 8669 section 6). A malformed SRv6 service makes withdrawals (RFC 9252 section 7), as the
+/// routes cannot be used without it.
+fn prefix_sid(value: &[u8]) -> Verdict {
+    let mut r = Reader::new(value);
+    let mut verdict = if r.is_empty() { Err((Reason::PrefixSid, DISCARD)) } else { Ok(()) };
+    while !r.is_empty() {
+        let (Ok(kind), Ok(len)) = (r.u8(), r.u16()) else { return Err((Reason::PrefixSid, DISCARD)) };
+        let value = r.take(len.into());
+        let is_srv6 = matches!(kind, SRV6_L3_SERVICE | SRV6_L2_SERVICE);
+        let is_good = value.is_ok_and(|value| match kind {
+            LABEL_INDEX => len == 7,
+            ORIGINATOR_SRGB => len >= 8 && (len - 2).is_multiple_of(6),
+            _ if is_srv6 => is_srv6_service(value),
+            _ => true,
+        });
+        match (is_good, is_srv6) {
+            (true, _) => {}
+            (false, true) => return Err((Reason::Srv6Service, WITHDRAW)),
+            (false, false) => verdict = Err((Reason::PrefixSid, DISCARD)),
+        }
+        if value.is_err() {
+            break;
+        }
+    }
+    verdict
+}
+
+/// Types of TLVs of a prefix SID (RFC 8669 section 3, RFC 9252 section 2).
+const LABEL_INDEX: u8 = 1;
+const ORIGINATOR_SRGB: u8 = 3;
+const SRV6_L3_SERVICE: u8 = 5;
+const SRV6_L2_SERVICE: u8 = 6;
+
+/// True for a reserved octet and whole sub-TLVs, of which those with a SID have all fields and whole TLVs after them (RFC 9252
+/// section 7).
+fn is_srv6_service(value: &[u8]) -> bool {
+    const SID_INFORMATION: u16 = 1;
+    let Some((_, sub_tlvs)) = value.split_first() else { return false };
+    Tlvs::of(sub_tlvs, Header::Octet).all(|tlv| {
+        tlv.is_ok_and(|tlv| {
+            let after_fields = tlv.value.get(21..).map(|octets| Tlvs::of(octets, Header::Octet).check());
+            tlv.code != SID_INFORMATION || after_fields.is_some_and(|tlvs| tlvs.is_ok())
+        })
+    })
+}
+
 /// True if the octets are whole attributes.
 fn are_whole(octets: &[u8]) -> bool {
     let mut attributes = Attributes::new(octets);
@@ -150,15 +210,17 @@ fn are_whole(octets: &[u8]) -> bool {
     attributes.is_at_end()
 }
 
-/// True for whole TLVs, of which the first one of type 1 has the length of a metric (RFC 7311 section 3).
+/// True for whole TLVs, whose length counts the three octets before it, and which have eight octets if they have the type of a
+/// metric (RFC 7311 section 3).
 fn is_aigp(value: &[u8]) -> bool {
+    const METRIC: u8 = 1;
     let mut r = Reader::new(value);
-    let mut tlv = || -> Option<()> {
-        let (kind, len) = (r.u8().ok()?, r.u16().ok()?);
-        r.take(usize::from(len).checked_sub(3)?).ok()?;
-        (kind != 1 || len == 11).then_some(())?;
-        (!r.is_empty()).then_some(())
-    };
-    while tlv().is_some() {}
-    r.is_empty() && !value.is_empty()
+    while !r.is_empty() {
+        let (Ok(kind), Ok(len)) = (r.u8(), r.u16()) else { return false };
+        let Some(Ok(value)) = usize::from(len).checked_sub(3).map(|len| r.take(len)) else { return false };
+        if kind == METRIC && value.len() != 8 {
+            return false;
+        }
+    }
+    !value.is_empty()
 }

@@ -2,8 +2,9 @@
 
 use super::attributes::{self, category};
 use super::canonical::{self, As4, NextHop};
-use super::{Action, Block, Fault, HEADER, Outcome, Reason, Session, Update, UpdateError};
+use super::{Action, Block, Fault, Outcome, Reason, Session, Update, UpdateError};
 use crate::attribute::{AttributeSet, Code, Flags};
+use crate::message::HEADER_LEN;
 use crate::nlri::format::{Format, Layout, Malformed};
 use wire::{Afi, Reader, Safi};
 
@@ -109,7 +110,7 @@ impl UpdateError {
     /// An error in the octet `at` of the body, in an attribute of `len` octets that begins at `attribute`.
     #[cold]
     fn new(reason: Reason, code: Option<Code>, attribute: usize, at: usize, len: usize) -> Self {
-        let mut error = Self { reason, code, offset: at + HEADER, data_from: attribute, data_len: 0 };
+        let mut error = Self { reason, code, offset: at + HEADER_LEN, data_from: attribute, data_len: 0 };
         if error.has_attribute_as_data() {
             error.data_len = len;
         }
@@ -119,7 +120,7 @@ impl UpdateError {
     /// An error outside of attributes.
     #[cold]
     fn outside(reason: Reason, at: usize) -> Self {
-        Self { reason, code: None, offset: at + HEADER, data_from: 0, data_len: 0 }
+        Self { reason, code: None, offset: at + HEADER_LEN, data_from: 0, data_len: 0 }
     }
 }
 
@@ -280,7 +281,7 @@ impl Decoder {
         (at, end): (usize, usize),
         outcome: Outcome,
     ) {
-        self.faults.push(Fault { reason, code, offset: at + HEADER, outcome });
+        self.faults.push(Fault { reason, code, offset: at + HEADER_LEN, outcome });
         if outcome == Outcome::TreatedAsWithdraw {
             found.withdraw.get_or_insert_with(|| UpdateError::new(reason, code, at, at, end - at));
         }

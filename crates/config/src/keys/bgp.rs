@@ -16,6 +16,8 @@ words! {
         Avro = "avro" | "avro_bin",
         /// Avro, JSON encoding.
         AvroJson = "avro_json",
+        /// MRT (RFC 6396), in files.
+        Mrt = "mrt",
     }
 }
 

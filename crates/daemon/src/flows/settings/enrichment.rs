@@ -19,12 +19,8 @@ pub(super) fn read(config: &Config, names: &Names, plugins: &[&Plugin], problems
         geoip: config.core(&geoip::GEOIPV2_FILE),
         interval: config.core(&sampling::NFACCTD_EXT_SAMPLING_RATE),
         renormalize: config.core(&sampling::NFACCTD_RENORMALIZE),
-        routes: RouteMaps {
-            agent: config.core(&maps::BGP_AGENT_MAP),
-            peer_src_as: config.core(&maps::BGP_PEER_SRC_AS_MAP),
-            src_local_pref: config.core(&maps::BGP_SRC_LOCAL_PREF_MAP),
-            src_med: config.core(&maps::BGP_SRC_MED_MAP),
-        },
+        peer_ases: Default::default(),
+        routes: RouteMaps { agent: config.core(&maps::BGP_AGENT_MAP), ..RouteMaps::default() },
     };
     let plugins = plugins.iter().map(|plugin| plugin_spec(plugin, &core)).collect();
     Spec { core, plugins }
