@@ -87,7 +87,8 @@ impl From<Truncated> for Malformed {
 }
 
 impl Format {
-    /// Appends one, with its path identifier. `None` if it is not of the family, or has more than 255 bits.
+    /// Appends one, with its path identifier. `None` if it is not of the family, has more than 255 bits, or has labels that cannot be
+    /// read back.
     pub(crate) fn write(self, out: &mut Vec<u8>, path_id: Option<u32>, nlri: &Nlri<'_>) -> Option<()> {
         if self.add_path {
             out.extend_from_slice(&path_id.unwrap_or(0).to_be_bytes());
@@ -97,10 +98,10 @@ impl Format {
                 put_prefix(out, &[&[]], prefix)
             }
             (Layout::Labelled(family), Nlri::Labelled { labels, prefix }) if prefix.family() == family => {
-                put_prefix(out, &[labels.as_bytes()], prefix)
+                put_prefix(out, &[self.labels(*labels)?], prefix)
             }
             (Layout::Vpn(family), Nlri::Vpn { rd, labels, prefix }) if prefix.family() == family => {
-                put_prefix(out, &[labels.as_bytes(), &rd.0], prefix)
+                put_prefix(out, &[self.labels(*labels)?, &rd.0], prefix)
             }
             (Layout::VpnWithoutLabels(family), Nlri::Vpn { rd, prefix, .. }) if prefix.family() == family => {
                 put_prefix(out, &[&rd.0], prefix)
@@ -113,6 +114,18 @@ impl Format {
                 r.is_empty().then_some(())
             }
         }
+    }
+
+    /// The octets of labels: one, or a stack of which only the last is marked as its bottom.
+    fn labels(self, labels: Labels<'_>) -> Option<&[u8]> {
+        let octets = labels.as_bytes();
+        let count = labels.iter().len();
+        let bottoms = labels.iter().filter(|label| label.is_bottom()).count();
+        let is_good = match self.label_stacks {
+            true => bottoms == 1 && labels.last().is_some_and(Label::is_bottom),
+            false => count == 1,
+        };
+        (is_good && octets.len() == 3 * count).then_some(octets)
     }
 
     /// Checks that the field consists of whole NLRI.
