@@ -18,7 +18,7 @@ pub(crate) enum Layout {
     VpnWithoutLabels(Family),
     /// Length in bits of one octet, at most the number given, and as many octets as it requires.
     Bits(u8),
-    /// Type and length of one octet each (EVPN, multicast VPN).
+    /// Type and length of one octet each (EVPN, multicast VPN and VPLS).
     TypeLength8,
     /// Type and length of two octets each (BGP-LS).
     TypeLength16,
@@ -29,6 +29,11 @@ pub(crate) enum Layout {
     /// Unknown: the whole field is one.
     Whole,
 }
+
+/// Multicast distribution trees (RFC 6037).
+const MDT: Safi = Safi(66);
+/// Multicast VPLS (RFC 7117).
+const MCAST_VPLS: Safi = Safi(8);
 
 impl Layout {
     pub(crate) const fn new(afi: Afi, safi: Safi) -> Self {
@@ -44,6 +49,8 @@ impl Layout {
                     Safi::MPLS_VPN => Self::Vpn(family),
                     Safi::MULTICAST_MPLS_VPN => Self::VpnWithoutLabels(family),
                     Safi::MCAST_VPN => Self::TypeLength8,
+                    // RFC 6037 section 3: distinguisher, address and group.
+                    MDT => Self::Bits(128),
                     // RFC 4684 section 4: an AS number and a route target.
                     Safi::ROUTE_TARGET => Self::Bits(96),
                     // RFC 9830 section 2.1: distinguisher, color and endpoint.
@@ -52,7 +59,7 @@ impl Layout {
                     _ => Self::Whole,
                 }
             }
-            (Afi::L2VPN, Safi::EVPN) => Self::TypeLength8,
+            (Afi::L2VPN, Safi::EVPN | MCAST_VPLS) => Self::TypeLength8,
             (Afi::L2VPN, Safi::VPLS) => Self::Length16,
             (Afi::L2VPN, Safi::FLOWSPEC | Safi::FLOWSPEC_VPN) => Self::FlowSpec,
             (Afi::BGP_LS, Safi::BGP_LS | Safi::BGP_LS_VPN) => Self::TypeLength16,
