@@ -1,5 +1,8 @@
 //! Writes seeds for the targets: valid traffic, frames and configurations.
 
+use bgp::attribute::{AttributeSetBuf, Origin, SegmentType};
+use bgp::nlri::{Labels, Nlri, Opaque};
+use bgp::update::{Encoder, Entry, Families, Session};
 use netflow::encode::{Message, field, variable};
 use netflow::template::{Kind, Template, VARIABLE};
 use query::Request;
@@ -8,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 use testkit::capture_file;
 use testkit::traffic::{Flows, Stream, Version};
+use wire::{Afi, Asn, Community, ExtendedCommunity, LargeCommunity, Prefix, RouteDistinguisher, Safi};
 
 const NOW: u32 = 1_700_000_000;
 /// Bytes of a capture file before its first frame.
@@ -34,6 +38,56 @@ fn write(folder: &Path, target: &str, name: &str, octets: &[u8]) -> io::Result<(
     fs::write(folder.join(name), octets)
 }
 
+/// Announcements and withdrawals of each kind of NLRI, with most attributes, after the octet of the target `bgp_update`.
+fn updates() -> Vec<(String, Vec<u8>)> {
+    let attributes = AttributeSetBuf::new()
+        .origin(Origin::Egp)
+        .segments(&[
+            (SegmentType::AS_CONFED_SEQUENCE, &[Asn(65_100)]),
+            (SegmentType::AS_SEQUENCE, &[Asn(65_001), Asn(4_200_000_001)]),
+            (SegmentType::AS_SET, &[Asn(65_010), Asn(65_011)]),
+        ])
+        .next_hop([10, 0, 0, 1].into())
+        .med(50)
+        .local_pref(200)
+        .atomic_aggregate()
+        .aggregator(Asn(4_200_000_001), [10, 0, 0, 2].into())
+        .communities(&[Community(1), Community::NO_EXPORT])
+        .originator_id([10, 0, 0, 3].into())
+        .cluster_list(&[[10, 0, 0, 4].into()])
+        .extended_communities(&[ExtendedCommunity([0, 2, 0xfd, 0xe9, 0, 0, 0, 5])])
+        .large_communities(&[LargeCommunity { global: Asn(65_536), local1: 1, local2: 2 }])
+        .aigp(77)
+        .otc(Asn(65_001));
+    let (v4, v6) = (Prefix::host([192, 0, 2, 1].into()), Prefix::host([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1].into()));
+    let (rd, labels) = (RouteDistinguisher([0, 0, 0xfd, 0xe9, 0, 0, 0, 1]), Labels::new(&[0, 6, 0x41]));
+    let mut updates = Vec::new();
+    for agreed in 0..4 {
+        for (afi, safi, nlri) in [
+            (Afi::IPV4, Safi::UNICAST, Nlri::Unicast(v4)),
+            (Afi::IPV6, Safi::UNICAST, Nlri::Unicast(v6)),
+            (Afi::IPV4, Safi::LABELED_UNICAST, Nlri::Labelled { labels, prefix: v4 }),
+            (Afi::IPV6, Safi::MPLS_VPN, Nlri::Vpn { rd, labels, prefix: v6 }),
+            (Afi::L2VPN, Safi::EVPN, Nlri::Other(Opaque::new(&[3, 2, 1, 2]))),
+            (Afi::IPV4, Safi::FLOWSPEC, Nlri::Other(Opaque::new(&[3, 1, 8, 10]))),
+            (Afi::BGP_LS, Safi::BGP_LS, Nlri::Other(Opaque::new(&[0, 1, 0, 1, 7]))),
+        ] {
+            let families = [(afi, safi)].into_iter().filter(|_| agreed & 2 != 0).collect::<Families>();
+            let session = Session { asn4: agreed & 1 != 0, add_path: families, ..Session::default() };
+            let encoder = Encoder::new(&session);
+            let entries = || (1..4).map(|id| Entry { path_id: Some(id), nlri });
+            let bodies = [
+                encoder.announce(afi, safi, attributes.as_set(), entries()),
+                encoder.withdraw(afi, safi, entries()),
+            ];
+            for (kind, body) in ["announce", "withdraw"].into_iter().zip(bodies.into_iter().flatten().flatten()) {
+                updates.push((format!("{afi}-{safi}-{kind}-{agreed}"), [&[agreed], &body[..]].concat()));
+            }
+        }
+    }
+    updates
+}
+
 fn main() -> io::Result<()> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let ends: [SocketAddrV4; 2] =
@@ -56,6 +110,9 @@ fn main() -> io::Result<()> {
     let lines = "\0! seed\nplugins: print[p], memory[m]\naggregate[p]: src_host, dst_host, proto\n\
         print_output[p]: json\nprint_refresh_time[p]: 10\nprint_history[p]: 5m\nimt_path[m]: /tmp/m\nnfacctd_port: 2055\n";
     write(&folder, "config", "seed", lines.as_bytes())?;
+    for (name, octets) in updates() {
+        write(&folder, "bgp_update", &name, &octets)?;
+    }
     let mut request = Vec::new();
     Request::default().write(&mut request)?;
     write(&folder, "query", "seed", &request)
