@@ -25,6 +25,6 @@ pub mod spec;
 mod tests;
 mod write;
 
-pub use lookup::{Compiled, Lookup, Memory};
+pub use lookup::{Compiled, Lookup, Memory, add};
 pub use routes::{Routes, State};
 pub use shown::Shaping;

@@ -7,7 +7,8 @@ use crate::shown::{Cache, Origin, Texts};
 use crate::spec::{Maps, Spec};
 use crate::write::{self, Outcome, Target, UNKNOWN};
 use config::Diagnostics;
-use enrich::live::LiveLookup;
+use enrich::Loaded;
+use enrich::live::{LiveLookup, LiveStep};
 use enrich::step::Batch;
 use flow::address::{self, Octets};
 use flow::field::Field;
@@ -35,6 +36,13 @@ impl Lookup {
     pub fn new(spec: Arc<Spec>, maps: Maps) -> Self {
         Self { spec, maps }
     }
+}
+
+/// Adds the step to the files that were read, with the maps among them.
+pub fn add(loaded: &mut Loaded, routes: &Arc<Routes>, spec: &Arc<Spec>) {
+    let files = loaded.routes();
+    let maps = Maps { agents: files.agents.clone(), next_hops: files.next_hops.clone() };
+    loaded.add_live(LiveStep::new(Arc::clone(routes), Lookup::new(Arc::clone(spec), maps)));
 }
 
 /// A look-up compiled for one layout; workers share it.

@@ -1,6 +1,7 @@
 //! The live table: routes, the peers that announced them, and what validates them.
 
 use crate::peers::{Peer, Peers};
+use arc_swap::Guard;
 use enrich::live::LiveTable;
 use rib::{PeerId, ReadGuard, SharedRib};
 use rpki::Vrps;
@@ -16,13 +17,18 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub struct Routes {
     rib: Arc<SharedRib>,
     peers: RwLock<Arc<Peers>>,
-    vrps: RwLock<Option<Arc<Vrps>>>,
+    vrps: Option<Arc<rpki::Shared>>,
 }
 
 impl Routes {
-    /// Routes in a RIB, without peers.
+    /// Routes in a RIB, without peers yet. Nothing validates them.
     pub fn new(rib: Arc<SharedRib>) -> Self {
-        Self { rib, peers: RwLock::default(), vrps: RwLock::default() }
+        Self { rib, peers: RwLock::default(), vrps: None }
+    }
+
+    /// The same, validated by these VRPs.
+    pub fn validated_by(self, vrps: Arc<rpki::Shared>) -> Self {
+        Self { vrps: Some(vrps), ..self }
     }
 
     /// The RIB.
@@ -50,16 +56,6 @@ impl Routes {
         // Copied only while a batch uses them.
         change(Arc::make_mut(&mut peers));
     }
-
-    /// Replaces what routes are validated by; `None` if nothing is known, so that all routes are unknown.
-    pub fn set_vrps(&self, vrps: Option<Arc<Vrps>>) {
-        *self.vrps.write().unwrap_or_else(PoisonError::into_inner) = vrps;
-    }
-
-    /// What routes are validated by.
-    pub fn vrps(&self) -> Option<Arc<Vrps>> {
-        self.vrps.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
 }
 
 /// One state of the routes, for a batch.
@@ -67,7 +63,7 @@ impl Routes {
 pub struct State<'a> {
     pub(crate) rib: ReadGuard<'a>,
     pub(crate) peers: Arc<Peers>,
-    pub(crate) vrps: Option<Arc<Vrps>>,
+    pub(crate) vrps: Option<Guard<Arc<Vrps>>>,
 }
 
 impl LiveTable for Routes {
@@ -75,7 +71,7 @@ impl LiveTable for Routes {
 
     fn read(&self) -> State<'_> {
         // Locks are held one at a time, except that of the RIB.
-        let (peers, vrps) = (self.peers(), self.vrps());
+        let (peers, vrps) = (self.peers(), self.vrps.as_ref().map(|vrps| vrps.load()));
         State { rib: self.rib.read(), peers, vrps }
     }
 }

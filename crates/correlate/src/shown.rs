@@ -207,8 +207,8 @@ fn list<C: Display + Clone>(
 /// Cuts the text of a path after this many hops. A set is one hop. A confederation that is cut is closed.
 fn cut(text: &mut Vec<u8>, radius: Option<u32>) {
     let Some(last) = radius.and_then(|radius| radius.checked_sub(1)) else { return };
-    let blanks = text.iter().enumerate().filter(|(_, octet)| **octet == b' ');
-    let Some((end, _)) = blanks.skip(last as usize).next() else { return };
+    let mut blanks = text.iter().enumerate().filter(|(_, octet)| **octet == b' ');
+    let Some((end, _)) = blanks.nth(last as usize) else { return };
     text.truncate(end);
     let last_of = |octet| text.iter().rposition(|other| *other == octet);
     if last_of(b'(') > last_of(b')') {

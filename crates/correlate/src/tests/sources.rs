@@ -93,7 +93,7 @@ fn the_longer_prefix_wins_for_each_end_and_the_route_if_both_are_equal() {
 #[test]
 fn the_peer_of_the_source_follows_its_type() {
     let world = world();
-    let mut peer = |ases, peer| {
+    let peer = |ases, peer| {
         let spec = Spec { ases, source: SourceAttributes { peer, ..spec().source }, ..spec() };
         Collector::new(&world, spec).one("127.0.1.1", flow()).get("peer_src_as").to_owned()
     };

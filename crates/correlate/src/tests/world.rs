@@ -97,12 +97,18 @@ pub(crate) fn ip(text: &str) -> IpAddr {
 pub(crate) struct World {
     pub(crate) writer: Writer,
     pub(crate) routes: Arc<Routes>,
+    pub(crate) vrps: Arc<rpki::Shared>,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
         let (shared, writer) = SharedRib::new(Limits::default());
-        Self { writer, routes: Arc::new(Routes::new(shared)) }
+        let vrps = Arc::new(rpki::Shared::new());
+        Self {
+            writer,
+            vrps: Arc::clone(&vrps),
+            routes: Arc::new(Routes::new(shared).validated_by(Arc::clone(&vrps))),
+        }
     }
 
     /// A peer from this address, port 179, with router ID 1.1.1.N.
