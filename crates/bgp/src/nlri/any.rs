@@ -75,3 +75,33 @@ impl Members for AnyNlri<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Json;
+
+    #[test]
+    fn each_family_has_its_decoder_and_malformed_octets_are_kept() {
+        let all = [
+            (Afi::L2VPN, Safi::EVPN),
+            (Afi::L2VPN, Safi::VPLS),
+            (Afi::IPV4, Safi::FLOWSPEC),
+            (Afi::IPV6, Safi::FLOWSPEC),
+            (Afi::IPV4, Safi::FLOWSPEC_VPN),
+            (Afi::IPV6, Safi::FLOWSPEC_VPN),
+            (Afi::IPV4, Safi::MCAST_VPN),
+            (Afi::IPV6, Safi::MCAST_VPN),
+            (Afi::IPV4, Safi::SR_POLICY),
+            (Afi::IPV6, Safi::SR_POLICY),
+            (Afi::IPV4, Safi::ROUTE_TARGET),
+            (Afi::BGP_LS, Safi::BGP_LS),
+            (Afi::BGP_LS, Safi::BGP_LS_VPN),
+        ];
+        for (afi, safi) in all {
+            assert!(AnyNlri::decode(afi, safi, &[1]).is_err(), "{afi} {safi}");
+            assert_eq!(Json(&AnyNlri::lenient(afi, safi, &[1])).to_string(), r#"{"nlri":"01"}"#);
+        }
+        assert_eq!(AnyNlri::decode(Afi(1), Safi(83), &[1]), Ok(AnyNlri::Octets(&[1])));
+    }
+}
