@@ -26,7 +26,15 @@ const FAMILIES: &[(Afi, Safi)] = &[
     (Afi::BGP_LS, Safi::BGP_LS_VPN),
 ];
 
-const ATTRIBUTES: &[Code] = &[Code::PMSI_TUNNEL, Code::TUNNEL_ENCAPSULATION, Code::LINK_STATE, Code::PREFIX_SID];
+const ATTRIBUTES: &[Code] = &[
+    Code::PMSI_TUNNEL,
+    Code::TUNNEL_ENCAPSULATION,
+    Code::LINK_STATE,
+    Code::PREFIX_SID,
+    Code::AGGREGATOR,
+    Code::CLUSTER_LIST,
+    Code::IPV6_EXTENDED_COMMUNITIES,
+];
 
 /// Visits everything, and returns the number of values.
 fn walk(members: &dyn Members, depth: usize) -> usize {
@@ -117,7 +125,7 @@ fuzz_target!(|data: &[u8]| {
     let Some((&first, octets)) = data.split_first() else { return };
     match usize::from(first) {
         at @ ..64 => nlri(FAMILIES[at % FAMILIES.len()], octets),
-        at @ 64..128 => check(&AnyAttribute::lenient(ATTRIBUTES[at % ATTRIBUTES.len()], octets), octets),
+        at @ 64..128 => check(&AnyAttribute::lenient(ATTRIBUTES[(at - 64) % ATTRIBUTES.len()], octets), octets),
         128 => communities(octets),
         129 => {
             let Ok(text) = std::str::from_utf8(octets) else { return };
