@@ -35,7 +35,7 @@ pub(super) async fn serve(service: Rc<Service>, stream: TcpStream, peer: SocketA
     while service.collector.borrow().is_leaving(peer) {
         sleep(LEAVING).await;
     }
-    let mut state = Peer::new(peer);
+    let mut state = service.collector.borrow().peer(peer);
     service.collector.borrow_mut().connected(&state);
     let is_refused = match existing {
         Some(existing) => !has_restarted(&existing).await,
@@ -121,13 +121,14 @@ fn handle(service: &Service, entry: &Entry<'_>, peer: &mut Peer, event: Event<'_
         Event::Open(parameters) => open(service, entry, peer, parameters),
         Event::Established => {
             entry.establish();
+            service.collector.borrow_mut().established(peer);
             info!("[{}] BGP session established: AS {}", peer.ip(), peer.asn);
             service.neighbors_changed();
             None
         }
         Event::Update(update) => {
             let mut collector = service.collector.borrow_mut();
-            let error = collector.update(peer, update.message.body(), update.position).err()?;
+            let error = collector.update(peer, update.message, update.position).err()?;
             let code = ErrorCode { code: bgp::update::UpdateError::NOTIFICATION_CODE, subcode: error.subcode() };
             Some(Notification::new(code, error.data(update.message.body())))
         }
