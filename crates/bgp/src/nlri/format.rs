@@ -62,7 +62,7 @@ impl Layout {
             (Afi::L2VPN, Safi::EVPN | MCAST_VPLS) => Self::TypeLength8,
             (Afi::L2VPN, Safi::VPLS) => Self::Length16,
             (Afi::L2VPN, Safi::FLOWSPEC | Safi::FLOWSPEC_VPN) => Self::FlowSpec,
-            (Afi::BGP_LS, Safi::BGP_LS | Safi::BGP_LS_VPN) => Self::TypeLength16,
+            (Afi::BGP_LS, Safi::BGP_LS | Safi::BGP_LS_VPN | Safi::BGP_LS_SPF) => Self::TypeLength16,
             _ => Self::Whole,
         }
     }

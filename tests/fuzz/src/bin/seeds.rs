@@ -32,6 +32,34 @@ fn options() -> Vec<u8> {
         .finish()
 }
 
+/// What the target `bgp_families` decodes, in hexadecimal: the octet that selects the decoder, and an NLRI or the value of an attribute.
+const BGP_FAMILIES: &[(&str, &str)] = &[
+    ("evpn-1", "00011900010a000001006400112233445566778899ffffffff000641"),
+    ("evpn-2", "00022800010a000001006400112233445566778899000000053002005e10000120c0000201002710000321"),
+    ("evpn-5", "00052200010a0000010064001122334455667788990000000018c00002000a000009000641"),
+    ("evpn-7", "00072600010a0000010064001122334455667788990000000720c000020120ef010101200a00000104"),
+    ("evpn-11", "000b18031100010a000001006400000000200a000001200a000002"),
+    ("vpls", "0100110000fde900000001000700010008000641"),
+    ("mcast-vpn", "0207160000fde9000000010000fde920c000020120ef010101"),
+    ("flowspec-v4", "03120118c000020218cb0071040389458b911f90"),
+    ("flowspec-v6", "040f016840123456789a02200020010db8"),
+    ("route-target", "07600000fde90002fde900000005"),
+    ("sr-policy", "086000000001000000640a000009"),
+    ("link-state", "09000100270200000000000000000100001a020000040000fde9020100040000000002030006000000000001"),
+    ("pmsi", "400002000641060001040a000001000701000400000009"),
+    (
+        "tunnel",
+        "41000f002c0c060000000000640d06000003e8000081000500706174688000110009060000000000010106000003e81000",
+    ),
+    ("link-state-attribute", "42044b0007300a0000003e80048600086000000000000001040f000c800100640411000400000001"),
+    ("prefix-sid", "430500220001001e0020010db800010000000000000000000000001300010006281810001040"),
+];
+
+fn octets(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.chars().filter_map(|digit| digit.to_digit(16)).map(|digit| digit as u8).collect();
+    digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+}
+
 fn write(folder: &Path, target: &str, name: &str, octets: &[u8]) -> io::Result<()> {
     let folder = folder.join("corpus").join(target);
     fs::create_dir_all(&folder)?;
@@ -106,6 +134,9 @@ fn main() -> io::Result<()> {
             write(&folder, "packet", &format!("{name}-{number}"), &[&[1], &file[PCAP_HEAD..]].concat())?;
         }
         write(&folder, "netflow", name, &sequence)?;
+    }
+    for (name, text) in BGP_FAMILIES {
+        write(&folder, "bgp_families", name, &octets(text))?;
     }
     let lines = "\0! seed\nplugins: print[p], memory[m]\naggregate[p]: src_host, dst_host, proto\n\
         print_output[p]: json\nprint_refresh_time[p]: 10\nprint_history[p]: 5m\nimt_path[m]: /tmp/m\nnfacctd_port: 2055\n";
