@@ -6,12 +6,14 @@ use bgp::update::{Encoder, Entry, Families, Session};
 use netflow::encode::{Message, field, variable};
 use netflow::template::{Kind, Template, VARIABLE};
 use query::Request;
+use rpki::Vrp;
+use rpki::rtr::{Aspa, Pdu, Providers, Version};
 use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 use testkit::capture_file;
-use testkit::traffic::{Flows, Stream, Version};
-use wire::{Afi, Asn, Community, ExtendedCommunity, LargeCommunity, Prefix, RouteDistinguisher, Safi};
+use testkit::traffic::{self, Flows, Stream};
+use wire::{Afi, Asn, Community, ExtendedCommunity, LargeCommunity, Prefix, RouteDistinguisher, Safi, Writer};
 
 const NOW: u32 = 1_700_000_000;
 /// Bytes of a capture file before its first frame.
@@ -120,7 +122,9 @@ fn main() -> io::Result<()> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let ends: [SocketAddrV4; 2] =
         [([192, 0, 2, 1], 9), ([192, 0, 2, 2], 2055)].map(|(ip, port)| SocketAddrV4::new(ip.into(), port));
-    for (name, version) in [("v5", Version::V5), ("v9", Version::V9), ("ipfix", Version::Ipfix)] {
+    for (name, version) in
+        [("v5", traffic::Version::V5), ("v9", traffic::Version::V9), ("ipfix", traffic::Version::Ipfix)]
+    {
         let flows: Vec<_> = Flows::new(1).take(12).collect();
         let mut datagrams = Stream::new(version, 1, NOW).datagrams(&flows);
         datagrams.push(options());
@@ -146,5 +150,40 @@ fn main() -> io::Result<()> {
     }
     let mut request = Vec::new();
     Request::default().write(&mut request)?;
-    write(&folder, "query", "seed", &request)
+    write(&folder, "query", "seed", &request)?;
+    for version in 0..=2 {
+        write(&folder, "rtr", &format!("v{version}"), &rtr(version))?;
+    }
+    let roas = r#"{"metadata": {"vrps": 2}, "roas": [{"asn": 64496, "prefix": "192.0.2.0/24", "maxLength": 25, "expires": 1},
+        {"asn": "AS64497", "prefix": "2001:db8::/32", "maxLength": 48, "ta": "t"}, {"asn": -1}, []]}"#;
+    write(&folder, "roas", "seed", roas.as_bytes())
+}
+
+/// A full transfer, a notification, and changes, after the three octets that the target takes.
+fn rtr(number: u8) -> Vec<u8> {
+    let version = Version::of_number(number).unwrap_or(Version::V0);
+    let session = 77;
+    let vrp = |prefix: &str, max, asn| Vrp::new(prefix.parse().unwrap_or_default(), max, Asn(asn));
+    let records = [vrp("192.0.2.0/24", 24, 64_496), vrp("2001:db8::/32", 48, 64_497)];
+    let prefix = |announce| move |vrp: Vrp| Pdu::Prefix { announce, vrp };
+    let mut pdus = vec![Pdu::CacheResponse { session }];
+    pdus.extend(records.into_iter().flatten().map(prefix(true)));
+    if version >= Version::V1 {
+        pdus.push(Pdu::RouterKey { announce: true, identifier: [7; 20], asn: Asn(64_496), key: &[1, 2, 3] });
+    }
+    if version >= Version::V2 {
+        let providers = Providers::new(&[0, 0, 0, 1, 0, 0, 0, 2]);
+        let aspa = Aspa { announce: true, family: None, customer: Asn(64_496), providers };
+        pdus.push(Pdu::Aspa(aspa));
+        pdus.push(Pdu::Aspa(Aspa { family: Some(Afi::IPV4), ..aspa }));
+    }
+    pdus.push(Pdu::EndOfData { session, serial: 5, intervals: None });
+    pdus.push(Pdu::SerialNotify { session, serial: 6 });
+    pdus.push(Pdu::CacheResponse { session });
+    pdus.extend(records.into_iter().flatten().take(1).map(prefix(false)));
+    pdus.push(Pdu::EndOfData { session, serial: 6, intervals: None });
+    let mut w = Writer::new();
+    w.u8(number).u8(200).u8(0);
+    pdus.iter().for_each(|pdu| pdu.write(version, &mut w));
+    w.finish()
 }
