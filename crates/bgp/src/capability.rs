@@ -142,6 +142,22 @@ pub struct ExtendedNextHop {
     pub next_hop: Afi,
 }
 
+/// A family whose prefixes may have several labels (RFC 8277 section 2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MultipleLabels {
+    /// Address family.
+    pub afi: Afi,
+    /// Subsequent address family.
+    pub safi: Safi,
+    /// Labels that the sender of the capability can receive with a prefix, 2 or more.
+    pub count: u8,
+}
+
+impl MultipleLabels {
+    /// A count without a limit.
+    pub const UNLIMITED: u8 = 255;
+}
+
 /// A family in graceful restart (RFC 4724 section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GracefulFamily {
@@ -198,6 +214,18 @@ impl Element for ExtendedNextHop {
 
     fn write(&self, w: &mut Writer) {
         w.u16(self.afi.0).u16(self.safi).u16(self.next_hop.0);
+    }
+}
+
+impl Element for MultipleLabels {
+    const LEN: usize = 4;
+
+    fn read(r: &mut Reader<'_>) -> Result<Self, Truncated> {
+        Ok(Self { afi: Afi(r.u16()?), safi: Safi(r.u8()?), count: r.u8()? })
+    }
+
+    fn write(&self, w: &mut Writer) {
+        w.u16(self.afi.0).u8(self.safi.0).u8(self.count);
     }
 }
 
@@ -260,6 +288,8 @@ pub enum Capability<'a> {
     ExtendedNextHop(List<'a, ExtendedNextHop>),
     /// Messages of up to 65535 octets (RFC 8654).
     ExtendedMessage,
+    /// Prefixes with several labels (RFC 8277).
+    MultipleLabels(List<'a, MultipleLabels>),
     /// The role of the sender (RFC 9234).
     Role(Role),
     /// Graceful restart (RFC 4724).
@@ -326,6 +356,7 @@ fn decode(code: Code, value: &[u8]) -> Option<Capability<'_>> {
         Code::ROUTE_REFRESH => Capability::RouteRefresh,
         Code::EXTENDED_NEXT_HOP => return List::new(value).map(Capability::ExtendedNextHop),
         Code::EXTENDED_MESSAGE => Capability::ExtendedMessage,
+        Code::MULTIPLE_LABELS => return List::new(value).map(Capability::MultipleLabels),
         Code::ROLE => Capability::Role(Role(r.u8().ok()?)),
         Code::GRACEFUL_RESTART => {
             let head = r.u16().ok()?;
@@ -411,6 +442,9 @@ mod tests {
         let expected = ExtendedNextHop { afi: Afi::IPV4, safi: 1, next_hop: Afi::IPV6 };
         assert_eq!(list.iter().collect::<Vec<_>>(), [expected]);
         assert!(matches!(one(&[6, 0]), Capability::ExtendedMessage));
+        let Capability::MultipleLabels(list) = one(&[8, 4, 0, 1, 4, 3]) else { panic!() };
+        let expected = MultipleLabels { afi: Afi::IPV4, safi: Safi::LABELED_UNICAST, count: 3 };
+        assert_eq!(list.iter().collect::<Vec<_>>(), [expected]);
         assert!(matches!(one(&[9, 1, 1]), Capability::Role(Role::ROUTE_SERVER)));
         let Capability::GracefulRestart { flags, restart_time, families } =
             one(&[64, 6, 0x80, 0x78, 0, 1, 1, 0x80])
@@ -445,6 +479,7 @@ mod tests {
             &[2, 1, 0],
             &[5, 5, 0, 1, 0, 1, 0],
             &[6, 1, 0],
+            &[8, 3, 0, 1, 4],
             &[9, 0],
             &[9, 2, 0, 0],
             &[64, 1, 0],

@@ -4,9 +4,10 @@
 //! each of the peer's that has any.
 
 use crate::Config;
-use bgp::capability::{self, AddPath, Capability, Code, ExtendedNextHop, Tlv};
+use bgp::capability::{self, AddPath, Capability, Code, ExtendedNextHop, MultipleLabels, Tlv};
 use bgp::message::HEADER_LEN;
 use bgp::open::{Builder, Open};
+use bgp::update::{Families, Peering, Session as Decoding};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 use wire::{Afi, Asn, Safi, TooLong, Writer};
@@ -29,10 +30,12 @@ pub struct Parameters {
     pub hold_time: Option<Duration>,
     /// AS numbers have four octets in AS_PATH and AGGREGATOR (RFC 6793).
     pub asn4: bool,
-    /// The families of both sides (RFC 4760). Without any, a peer sends IPv4 unicast: see [`Parameters::families`].
-    pub multiprotocol: Vec<(Afi, Safi)>,
+    /// The families of routes that the peer may send (RFC 4760); IPv4 unicast if it announced none.
+    pub families: Families,
     /// Families whose NLRI have path identifiers in what we receive (RFC 7911).
-    pub add_path: Vec<(Afi, Safi)>,
+    pub add_path: Families,
+    /// Families whose NLRI may have several labels (RFC 8277).
+    pub multiple_labels: Families,
     /// Families whose next hops may be of another address family (RFC 8950).
     pub extended_next_hop: Vec<ExtendedNextHop>,
     /// Messages may have up to 65535 octets (RFC 8654).
@@ -48,15 +51,19 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// True if both sides are in one AS (RFC 4271 section 1.1).
-    pub fn is_internal(&self) -> bool {
-        self.peer_as == self.local_as
+    /// Whether both sides are in one AS (RFC 4271 section 1.1).
+    pub fn peering(&self) -> Peering {
+        if self.peer_as == self.local_as { Peering::Internal } else { Peering::External }
     }
 
-    /// The families of routes that the peer may send.
-    pub fn families(&self) -> &[(Afi, Safi)] {
-        const ONLY_IPV4: &[(Afi, Safi)] = &[(Afi::IPV4, Safi::UNICAST)];
-        if self.multiprotocol.is_empty() { ONLY_IPV4 } else { &self.multiprotocol }
+    /// What the decoder of UPDATEs has to know.
+    pub fn decoding(&self) -> Decoding {
+        Decoding {
+            asn4: self.asn4,
+            add_path: self.add_path.clone(),
+            multiple_labels: self.multiple_labels.clone(),
+            peering: Some(self.peering()),
+        }
     }
 
     /// All capabilities of the peer, with those that are unknown.
@@ -74,8 +81,9 @@ impl Parameters {
             peer_identifier: open.identifier,
             hold_time: (open.hold_time != 0).then(|| Duration::from_secs(open.hold_time.into())),
             asn4: false,
-            multiprotocol: Vec::new(),
-            add_path: Vec::new(),
+            families: Families::new(),
+            add_path: Families::new(),
+            multiple_labels: Families::new(),
             extended_next_hop: Vec::new(),
             extended_message: false,
             route_refresh: false,
@@ -94,14 +102,23 @@ impl Parameters {
             });
             fits?;
         }
-        agreed.sent_open = answer.finish()?.into();
+        agreed.sent_open = match &config.observed {
+            Some(observed) => {
+                agreed.restrict_to(observed);
+                observed.clone()
+            }
+            None => answer.finish()?.into(),
+        };
+        if agreed.families.is_empty() {
+            agreed.families.insert(Afi::IPV4, Safi::UNICAST);
+        }
         Ok(agreed)
     }
 
     /// Takes a capability of the peer into account, and writes our answer, if any.
     fn answer(&mut self, config: &Config, tlv: Tlv<'_>, w: &mut Writer) -> Result<(), TooLong> {
         match tlv.capability() {
-            Capability::Multiprotocol(afi, safi) if insert(&mut self.multiprotocol, (afi, safi)) => {
+            Capability::Multiprotocol(afi, safi) if insert(&mut self.families, afi, safi) => {
                 capability::write_multiprotocol(w, afi, safi);
             }
             Capability::FourOctetAs(_) if !self.asn4 => {
@@ -111,7 +128,7 @@ impl Parameters {
             Capability::AddPath(list) if config.add_path => {
                 let mut ours = Vec::new();
                 for AddPath { afi, safi, send, .. } in list.iter() {
-                    if send && insert(&mut self.add_path, (afi, safi)) {
+                    if send && insert(&mut self.add_path, afi, safi) {
                         ours.push(AddPath { afi, safi, receive: true, send: false });
                     }
                 }
@@ -119,12 +136,28 @@ impl Parameters {
                     capability::write_list(w, Code::ADD_PATH, &ours)?;
                 }
             }
+            Capability::MultipleLabels(list) if config.multiple_labels => {
+                let mut ours = Vec::new();
+                for MultipleLabels { afi, safi, .. } in list.iter() {
+                    if insert(&mut self.multiple_labels, afi, safi) {
+                        ours.push(MultipleLabels { afi, safi, count: MultipleLabels::UNLIMITED });
+                    }
+                }
+                if !ours.is_empty() {
+                    capability::write_list(w, Code::MULTIPLE_LABELS, &ours)?;
+                }
+            }
             Capability::ExtendedNextHop(list) => {
-                let new: Vec<_> =
-                    list.iter().filter(|&family| insert(&mut self.extended_next_hop, family)).collect();
+                let mut new = Vec::new();
+                for family in list.iter().filter(|family| !self.extended_next_hop.contains(family)) {
+                    if !new.contains(&family) {
+                        new.push(family);
+                    }
+                }
                 if !new.is_empty() {
                     capability::write_list(w, Code::EXTENDED_NEXT_HOP, &new)?;
                 }
+                self.extended_next_hop.append(&mut new);
             }
             Capability::RouteRefresh if !self.route_refresh => {
                 self.route_refresh = true;
@@ -146,11 +179,39 @@ impl Parameters {
     }
 }
 
-/// Appends an element unless the list has it. An OPEN has at most some 680 families.
-fn insert<T: PartialEq>(list: &mut Vec<T>, element: T) -> bool {
-    let is_new = !list.contains(&element);
-    if is_new {
-        list.push(element);
+impl Parameters {
+    /// Leaves what the OPEN of an observed speaker has as well.
+    fn restrict_to(&mut self, observed: &[u8]) {
+        let Some(open) = observed.get(HEADER_LEN..).and_then(|body| Open::decode(body).ok()) else { return };
+        self.local_as = open.asn;
+        let (mut asn4, mut extended_message) = (false, false);
+        let (mut add_path, mut multiple_labels) = (Families::new(), Families::new());
+        for tlv in open.capabilities() {
+            match tlv.capability() {
+                Capability::FourOctetAs(_) => asn4 = true,
+                Capability::ExtendedMessage => extended_message = true,
+                Capability::AddPath(list) => {
+                    list.iter().filter(|family| family.receive).for_each(|f| add_path.insert(f.afi, f.safi));
+                }
+                Capability::MultipleLabels(list) => {
+                    list.iter().for_each(|family| multiple_labels.insert(family.afi, family.safi));
+                }
+                _ => {}
+            }
+        }
+        self.asn4 &= asn4;
+        self.extended_message &= extended_message;
+        let both = |ours: &Families, other: &Families| {
+            ours.iter().filter(|(afi, safi)| other.contains(*afi, *safi)).collect()
+        };
+        self.add_path = both(&self.add_path, &add_path);
+        self.multiple_labels = both(&self.multiple_labels, &multiple_labels);
     }
+}
+
+/// Adds a family; true if it is new. An OPEN has at most some 680.
+fn insert(families: &mut Families, afi: Afi, safi: Safi) -> bool {
+    let is_new = !families.contains(afi, safi);
+    families.insert(afi, safi);
     is_new
 }

@@ -23,12 +23,17 @@ pub struct Config {
     pub identifier: Ipv4Addr,
     /// Receive several paths of a prefix (RFC 7911) from peers that can send them.
     pub add_path: bool,
+    /// Receive prefixes with several labels (RFC 8277) from peers that announce them.
+    pub multiple_labels: bool,
     /// Announce route refresh (RFC 2918) to peers that announce it.
     pub route_refresh: bool,
     /// Announce enhanced route refresh (RFC 7313) to peers that announce it.
     pub enhanced_route_refresh: bool,
     /// Announce extended messages (RFC 8654) to peers that announce them.
     pub extended_message: bool,
+    /// The OPEN of another speaker, a whole message: the session between that speaker and the peer is observed. What both agreed on
+    /// applies, nothing is sent, and no timer runs.
+    pub observed: Option<Box<[u8]>>,
     /// How long a peer may take to send its OPEN, and, if there is no hold time, to confirm ours. RFC 4271 suggests four
     /// minutes for peers that know each other; a listener cannot keep strangers so long.
     pub open_wait: Duration,
@@ -41,10 +46,25 @@ impl Default for Config {
             local_as: None,
             identifier: Ipv4Addr::new(1, 2, 3, 4),
             add_path: true,
+            multiple_labels: false,
             route_refresh: false,
             enhanced_route_refresh: false,
             extended_message: false,
+            observed: None,
             open_wait: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Config {
+    /// Observes a session of a speaker that sent this OPEN, a whole message.
+    pub fn observing(open: &[u8]) -> Self {
+        Self {
+            observed: Some(open.into()),
+            add_path: true,
+            multiple_labels: true,
+            extended_message: true,
+            ..Self::default()
         }
     }
 }
@@ -149,6 +169,9 @@ pub(crate) struct Core {
 impl Core {
     /// Queues a message that the state sends. KEEPALIVEs are left out if the peer does not read.
     pub(crate) fn queue(&mut self, kind: MessageType, message: &[u8], now: Instant) -> bool {
+        if self.config.observed.is_some() {
+            return true;
+        }
         let queued = self.output.queue(message, now);
         if queued {
             self.sent.count(kind);
@@ -169,8 +192,10 @@ impl Core {
 
     fn close(&mut self, notification: Notification, cause: Cause, now: Instant) {
         if self.closed.is_none() {
-            self.output.queue_last(&notification, now);
-            self.sent.count(MessageType::NOTIFICATION);
+            if self.config.observed.is_none() {
+                self.output.queue_last(&notification, now);
+                self.sent.count(MessageType::NOTIFICATION);
+            }
             self.end(Closed::Sent(notification, cause));
         }
     }
@@ -182,7 +207,7 @@ impl Core {
 
     /// The first timer that expires, and the reason to close the session then; without one a KEEPALIVE is due.
     fn next_timer(&self) -> Option<(Instant, Option<Cause>)> {
-        if self.closed.is_some() {
+        if self.closed.is_some() || self.config.observed.is_some() {
             return None;
         }
         let state = state::deadline(self).map(|(at, cause)| (at, Some(cause)));
@@ -313,6 +338,13 @@ impl Session {
                     self.core.close(Notification::new(error, &[]), cause, now);
                 }
             }
+        }
+    }
+
+    /// Sends a KEEPALIVE now, unless the session is over: a peer that has restarted answers it with a reset of the connection.
+    pub fn send_keepalive(&mut self, now: Instant) {
+        if self.core.state != State::OpenWait && self.core.closed.is_none() {
+            self.core.queue(MessageType::KEEPALIVE, &KEEPALIVE, now);
         }
     }
 

@@ -4,9 +4,9 @@
 //! arrays, with 10 bytes for an IPv4 record and 22 for an IPv6 record; a batch of changes is merged in one pass.
 
 use crate::vrps::Vrp;
-use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::net::IpAddr;
+#[cfg(test)]
 use wire::{Asn, Prefix};
 
 /// A VRP with an address of `N` octets. The order of records is that of a [`lpm::Sorted`] list, then by AS number.
@@ -38,6 +38,7 @@ fn pack(vrp: &Vrp) -> Either {
     }
 }
 
+#[cfg(test)]
 fn unpack<const N: usize>(record: &Packed<N>) -> Option<Vrp>
 where
     [u8; N]: Into<IpAddr>,
@@ -65,6 +66,7 @@ impl Records {
     }
 
     /// All records.
+    #[cfg(test)]
     pub(crate) fn iter(&self) -> impl Iterator<Item = Vrp> {
         self.v4.iter().filter_map(unpack).chain(self.v6.iter().filter_map(unpack))
     }
@@ -102,7 +104,7 @@ fn merged<T: Ord + Copy>(old: Vec<T>, mut changes: Vec<(T, bool)>) -> Vec<T> {
         while let Some(before) = old.next_if(|other| *other < record) {
             result.push(before);
         }
-        while old.next_if(|other| other.cmp(&record) == Ordering::Equal).is_some() {}
+        while old.next_if(|other| *other == record).is_some() {}
         if present {
             result.push(record);
         }

@@ -103,6 +103,11 @@ impl Vrps {
         self.count
     }
 
+    /// Bytes of memory.
+    pub fn size(&self) -> usize {
+        self.v4.size() + self.v6.size()
+    }
+
     /// True if there are no VRPs: all routes are unknown.
     pub const fn is_empty(&self) -> bool {
         self.count == 0
@@ -167,6 +172,10 @@ impl<A: Address> Table<A> {
             }
         }
         validity
+    }
+
+    fn size(&self) -> usize {
+        self.prefixes.size() + size_of_val(&*self.asns) + size_of_val(&*self.max_lengths)
     }
 
     /// The maximum length for an AS below a prefix.

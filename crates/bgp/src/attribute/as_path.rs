@@ -207,3 +207,72 @@ impl fmt::Display for AsPath<'_> {
         f.write_str(&String::from_utf8_lossy(&text))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A path of segments with their types.
+    fn path(segments: &[(u8, &[u32])]) -> Vec<u8> {
+        let mut octets = Vec::new();
+        for (kind, asns) in segments {
+            octets.extend([*kind, asns.len() as u8]);
+            octets.extend(asns.iter().flat_map(|asn| asn.to_be_bytes()));
+        }
+        octets
+    }
+
+    #[test]
+    fn each_kind_of_segment_has_its_text() {
+        for (segments, text) in [
+            (&[][..], ""),
+            (&[(2, &[65_001, 65_002][..])], "65001 65002"),
+            (&[(2, &[65_001, 65_002]), (1, &[65_010, 65_011, 65_012])], "65001 65002 {65010,65011,65012}"),
+            (&[(3, &[65_100, 65_101]), (2, &[65_001])], "(65100 65101) 65001"),
+            (&[(4, &[65_100, 65_101]), (3, &[65_102]), (2, &[65_001])], "[65100,65101] (65102) 65001"),
+            (&[(2, &[65_001]), (2, &[4_200_000_001])], "65001 4200000001"),
+            (&[(1, &[65_010, 65_012])], "{65010,65012}"),
+            (&[(2, &[]), (2, &[1])], "1"),
+        ] {
+            let octets = path(segments);
+            assert_eq!(AsPath::new(&octets).to_string(), text);
+            let mut out = b"path: ".to_vec();
+            AsPath::new(&octets).write(&mut out, b'_');
+            assert_eq!(String::from_utf8(out).unwrap(), format!("path: {}", text.replace(' ', "_")));
+        }
+    }
+
+    #[test]
+    fn the_ends_of_a_path() {
+        for (segments, first, first_outside, last, origin, hops) in [
+            (&[][..], None, None, None, None, 0),
+            (&[(2, &[1, 2, 3][..])], Some(1), Some(1), Some(3), Some(3), 3),
+            (&[(2, &[1]), (1, &[2, 3])], Some(1), Some(1), Some(3), None, 2),
+            (&[(1, &[2, 3]), (2, &[4])], None, None, Some(4), Some(4), 2),
+            (&[(3, &[7, 8]), (2, &[1, 2])], Some(7), Some(1), Some(2), Some(2), 2),
+            (&[(4, &[7, 8]), (3, &[9]), (2, &[1])], None, Some(1), Some(1), Some(1), 1),
+            (&[(2, &[1]), (3, &[7])], Some(1), Some(1), Some(7), Some(1), 1),
+            (&[(3, &[7])], Some(7), None, Some(7), None, 0),
+        ] {
+            let octets = path(segments);
+            let path = AsPath::new(&octets);
+            let asn = |number: Option<u32>| number.map(Asn);
+            assert_eq!((path.first_asn(false), path.first_asn(true)), (asn(first), asn(first_outside)), "{path}");
+            assert_eq!(
+                (path.last_asn(), path.origin_asn(), path.hops()),
+                (asn(last), asn(origin), hops),
+                "{path}"
+            );
+            assert_eq!(path.is_empty(), segments.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_path_ends_before_a_segment_that_is_cut() {
+        let octets = path(&[(2, &[1, 2]), (2, &[3, 4])]);
+        for cut in 10..octets.len() {
+            assert_eq!(AsPath::new(&octets[..cut]).to_string(), "1 2");
+        }
+        assert_eq!(AsPath::new(&octets[..9]).segments().count(), 0);
+    }
+}

@@ -1,17 +1,25 @@
 //! Attributes that are made, not received.
 
 use super::{AttributeSet, Code, Flags, Origin, SegmentType};
-use crate::update::canonical;
+use crate::update::canonical::Scratch;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use wire::{Asn, Community, ExtendedCommunity, LargeCommunity};
 
 /// The attributes of a route in canonical form, and what writes them. An attribute that is added again replaces the first.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct AttributeSetBuf {
     values: BTreeMap<Code, (Flags, Vec<u8>)>,
     octets: Vec<u8>,
 }
+
+impl PartialEq for AttributeSetBuf {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_set() == other.as_set()
+    }
+}
+
+impl Eq for AttributeSetBuf {}
 
 impl AttributeSetBuf {
     /// No attributes.
@@ -51,15 +59,7 @@ impl AttributeSetBuf {
         self.octets.clear();
         for (code, (flags, value)) in &self.values {
             // The value was cut to what fits.
-            _ = match *code {
-                Code::COMMUNITIES => {
-                    canonical::put_sorted::<4>(&mut self.octets, &mut Vec::new(), *flags, *code, value)
-                }
-                Code::LARGE_COMMUNITIES => {
-                    canonical::put_sorted::<12>(&mut self.octets, &mut Vec::new(), *flags, *code, value)
-                }
-                code => canonical::put(&mut self.octets, *flags, code, value),
-            };
+            _ = Scratch::default().put(&mut self.octets, *flags, *code, value);
         }
     }
 
@@ -178,5 +178,57 @@ impl AttributeSetBuf {
     #[must_use]
     pub fn otc(self, asn: Asn) -> Self {
         self.attribute(Flags::OPTIONAL_TRANSITIVE, Code::ONLY_TO_CUSTOMER, &asn.0.to_be_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let large = LargeCommunity { global: Asn(65_536), local1: 1, local2: 2 };
+        let extended = ExtendedCommunity([0, 2, 0, 1, 0, 0, 0, 7]);
+        let buf = AttributeSetBuf::new()
+            .otc(Asn(65_001))
+            .large_communities(&[large, large])
+            .aigp(u64::MAX)
+            .extended_communities(&[extended])
+            .cluster_list(&[Ipv4Addr::LOCALHOST])
+            .originator_id(Ipv4Addr::new(10, 0, 0, 1))
+            .communities(&[Community(2), Community(1), Community(2)])
+            .aggregator(Asn(65_536), Ipv4Addr::LOCALHOST)
+            .atomic_aggregate()
+            .local_pref(100)
+            .med(7)
+            .next_hops("2001:db8::1".parse().unwrap(), "fe80::1".parse().unwrap())
+            .as_path(&[Asn(1), Asn(2)])
+            .origin(Origin::Egp);
+        let set = buf.as_set();
+        assert!(set.iter().is_sorted_by_key(|attribute| attribute.code));
+        assert_eq!((set.origin(), set.as_path().to_string()), (Some(Origin::Egp), "1 2".into()));
+        assert_eq!(
+            (set.next_hop(), set.link_local_next_hop()),
+            ("2001:db8::1".parse().ok(), "fe80::1".parse().ok())
+        );
+        assert_eq!((set.med(), set.local_pref(), set.is_atomic_aggregate()), (Some(7), Some(100), true));
+        assert_eq!(set.aggregator(), Some((Asn(65_536), Ipv4Addr::LOCALHOST)));
+        assert_eq!(set.communities().collect::<Vec<_>>(), [Community(1), Community(2)]);
+        assert_eq!(set.extended_communities().collect::<Vec<_>>(), [extended]);
+        assert_eq!(set.large_communities().collect::<Vec<_>>(), [large]);
+        assert_eq!(set.originator_id(), Some(Ipv4Addr::new(10, 0, 0, 1)));
+        assert_eq!(set.cluster_list().collect::<Vec<_>>(), [Ipv4Addr::LOCALHOST]);
+        assert_eq!((set.aigp(), set.otc()), (Some(u64::MAX), Some(Asn(65_001))));
+        assert_eq!(AttributeSetBuf::of(set), buf);
+        let without = buf.without(Code::MULTI_EXIT_DISC).med(8).without(Code::ORIGIN);
+        assert_eq!((without.as_set().med(), without.as_set().origin()), (Some(8), None));
+    }
+
+    #[test]
+    fn long_paths_have_several_segments() {
+        let asns = vec![Asn(1); 600];
+        let buf = AttributeSetBuf::new().as_path(&asns);
+        let counts: Vec<_> = buf.as_set().as_path().segments().map(|segment| segment.len()).collect();
+        assert_eq!(counts, [255, 255, 90]);
     }
 }

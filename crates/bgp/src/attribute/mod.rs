@@ -12,8 +12,9 @@
 //! - MP_REACH_NLRI and MP_UNREACH_NLRI are left out. NEXT_HOP contains the next hop of the route in any family: 4
 //!   octets, 16, or 32 if a link-local address follows the global one. Route distinguishers of next hops are removed. It is
 //!   missing where a family needs no next hop.
-//! - Communities and large communities are sorted, each once. Other values, and attributes that this crate does not
-//!   know, are as received.
+//! - Adjacent sequences of AS_PATH are joined, as far as a segment can count. The members of its sets, and communities of all kinds,
+//!   are sorted, each once, as their order has no meaning. Other values, and attributes that this crate does not know, are as
+//!   received.
 
 pub mod any;
 mod as_path;

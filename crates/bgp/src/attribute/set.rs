@@ -142,12 +142,12 @@ impl<'a> AttributeSet<'a> {
         self.chunks(Code::COMMUNITIES).map(|octets| Community(u32::from_be_bytes(*octets)))
     }
 
-    /// Extended communities, in the order received.
+    /// Extended communities, sorted.
     pub fn extended_communities(self) -> impl ExactSizeIterator<Item = ExtendedCommunity> + Clone + 'a {
         self.chunks(Code::EXTENDED_COMMUNITIES).map(|octets| ExtendedCommunity(*octets))
     }
 
-    /// Extended communities with an IPv6 address (RFC 5701), in the order received.
+    /// Extended communities with an IPv6 address (RFC 5701), sorted.
     pub fn ipv6_extended_communities(self) -> impl ExactSizeIterator<Item = [u8; 20]> + Clone + 'a {
         self.chunks(Code::IPV6_EXTENDED_COMMUNITIES).copied()
     }

@@ -117,23 +117,32 @@ impl Format {
 
     /// Checks that the field consists of whole NLRI.
     pub(crate) fn check(self, mut r: Reader<'_>) -> Result<(), Malformed> {
-        if let Layout::Prefix(family) = self.layout {
-            // Most routes: only the lengths matter.
-            while !r.is_empty() {
-                if self.add_path {
-                    r.array::<4>()?;
+        // For most routes only the lengths matter: bits before the prefix, and those of an address.
+        let (before, family) = match self.layout {
+            Layout::Prefix(family) => (0, family),
+            Layout::Labelled(family) if !self.label_stacks => (24, family),
+            Layout::Vpn(family) if !self.label_stacks => (24 + 64, family),
+            Layout::VpnWithoutLabels(family) => (64, family),
+            _ => {
+                while !r.is_empty() {
+                    self.read(&mut r)?;
                 }
-                let at = r.at();
-                let bits = r.u8()?;
-                if bits > family.width() {
+                return Ok(());
+            }
+        };
+        while !r.is_empty() {
+            if self.add_path {
+                r.array::<4>()?;
+            }
+            let at = r.at();
+            let bits = r.u8()?;
+            match bits.checked_sub(before) {
+                None => return Err(Malformed { reason: Reason::NlriLength, at }),
+                Some(length) if length > family.width() => {
                     return Err(Malformed { reason: Reason::PrefixLength, at });
                 }
-                r.take(usize::from(bits.div_ceil(8)))?;
-            }
-            return Ok(());
-        }
-        while !r.is_empty() {
-            self.read(&mut r)?;
+                Some(_) => r.take(usize::from(bits.div_ceil(8)))?,
+            };
         }
         Ok(())
     }
@@ -157,23 +166,26 @@ impl Format {
     fn labelled<'a>(self, r: &mut Reader<'a>) -> Result<Nlri<'a>, Malformed> {
         let at = r.at();
         let bits = r.u8()?;
-        let mut r = r.within(usize::from(bits.div_ceil(8)))?;
-        // From here on the length is known to be there, but may be too small for what the family requires.
+        let mut inside = *r;
+        r.take(usize::from(bits.div_ceil(8)))?;
+        // The octets of the length are there, but may be too few for what the family requires. What is read beyond them makes
+        // the rest negative.
         let short = Malformed { reason: Reason::NlriLength, at };
         let labels = match self.layout {
             Layout::VpnWithoutLabels(_) => Labels::default(),
-            _ => labels(&mut r, self.label_stacks).ok_or(short)?,
+            _ => labels(&mut inside, self.label_stacks).ok_or(short)?,
         };
-        let used = labels.as_bytes().len() * 8;
-        let (rd, used, family) = match self.layout {
+        let mut used = labels.as_bytes().len() * 8;
+        let (rd, family) = match self.layout {
             Layout::Vpn(family) | Layout::VpnWithoutLabels(family) => {
-                (Some(RouteDistinguisher(r.array().map_err(|_| short)?)), used + 64, family)
+                used += 64;
+                (Some(RouteDistinguisher(inside.array().map_err(|_| short)?)), family)
             }
-            Layout::Labelled(Family::V6) => (None, used, Family::V6),
-            _ => (None, used, Family::V4),
+            Layout::Labelled(family) | Layout::Prefix(family) => (None, family),
+            _ => return Err(short),
         };
-        let left = usize::from(bits).checked_sub(used).and_then(|left| u8::try_from(left).ok()).ok_or(short)?;
-        let prefix = prefix(&mut r, family, left, at)?;
+        let left = bits.checked_sub(u8::try_from(used).map_err(|_| short)?).ok_or(short)?;
+        let prefix = prefix(&mut inside, family, left, at)?;
         Ok(match rd {
             Some(rd) => Nlri::Vpn { rd, labels, prefix },
             None => Nlri::Labelled { labels, prefix },
@@ -207,13 +219,19 @@ fn labels<'a>(r: &mut Reader<'a>, is_stack: bool) -> Option<Labels<'a>> {
 /// Reads the octets of a prefix whose length was read at the offset `at`.
 #[inline]
 fn prefix(r: &mut Reader<'_>, family: Family, bits: u8, at: usize) -> Result<Prefix, Malformed> {
+    let following = r.rest();
     let octets = r.take(usize::from(bits.div_ceil(8)))?;
-    let too_long = Malformed { reason: Reason::PrefixLength, at };
+    // An address can be read in one piece if enough octets follow, as all bits after the prefix are cleared.
     let address = match family {
-        Family::V4 => Ipv4Addr::from(padded::<4>(octets).ok_or(too_long)?).into(),
-        Family::V6 => Ipv6Addr::from(padded::<16>(octets).ok_or(too_long)?).into(),
+        Family::V4 => {
+            following.first_chunk().copied().or_else(|| padded(octets)).map(|v4| Ipv4Addr::from(v4).into())
+        }
+        Family::V6 => {
+            following.first_chunk().copied().or_else(|| padded(octets)).map(|v6| Ipv6Addr::from(v6).into())
+        }
     };
-    Prefix::new(address, bits).ok_or(too_long)
+    let prefix = address.and_then(|address| Prefix::new(address, bits));
+    prefix.ok_or(Malformed { reason: Reason::PrefixLength, at })
 }
 
 /// The octets, with zeros after them; `None` if there are too many.

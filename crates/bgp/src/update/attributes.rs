@@ -2,6 +2,7 @@
 
 use super::{Outcome, Peering, Reason, Session};
 use crate::attribute::{Attributes, Code, Flags, Origin, SegmentType};
+use crate::tlv::{Header, Tlvs};
 use wire::{Reader, Truncated};
 
 /// What is wrong, and what is done about it.
@@ -46,6 +47,11 @@ pub(crate) const fn category(code: Code) -> Option<Flags> {
 
 /// Checks an attribute other than MP_REACH_NLRI and MP_UNREACH_NLRI, of which the message has the first occurrence.
 pub(crate) fn check(flags: Flags, code: Code, value: &[u8], session: &Session) -> Verdict {
+    let is_internal_only =
+        matches!(code, Code::LOCAL_PREF | Code::ORIGINATOR_ID | Code::CLUSTER_LIST | Code::AIGP);
+    if is_internal_only && session.peering == Some(Peering::External) {
+        return Err((Reason::FromExternalPeer, DISCARD));
+    }
     if let Some(expected) = category(code)
         && flags.category() != expected
     {
@@ -58,9 +64,7 @@ pub(crate) fn check(flags: Flags, code: Code, value: &[u8], session: &Session) -
         };
         return Err((Reason::AttributeFlags, outcome));
     }
-    let is_external = session.peering == Some(Peering::External);
     let require = |is_good: bool, reason, outcome| if is_good { Ok(()) } else { Err((reason, outcome)) };
-    let internal_only = || require(!is_external, Reason::FromExternalPeer, DISCARD);
     let list = |size, reason| require(!value.is_empty() && value.len().is_multiple_of(size), reason, WITHDRAW);
     match code {
         Code::ORIGIN => match *value {
@@ -70,10 +74,7 @@ pub(crate) fn check(flags: Flags, code: Code, value: &[u8], session: &Session) -
         Code::AS_PATH => as_path(value, if session.asn4 { 4 } else { 2 }).map_err(|reason| (reason, WITHDRAW)),
         Code::NEXT_HOP => require(value.len() == 4, Reason::NextHopLength, WITHDRAW),
         Code::MULTI_EXIT_DISC => require(value.len() == 4, Reason::MedLength, WITHDRAW),
-        Code::LOCAL_PREF => {
-            internal_only()?;
-            require(value.len() == 4, Reason::LocalPrefLength, WITHDRAW)
-        }
+        Code::LOCAL_PREF => require(value.len() == 4, Reason::LocalPrefLength, WITHDRAW),
         Code::ATOMIC_AGGREGATE => require(value.is_empty(), Reason::AtomicAggregateLength, DISCARD),
         Code::AGGREGATOR => {
             let asn = if session.asn4 { 4 } else { 2 };
@@ -82,14 +83,8 @@ pub(crate) fn check(flags: Flags, code: Code, value: &[u8], session: &Session) -
             require(!is_zero, Reason::AggregatorZero, DISCARD)
         }
         Code::COMMUNITIES => list(4, Reason::CommunitiesLength),
-        Code::ORIGINATOR_ID => {
-            internal_only()?;
-            require(value.len() == 4, Reason::OriginatorIdLength, WITHDRAW)
-        }
-        Code::CLUSTER_LIST => {
-            internal_only()?;
-            list(4, Reason::ClusterListLength)
-        }
+        Code::ORIGINATOR_ID => require(value.len() == 4, Reason::OriginatorIdLength, WITHDRAW),
+        Code::CLUSTER_LIST => list(4, Reason::ClusterListLength),
         Code::EXTENDED_COMMUNITIES => list(8, Reason::ExtendedCommunitiesLength),
         Code::AS4_PATH => {
             require(!session.asn4, Reason::As4FromNewSpeaker, DISCARD)?;
@@ -101,11 +96,15 @@ pub(crate) fn check(flags: Flags, code: Code, value: &[u8], session: &Session) -
             require(value.len() == 8 && !value.starts_with(&[0; 4]), Reason::As4Aggregator, DISCARD)
         }
         Code::IPV6_EXTENDED_COMMUNITIES => list(20, Reason::Ipv6ExtendedCommunitiesLength),
-        Code::AIGP => {
-            internal_only()?;
-            require(is_aigp(value), Reason::Aigp, DISCARD)
-        }
+        Code::AIGP => require(is_aigp(value), Reason::Aigp, DISCARD),
         Code::LARGE_COMMUNITIES => list(12, Reason::LargeCommunitiesLength),
+        Code::PMSI_TUNNEL => require(value.len() >= 5, Reason::PmsiTunnel, WITHDRAW),
+        Code::TUNNEL_ENCAPSULATION => {
+            let is_good = !value.is_empty() && are_tunnels(value);
+            require(is_good, Reason::TunnelEncapsulation, WITHDRAW)
+        }
+        Code::LINK_STATE => require(Tlvs::of(value, Header::Wide).check().is_ok(), Reason::LinkState, DISCARD),
+        Code::PREFIX_SID => prefix_sid(value),
         Code::ATTR_SET => {
             let attributes = value.split_at_checked(4).map(|(_, attributes)| attributes);
             require(attributes.is_some_and(are_whole), Reason::AttrSet, WITHDRAW)
@@ -143,6 +142,58 @@ fn as_path(value: &[u8], size: usize) -> Result<(), Reason> {
     Ok(())
 }
 
+/// True for whole TLVs of tunnels with whole sub-TLVs (RFC 9012 section 13).
+fn are_tunnels(value: &[u8]) -> bool {
+    Tlvs::of(value, Header::Wide)
+        .all(|tunnel| tunnel.is_ok_and(|tunnel| Tlvs::of(tunnel.value, Header::Split).check().is_ok()))
+}
+
+/// Checks the TLVs of a prefix SID (RFC 8669 section 6). A malformed SRv6 service makes withdrawals (RFC 9252 section 7), as the
+/// routes cannot be used without it.
+fn prefix_sid(value: &[u8]) -> Verdict {
+    let mut r = Reader::new(value);
+    let mut verdict = if r.is_empty() { Err((Reason::PrefixSid, DISCARD)) } else { Ok(()) };
+    while !r.is_empty() {
+        let (Ok(kind), Ok(len)) = (r.u8(), r.u16()) else { return Err((Reason::PrefixSid, DISCARD)) };
+        let value = r.take(len.into());
+        let is_srv6 = matches!(kind, SRV6_L3_SERVICE | SRV6_L2_SERVICE);
+        let is_good = value.is_ok_and(|value| match kind {
+            LABEL_INDEX => len == 7,
+            ORIGINATOR_SRGB => len >= 8 && (len - 2).is_multiple_of(6),
+            _ if is_srv6 => is_srv6_service(value),
+            _ => true,
+        });
+        match (is_good, is_srv6) {
+            (true, _) => {}
+            (false, true) => return Err((Reason::Srv6Service, WITHDRAW)),
+            (false, false) => verdict = Err((Reason::PrefixSid, DISCARD)),
+        }
+        if value.is_err() {
+            break;
+        }
+    }
+    verdict
+}
+
+/// Types of TLVs of a prefix SID (RFC 8669 section 3, RFC 9252 section 2).
+const LABEL_INDEX: u8 = 1;
+const ORIGINATOR_SRGB: u8 = 3;
+const SRV6_L3_SERVICE: u8 = 5;
+const SRV6_L2_SERVICE: u8 = 6;
+
+/// True for a reserved octet and whole sub-TLVs, of which those with a SID have all fields and whole TLVs after them (RFC 9252
+/// section 7).
+fn is_srv6_service(value: &[u8]) -> bool {
+    const SID_INFORMATION: u16 = 1;
+    let Some((_, sub_tlvs)) = value.split_first() else { return false };
+    Tlvs::of(sub_tlvs, Header::Octet).all(|tlv| {
+        tlv.is_ok_and(|tlv| {
+            let after_fields = tlv.value.get(21..).map(|octets| Tlvs::of(octets, Header::Octet).check());
+            tlv.code != SID_INFORMATION || after_fields.is_some_and(|tlvs| tlvs.is_ok())
+        })
+    })
+}
+
 /// True if the octets are whole attributes.
 fn are_whole(octets: &[u8]) -> bool {
     let mut attributes = Attributes::new(octets);
@@ -150,15 +201,17 @@ fn are_whole(octets: &[u8]) -> bool {
     attributes.is_at_end()
 }
 
-/// True for whole TLVs, of which the first one of type 1 has the length of a metric (RFC 7311 section 3).
+/// True for whole TLVs, whose length counts the three octets before it, and which have eight octets if they have the type of a
+/// metric (RFC 7311 section 3).
 fn is_aigp(value: &[u8]) -> bool {
+    const METRIC: u8 = 1;
     let mut r = Reader::new(value);
-    let mut tlv = || -> Option<()> {
-        let (kind, len) = (r.u8().ok()?, r.u16().ok()?);
-        r.take(usize::from(len).checked_sub(3)?).ok()?;
-        (kind != 1 || len == 11).then_some(())?;
-        (!r.is_empty()).then_some(())
-    };
-    while tlv().is_some() {}
-    r.is_empty() && !value.is_empty()
+    while !r.is_empty() {
+        let (Ok(kind), Ok(len)) = (r.u8(), r.u16()) else { return false };
+        let Some(Ok(value)) = usize::from(len).checked_sub(3).map(|len| r.take(len)) else { return false };
+        if kind == METRIC && value.len() != 8 {
+            return false;
+        }
+    }
+    !value.is_empty()
 }

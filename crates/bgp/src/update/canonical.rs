@@ -1,6 +1,6 @@
 //! Writes the attributes of a message in canonical form.
 
-use crate::attribute::{AsPath, Code, Flags, Segment, SegmentType};
+use crate::attribute::{AsPath, Code, Flags, SegmentType};
 use wire::{Asn, Reader};
 
 /// Appends an attribute, with a length of two octets only if needed. `None` if the value is too long for that.
@@ -27,8 +27,62 @@ fn header(out: &mut Vec<u8>, flags: Flags, code: Code, len: usize) -> Option<()>
     Some(())
 }
 
-/// Appends an attribute whose value is a list of items of `N` octets, sorted and each once.
-pub(crate) fn put_sorted<const N: usize>(
+/// Buffers for what is sorted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Scratch {
+    path: Vec<u8>,
+    members: Vec<u32>,
+    communities: Vec<[u8; 4]>,
+    extended: Vec<[u8; 8]>,
+    large: Vec<[u8; 12]>,
+    ipv6: Vec<[u8; 20]>,
+}
+
+impl Scratch {
+    /// Appends an attribute in canonical form, whose AS numbers have four octets. `None` if the value is too long.
+    #[inline]
+    pub(crate) fn put(&mut self, out: &mut Vec<u8>, flags: Flags, code: Code, value: &[u8]) -> Option<()> {
+        match code {
+            Code::AS_PATH => self.put_as_path(out, flags, value),
+            Code::COMMUNITIES => put_sorted(out, &mut self.communities, flags, code, value),
+            Code::EXTENDED_COMMUNITIES => put_sorted(out, &mut self.extended, flags, code, value),
+            Code::IPV6_EXTENDED_COMMUNITIES => put_sorted(out, &mut self.ipv6, flags, code, value),
+            Code::LARGE_COMMUNITIES => put_sorted(out, &mut self.large, flags, code, value),
+            _ => put(out, flags, code, value),
+        }
+    }
+
+    /// Appends AS_PATH: adjacent sequences of one type joined as far as a segment can count, the members of sets sorted, each once.
+    fn put_as_path(&mut self, out: &mut Vec<u8>, flags: Flags, value: &[u8]) -> Option<()> {
+        if is_canonical(AsPath::new(value)) {
+            return put(out, flags, Code::AS_PATH, value);
+        }
+        let mut path = PathWriter::new(self);
+        for segment in AsPath::new(value).segments() {
+            path.segment(segment.kind, segment.asns().map(|asn| asn.0));
+        }
+        put(out, flags, Code::AS_PATH, &self.path)
+    }
+
+    /// Appends AS_PATH, made from one whose numbers have two octets. `None` if it is too long.
+    pub(crate) fn put_wide_as_path(
+        &mut self,
+        out: &mut Vec<u8>,
+        flags: Flags,
+        value: &[u8],
+        as4: Option<AsPath<'_>>,
+    ) -> Option<()> {
+        let mut path = PathWriter::new(self);
+        match as4.and_then(|as4| Some((as4, hops(value).checked_sub(as4.hops())?))) {
+            Some((as4, leading)) => path.merge(value, leading, as4),
+            None => narrow_segments(value).for_each(|(kind, numbers)| path.segment(kind, wide(numbers))),
+        }
+        put(out, flags, Code::AS_PATH, &self.path)
+    }
+}
+
+/// Appends an attribute whose value is a list of items of `N` octets, sorted and each once. A rest is dropped.
+fn put_sorted<const N: usize>(
     out: &mut Vec<u8>,
     scratch: &mut Vec<[u8; N]>,
     flags: Flags,
@@ -37,7 +91,7 @@ pub(crate) fn put_sorted<const N: usize>(
 ) -> Option<()> {
     let items = value.as_chunks::<N>().0;
     if items.is_sorted_by(|a, b| a < b) {
-        return put(out, flags, code, value);
+        return put(out, flags, code, items.as_flattened());
     }
     scratch.clear();
     scratch.extend_from_slice(items);
@@ -72,25 +126,22 @@ impl<'a> As4<'a> {
     }
 }
 
-/// Appends AS_PATH with numbers of four octets, made from numbers of two. `scratch` is overwritten. `None` if it is too long.
-pub(crate) fn put_wide_as_path(
-    out: &mut Vec<u8>,
-    scratch: &mut Vec<u8>,
-    flags: Flags,
-    value: &[u8],
-    as4: Option<AsPath<'_>>,
-) -> Option<()> {
-    let mut path = PathWriter { octets: scratch, sequence: None };
-    path.octets.clear();
-    match as4.and_then(|as4| Some((as4, hops(value).checked_sub(as4.hops())?))) {
-        Some((as4, leading)) => path.merge(value, leading, as4),
-        None => {
-            for (kind, numbers) in narrow_segments(value) {
-                path.segment(kind, numbers.iter().map(|number| u16::from_be_bytes(*number).into()));
-            }
-        }
-    }
-    put(out, flags, Code::AS_PATH, path.octets)
+/// True for a path in canonical form.
+fn is_canonical(path: AsPath<'_>) -> bool {
+    // The type of the segment before, if it is a sequence with room for more.
+    let mut open = None;
+    path.segments().all(|segment| {
+        let has_room = segment.kind.is_sequence() && segment.len() < MAX_SEGMENT;
+        let before = std::mem::replace(&mut open, has_room.then_some(segment.kind));
+        before != Some(segment.kind) && (segment.kind.is_sequence() || segment.asns().is_sorted_by(|a, b| a < b))
+    })
+}
+
+/// Numbers that a segment can count.
+const MAX_SEGMENT: usize = u8::MAX as usize;
+
+fn wide(numbers: &[[u8; 2]]) -> impl ExactSizeIterator<Item = u32> {
+    numbers.iter().map(|number| u16::from_be_bytes(*number).into())
 }
 
 /// Segments with AS numbers of two octets.
@@ -115,20 +166,61 @@ fn counted(kind: SegmentType, len: usize) -> usize {
     }
 }
 
+/// A path in canonical form.
 struct PathWriter<'a> {
     octets: &'a mut Vec<u8>,
-    /// Where the last segment begins, if it is a sequence.
-    sequence: Option<usize>,
+    members: &'a mut Vec<u32>,
+    /// The last segment, if it is a sequence: its type, and where its count is.
+    sequence: Option<(SegmentType, usize)>,
 }
 
-impl PathWriter<'_> {
+impl<'a> PathWriter<'a> {
+    fn new(Scratch { path, members, .. }: &'a mut Scratch) -> Self {
+        path.clear();
+        Self { octets: path, members, sequence: None }
+    }
+
     /// Appends a segment of at most 255 numbers.
     fn segment(&mut self, kind: SegmentType, asns: impl ExactSizeIterator<Item = u32>) {
-        let at = self.octets.len();
-        let count = u8::try_from(asns.len()).unwrap_or(u8::MAX);
-        self.sequence = (kind == SegmentType::AS_SEQUENCE).then_some(at);
+        if !kind.is_sequence() {
+            return self.set(kind, asns);
+        }
+        let open = self.sequence.filter(|(open, _)| *open == kind);
+        let open = open.and_then(|(_, at)| self.octets.get_mut(at));
+        let len = u8::try_from(asns.len()).unwrap_or(u8::MAX);
+        match open.map(|count| (count.checked_add(len), count)) {
+            Some((Some(sum), count)) => *count = sum,
+            Some((None, _)) => return asns.for_each(|asn| self.number(kind, asn)),
+            None => self.open(kind, len),
+        }
+        self.octets.reserve(usize::from(len) * 4);
+        asns.for_each(|asn| self.octets.extend_from_slice(&asn.to_be_bytes()));
+    }
+
+    fn open(&mut self, kind: SegmentType, count: u8) {
+        self.sequence = Some((kind, self.octets.len() + 1));
         self.octets.extend_from_slice(&[kind.0, count]);
-        asns.take(count.into()).for_each(|asn| self.octets.extend_from_slice(&asn.to_be_bytes()));
+    }
+
+    /// Appends a number to the last segment, a sequence, or to a new one if that cannot count it.
+    fn number(&mut self, kind: SegmentType, asn: u32) {
+        let count = self.sequence.and_then(|(_, at)| self.octets.get_mut(at));
+        match count.filter(|count| **count < u8::MAX) {
+            Some(count) => *count += 1,
+            None => self.open(kind, 1),
+        }
+        self.octets.extend_from_slice(&asn.to_be_bytes());
+    }
+
+    /// Appends a set of at most 255 numbers.
+    fn set(&mut self, kind: SegmentType, asns: impl Iterator<Item = u32>) {
+        self.sequence = None;
+        self.members.clear();
+        self.members.extend(asns.take(MAX_SEGMENT));
+        self.members.sort_unstable();
+        self.members.dedup();
+        self.octets.extend_from_slice(&[kind.0, u8::try_from(self.members.len()).unwrap_or(u8::MAX)]);
+        self.members.iter().for_each(|asn| self.octets.extend_from_slice(&asn.to_be_bytes()));
     }
 
     /// The leading part of the path in `value` that counts `leading`, and then `as4` (RFC 6793 section 4.2.3).
@@ -140,35 +232,17 @@ impl PathWriter<'_> {
                 SegmentType::AS_SET if leading == 0 => 0,
                 _ => numbers.len(),
             };
-            if kept == 0 {
-                break;
-            }
             leading = leading.saturating_sub(counted(kind, kept));
-            self.segment(kind, numbers.iter().take(kept).map(|number| u16::from_be_bytes(*number).into()));
-            if kept < numbers.len() {
+            let Some(kept) = numbers.get(..kept).filter(|kept| !kept.is_empty()) else { break };
+            self.segment(kind, wide(kept));
+            if kept.len() < numbers.len() {
                 break;
             }
         }
         // Segments of confederations are not valid in AS4_PATH (RFC 6793 section 6).
         for segment in as4.segments().filter(|segment| !segment.kind.is_confederation()) {
-            if !self.joins(segment) {
-                self.segment(segment.kind, segment.asns().map(|asn| asn.0));
-            }
+            self.segment(segment.kind, segment.asns().map(|asn| asn.0));
         }
-    }
-
-    /// Appends the numbers of a sequence to the one before it, if there is one with room for them.
-    fn joins(&mut self, segment: Segment<'_>) -> bool {
-        if segment.kind != SegmentType::AS_SEQUENCE {
-            return false;
-        }
-        let Some(count) = self.sequence.and_then(|at| self.octets.get_mut(at + 1)) else { return false };
-        let Some(sum) = u8::try_from(segment.len()).ok().and_then(|len| count.checked_add(len)) else {
-            return false;
-        };
-        *count = sum;
-        segment.asns().for_each(|asn| self.octets.extend_from_slice(&asn.0.to_be_bytes()));
-        true
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use bgp::notification::Notification;
+use bgp::update::Peering;
 use wire::Asn;
 
 /// Sends, shuts down, and compares what was answered.
@@ -72,7 +73,8 @@ fn add_path_is_answered_with_receive_where_the_peer_sends() {
     let mut pair = Pair::configured();
     pair.peer_sends(&hex(sent));
     let add_path = &pair.session.parameters().unwrap().add_path;
-    assert_eq!(*add_path, [(Afi::IPV4, Safi::UNICAST), (Afi::IPV6, Safi::UNICAST)]);
+    assert!(add_path.iter().eq([(Afi::IPV4, Safi::UNICAST), (Afi::IPV6, Safi::UNICAST)]));
+    assert_eq!(pair.session.parameters().unwrap().decoding().add_path, *add_path);
     answers(
         Pair::new(Config { add_path: false, ..config() }),
         sent,
@@ -118,7 +120,7 @@ fn repeated_capabilities_are_answered_once() {
     pair.peer_sends(&hex("-00350104fde9005a0a000101 18 0216 010400010001 010400010001 0506 000100010002 4600"));
     assert_eq!(pair.peer_reads(), hex("-002d0104fde9005a01020304 10 020e 010400010001 0506 000100010002 -001304"));
     let agreed = pair.session.parameters().unwrap();
-    assert_eq!((agreed.multiprotocol.len(), agreed.extended_next_hop.len()), (1, 1));
+    assert_eq!((agreed.families.iter().len(), agreed.extended_next_hop.len()), (1, 1));
     assert_eq!(agreed.capabilities().count(), 4);
 }
 
@@ -141,7 +143,7 @@ fn hundreds_of_families_are_answered_with_extended_lengths() {
     let sent = open_with(90, |w| (0..600).for_each(|afi| capability::write_multiprotocol(w, Afi(afi), Safi(1))));
     pair.peer_sends(&sent);
     let agreed = pair.session.parameters().unwrap();
-    assert_eq!(agreed.families().len(), 600);
+    assert_eq!(agreed.families.iter().len(), 600);
     assert_eq!((agreed.sent_open.len(), &*agreed.received_open), (sent.len(), &sent[..]));
 }
 
@@ -150,8 +152,22 @@ fn a_peer_without_multiprotocol_sends_ipv4_unicast() {
     let mut pair = Pair::configured();
     pair.peer_sends(&open_with(90, |_| {}));
     let agreed = pair.session.parameters().unwrap();
-    assert_eq!(agreed.families(), [(Afi::IPV4, Safi::UNICAST)]);
-    assert!(!agreed.is_internal() && !agreed.asn4);
+    assert!(agreed.families.iter().eq([(Afi::IPV4, Safi::UNICAST)]));
+    assert_eq!((agreed.peering(), agreed.asn4), (Peering::External, false));
+}
+
+#[test]
+fn several_labels_are_received_if_configured() {
+    let sent = "-00250104fde9005a0a000101 08 0206 0804 00010403";
+    let mut pair = Pair::configured();
+    pair.peer_sends(&hex(sent));
+    assert_eq!(pair.peer_reads(), hex("-001d0104fc00005a0aff000100 -001304"));
+    let mut pair = Pair::new(Config { multiple_labels: true, ..config() });
+    pair.peer_sends(&hex(sent));
+    assert_eq!(pair.peer_reads(), hex("-00250104fc00005a0aff000108 0206 0804 000104ff -001304"));
+    assert!(
+        pair.session.parameters().unwrap().decoding().multiple_labels.contains(Afi::IPV4, Safi::LABELED_UNICAST)
+    );
 }
 
 /// An unacceptable OPEN is answered with a NOTIFICATION alone.

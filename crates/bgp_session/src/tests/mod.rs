@@ -1,6 +1,7 @@
 //! Sessions with a scripted peer and a made-up clock.
 
 mod answers;
+mod observed;
 mod stream;
 mod timers;
 mod transitions;

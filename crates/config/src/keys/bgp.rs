@@ -133,24 +133,28 @@ keys! {
     BGP_DAEMON_ADD_PATH_IGNORE: bool = boolean(&["bgp_daemon_add_path_ignore"]).default("false")
         .daemons(PMBGPD.and(FLOW));
 
-    /// Maximum number of hops of an AS path that are stored.
+    /// Maximum number of hops of the AS paths that flows show; a set is one hop. AS numbers are those of the whole path.
     BGP_ASPATH_RADIUS: Option<u32> = integer(&["bgp_aspath_radius"], 1, u32::MAX as i128)
-        .daemons(PMBGPD.and(FLOW));
+        .daemons(PMBGPD.and(FLOW)).acts();
 
-    /// Stores only standard communities that contain one of these strings; a dot matches any character.
-    BGP_STDCOMM_PATTERN: Option<Vec<String>> = list(&["bgp_stdcomm_pattern"]).daemons(PMBGPD.and(FLOW));
+    /// Flows show only standard communities that match one of these patterns, in the order of the patterns.
+    ///
+    /// A pattern with a dot has the length of the community, and a dot matches any character. Others match communities that contain them.
+    /// The first 16 patterns are used.
+    BGP_STDCOMM_PATTERN: Option<Vec<String>> = list(&["bgp_stdcomm_pattern"]).daemons(PMBGPD.and(FLOW)).acts();
 
-    /// Stores only extended communities that contain one of these strings.
-    BGP_EXTCOMM_PATTERN: Option<Vec<String>> = list(&["bgp_extcomm_pattern"]).daemons(PMBGPD.and(FLOW));
+    /// Flows show only extended communities that match one of these patterns, as for `bgp_stdcomm_pattern`.
+    BGP_EXTCOMM_PATTERN: Option<Vec<String>> = list(&["bgp_extcomm_pattern"]).daemons(PMBGPD.and(FLOW)).acts();
 
-    /// Stores only large communities that contain one of these strings.
-    BGP_LRGCOMM_PATTERN: Option<Vec<String>> = list(&["bgp_lrgcomm_pattern"]).daemons(PMBGPD.and(FLOW));
+    /// Flows show only large communities that match one of these patterns, as for `bgp_stdcomm_pattern`.
+    BGP_LRGCOMM_PATTERN: Option<Vec<String>> = list(&["bgp_lrgcomm_pattern"]).daemons(PMBGPD.and(FLOW)).acts();
 
-    /// Pattern of standard communities: the first that matches supplies the peer AS and the origin AS.
-    BGP_STDCOMM_PATTERN_TO_ASN: Option<Vec<String>> = list(&["bgp_stdcomm_pattern_to_asn"]).daemons(FLOW);
+    /// Patterns of standard communities: for routes whose AS path does not tell, the first that matches, X:Y, supplies peer AS X and origin
+    /// AS Y.
+    BGP_STDCOMM_PATTERN_TO_ASN: Option<Vec<String>> = list(&["bgp_stdcomm_pattern_to_asn"]).daemons(FLOW).acts();
 
-    /// Pattern of large communities: the first that matches supplies the peer AS and the origin AS.
-    BGP_LRGCOMM_PATTERN_TO_ASN: Option<Vec<String>> = list(&["bgp_lrgcomm_pattern_to_asn"]).daemons(FLOW);
+    /// Patterns of large communities: the same with X:Y:Z.
+    BGP_LRGCOMM_PATTERN_TO_ASN: Option<Vec<String>> = list(&["bgp_lrgcomm_pattern_to_asn"]).daemons(FLOW).acts();
 
     /// Communities that mark routes to a blackhole.
     BGP_BLACKHOLE_STDCOMM_LIST: Option<Vec<String>> = list(&["bgp_blackhole_stdcomm_list"])
@@ -184,44 +188,45 @@ keys! {
         .daemons(PMBGPD.and(FLOW));
 
     /// Uses the first AS outside the confederation as the peer AS.
-    BGP_PEER_AS_SKIP_SUBAS: bool = boolean(&["bgp_peer_as_skip_subas"]).default("false").daemons(FLOW);
+    BGP_PEER_AS_SKIP_SUBAS: bool = boolean(&["bgp_peer_as_skip_subas"]).default("false").daemons(FLOW).acts();
 
     /// Source of the neighbour AS that traffic came from.
-    BGP_PEER_SRC_AS_TYPE: Option<PeerSrcAs> = words(&["bgp_peer_src_as_type"]).daemons(FLOW);
+    BGP_PEER_SRC_AS_TYPE: Option<PeerSrcAs> = words(&["bgp_peer_src_as_type"]).daemons(FLOW).acts();
 
     /// Origin of the standard communities of the traffic source.
-    BGP_SRC_STD_COMM_TYPE: Option<FromBgp> = words(&["bgp_src_std_comm_type"]).daemons(FLOW);
+    BGP_SRC_STD_COMM_TYPE: Option<FromBgp> = words(&["bgp_src_std_comm_type"]).daemons(FLOW).acts();
 
     /// Origin of the extended communities of the traffic source.
-    BGP_SRC_EXT_COMM_TYPE: Option<FromBgp> = words(&["bgp_src_ext_comm_type"]).daemons(FLOW);
+    BGP_SRC_EXT_COMM_TYPE: Option<FromBgp> = words(&["bgp_src_ext_comm_type"]).daemons(FLOW).acts();
 
     /// Origin of the large communities of the traffic source.
-    BGP_SRC_LRG_COMM_TYPE: Option<FromBgp> = words(&["bgp_src_lrg_comm_type"]).daemons(FLOW);
+    BGP_SRC_LRG_COMM_TYPE: Option<FromBgp> = words(&["bgp_src_lrg_comm_type"]).daemons(FLOW).acts();
 
     /// Origin of the AS path of the traffic source.
-    BGP_SRC_AS_PATH_TYPE: Option<FromBgp> = words(&["bgp_src_as_path_type"]).daemons(FLOW);
+    BGP_SRC_AS_PATH_TYPE: Option<FromBgp> = words(&["bgp_src_as_path_type"]).daemons(FLOW).acts();
 
     /// Origin of the RPKI validity of the traffic source.
-    BGP_SRC_ROA_TYPE: Option<FromBgp> = words(&["bgp_src_roa_type"]).daemons(FLOW);
+    BGP_SRC_ROA_TYPE: Option<FromBgp> = words(&["bgp_src_roa_type"]).daemons(FLOW).acts();
 
     /// Origin of the local preference of the traffic source.
-    BGP_SRC_LOCAL_PREF_TYPE: Option<FromMapOrBgp> = words(&["bgp_src_local_pref_type"]).daemons(FLOW);
+    BGP_SRC_LOCAL_PREF_TYPE: Option<FromMapOrBgp> = words(&["bgp_src_local_pref_type"]).daemons(FLOW).acts();
 
     /// Origin of the MED of the traffic source.
-    BGP_SRC_MED_TYPE: Option<FromMapOrBgp> = words(&["bgp_src_med_type"]).daemons(FLOW);
+    BGP_SRC_MED_TYPE: Option<FromMapOrBgp> = words(&["bgp_src_med_type"]).daemons(FLOW).acts();
 
-    /// Maximum number of times that a default route is followed to the routes of the peer at its next hop.
-    BGP_FOLLOW_DEFAULT: u32 = integer(&["bgp_follow_default"], 0, u32::MAX as i128).default("0").daemons(FLOW);
+    /// Maximum number of times that a default route is followed to the routes of the peer at its next hop, up to 20.
+    BGP_FOLLOW_DEFAULT: u32 = integer(&["bgp_follow_default"], 0, u32::MAX as i128).default("0").daemons(FLOW).acts();
 
-    /// Prefixes of next hops that are followed to the routes of the peer with that address.
-    BGP_FOLLOW_NEXTHOP: Option<Vec<String>> = list(&["bgp_follow_nexthop"]).daemons(FLOW);
+    /// Prefixes, up to 32, of next hops that are followed to the routes of the peer with that address. `peer_dst_ip` is the last next hop in
+    /// these prefixes.
+    BGP_FOLLOW_NEXTHOP: Option<Vec<String>> = list(&["bgp_follow_nexthop"]).daemons(FLOW).acts();
 
-    /// Uses the external next hop at the end of such a chain.
-    BGP_FOLLOW_NEXTHOP_EXTERNAL: bool = boolean(&["bgp_follow_nexthop_external"]).default("false").daemons(FLOW);
+    /// `peer_dst_ip` is the next hop at the end of such a chain, outside of the prefixes.
+    BGP_FOLLOW_NEXTHOP_EXTERNAL: bool = boolean(&["bgp_follow_nexthop_external"]).default("false").daemons(FLOW).acts();
 
     /// Ignores router IDs when routes are looked up.
     BGP_DISABLE_ROUTER_ID_CHECK: bool = boolean(&["bgp_disable_router_id_check"]).default("false")
-        .daemons(PMBGPD.and(FLOW));
+        .daemons(PMBGPD.and(FLOW)).acts();
 
     /// File that lists the established peers, one per line.
     BGP_NEIGHBORS_FILE: Option<PathBuf> = path(&["bgp_neighbors_file"]).daemons(PMBGPD.and(FLOW));
@@ -246,8 +251,9 @@ keys! {
     /// Password for the looking glass.
     BGP_DAEMON_LG_PASSWD: Option<String> = text(&["bgp_daemon_lg_passwd"]).daemons(PMBGPD.and(COLLECTORS));
 
-    /// Also compares the port of the session when routes are looked up.
-    TMP_BGP_LOOKUP_COMPARE_PORTS: bool = boolean(&["tmp_bgp_lookup_compare_ports"]).default("false").daemons(FLOW);
+    /// Also compared the port of the session when routes were looked up.
+    TMP_BGP_LOOKUP_COMPARE_PORTS: bool = boolean(&["tmp_bgp_lookup_compare_ports"]).default("false").daemons(FLOW)
+        .no_op("the port of a session is compared wherever bgp_agent_map names one");
 
     /// Advertises the route refresh capability to peers that advertise it.
     TMP_BGP_DAEMON_ROUTE_REFRESH: bool = boolean(&["tmp_bgp_daemon_route_refresh"]).default("false")

@@ -56,19 +56,19 @@ keys! {
         .daemons(PMBMPD.and(COLLECTORS)).usr2();
 
     /// Neighbour AS that traffic came from, by interface, MAC address or next hop.
-    BGP_PEER_SRC_AS_MAP: Option<PathBuf> = path(&["bgp_peer_src_as_map"]).daemons(FLOW).usr2();
+    BGP_PEER_SRC_AS_MAP: Option<PathBuf> = path(&["bgp_peer_src_as_map"]).daemons(FLOW).usr2().acts();
 
     /// Local preference of the route to the source, by interface, MAC address or next hop.
-    BGP_SRC_LOCAL_PREF_MAP: Option<PathBuf> = path(&["bgp_src_local_pref_map"]).daemons(FLOW).usr2();
+    BGP_SRC_LOCAL_PREF_MAP: Option<PathBuf> = path(&["bgp_src_local_pref_map"]).daemons(FLOW).usr2().acts();
 
     /// MED of the route to the source, by interface, MAC address or next hop.
-    BGP_SRC_MED_MAP: Option<PathBuf> = path(&["bgp_src_med_map"]).daemons(FLOW).usr2();
+    BGP_SRC_MED_MAP: Option<PathBuf> = path(&["bgp_src_med_map"]).daemons(FLOW).usr2().acts();
 
     /// Maps exporters to the BGP or BMP peers whose routes apply to them.
-    BGP_AGENT_MAP: Option<PathBuf> = path(&["bgp_agent_map", "bmp_agent_map"]).daemons(FLOW).usr2();
+    BGP_AGENT_MAP: Option<PathBuf> = path(&["bgp_agent_map", "bmp_agent_map"]).daemons(FLOW).usr2().acts();
 
-    /// Addresses that replace BGP next hops, such as tunnel endpoints.
-    BGP_PEER_DST_IP_MAP: Option<PathBuf> = path(&["bgp_peer_dst_ip_map"]).daemons(FLOW).usr2();
+    /// Next hops of flows, such as ends of tunnels, that stand for next hops of routes where several paths are known (ADD-PATH).
+    BGP_PEER_DST_IP_MAP: Option<PathBuf> = path(&["bgp_peer_dst_ip_map"]).daemons(FLOW).usr2().acts();
 
     /// Pairs of peers between which BGP sessions are forwarded.
     BGP_DAEMON_XCONNECT_MAP: Option<PathBuf> = path(&["bgp_daemon_xconnect_map"]).daemons(PMBGPD).usr2()

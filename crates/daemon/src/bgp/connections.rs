@@ -55,9 +55,8 @@ impl Connections {
     /// The connection of a peer; with `port`, only one from the same port.
     pub(super) fn of(&self, peer: SocketAddr, port: bool) -> Option<Rc<Connection>> {
         let open = self.open.borrow();
-        let is_same = |other: &&Rc<Connection>| {
-            other.peer.ip() == peer.ip() && (!port || other.peer.port() == peer.port())
-        };
+        let is_same =
+            |other: &&Rc<Connection>| other.peer.ip() == peer.ip() && (!port || other.peer.port() == peer.port());
         open.values().find(is_same).cloned()
     }
 
@@ -87,7 +86,8 @@ impl Entry<'_> {
     /// Takes a router ID for this connection; false if another connection has it.
     pub(super) fn take_router_id(&self, id: Ipv4Addr) -> bool {
         let open = self.connections.open.borrow();
-        let is_taken = open.iter().any(|(number, other)| *number != self.number && other.router_id.get() == Some(id));
+        let is_taken =
+            open.iter().any(|(number, other)| *number != self.number && other.router_id.get() == Some(id));
         if !is_taken {
             self.connection.router_id.set(Some(id));
         }

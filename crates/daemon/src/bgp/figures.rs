@@ -1,6 +1,8 @@
 //! Figures of the BGP daemon, for metrics and statistics. Sessions count; other threads read.
 
 use super::admission::Rejection;
+use bgp::update::{Outcome, Reason};
+use rib::Refused;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A counter or gauge.
@@ -59,8 +61,42 @@ impl Ending {
     }
 }
 
+/// What was done about an error in an UPDATE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ErrorOutcome {
+    /// An attribute was discarded.
+    AttributeDiscarded,
+    /// Routes were treated as withdrawn.
+    TreatedAsWithdraw,
+    /// The session was reset.
+    SessionReset,
+}
+
+impl ErrorOutcome {
+    /// All of them, in the order of their counters.
+    const ALL: [Self; 3] = [Self::AttributeDiscarded, Self::TreatedAsWithdraw, Self::SessionReset];
+
+    /// The value of the metric's label.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::AttributeDiscarded => Outcome::AttributeDiscarded.name(),
+            Self::TreatedAsWithdraw => Outcome::TreatedAsWithdraw.name(),
+            Self::SessionReset => "session_reset",
+        }
+    }
+}
+
+impl From<Outcome> for ErrorOutcome {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::AttributeDiscarded => Self::AttributeDiscarded,
+            Outcome::TreatedAsWithdraw => Self::TreatedAsWithdraw,
+        }
+    }
+}
+
 /// The figures of all sessions.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Figures {
     pub(super) accepted: Figure,
     rejected: [Figure; Rejection::ALL.len()],
@@ -68,8 +104,25 @@ pub(super) struct Figures {
     closed: [Figure; Ending::ALL.len()],
     messages: [Figure; MESSAGE_TYPES.len()],
     pub(super) bytes: Figure,
+    /// By outcome, then by reason.
+    errors: [Box<[Figure]>; ErrorOutcome::ALL.len()],
     /// Routes beyond the bound of a peer, and beyond the bound of all.
     pub(super) dropped: [Figure; 2],
+}
+
+impl Default for Figures {
+    fn default() -> Self {
+        Self {
+            accepted: Figure::default(),
+            rejected: Default::default(),
+            sessions: Figure::default(),
+            closed: Default::default(),
+            messages: Default::default(),
+            bytes: Figure::default(),
+            errors: ErrorOutcome::ALL.map(|_| Reason::ALL.iter().map(|_| Figure::default()).collect()),
+            dropped: Default::default(),
+        }
+    }
 }
 
 impl Figures {
@@ -85,11 +138,40 @@ impl Figures {
         }
     }
 
-    /// Counts a message by its type code.
-    pub(super) fn message(&self, code: u8) {
+    /// Counts messages by their type code.
+    pub(super) fn messages_of(&self, code: u8, more: u64) {
         if let Some(figure) = self.messages.get(usize::from(code.wrapping_sub(1))) {
+            figure.add(more);
+        }
+    }
+
+    /// Counts an error in an UPDATE.
+    pub(super) fn error(&self, reason: Reason, outcome: ErrorOutcome) {
+        let position = Reason::ALL.iter().position(|other| *other == reason);
+        if let Some(figure) = position.and_then(|at| self.errors.get(outcome as usize)?.get(at)) {
             figure.add(1);
         }
+    }
+
+    /// Counts a route that was not stored.
+    pub(super) fn drop_route(&self, why: Refused) {
+        let figure = match why {
+            Refused::PeerFull | Refused::TooManyPaths | Refused::UnknownPeer => 0,
+            Refused::Full | Refused::WrongTable | Refused::UnknownAttributes => 1,
+        };
+        if let Some(figure) = self.dropped.get(figure) {
+            figure.add(1);
+        }
+    }
+
+    /// Errors in UPDATEs by reason and by what was done, as far as there were any.
+    pub(super) fn errors(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+        let of_outcome = |(outcome, figures): (ErrorOutcome, &[Figure])| -> Vec<_> {
+            let counts = Reason::ALL.iter().zip(figures).map(|(reason, figure)| (reason.name(), figure.get()));
+            counts.filter(|(_, count)| *count > 0).map(|(reason, count)| (reason, outcome.name(), count)).collect()
+        };
+        let figures = ErrorOutcome::ALL.into_iter().zip(self.errors.iter().map(AsRef::as_ref));
+        figures.flat_map(of_outcome).collect::<Vec<_>>().into_iter()
     }
 
     /// Rejected connections by reason.

@@ -1,90 +1,100 @@
-//! The listener of pmbgpd, on which BGP will be implemented.
+//! BGP: sessions with peers, their routes, and what is written about them.
 //!
-//! BGP itself is not implemented yet. Connections are accepted from allowed peers (`bgp_daemon_allow_file`), at most
-//! `bgp_daemon_max_peers` at a time and each for [`PATIENCE`] at most; received data is discarded. Nothing is sent. One thread
-//! does all of that.
+//! | module | what it is |
+//! |---|---|
+//! | [`settings`] | the configuration |
+//! | [`service`] | the thread: it accepts connections |
+//! | [`admission`], [`connections`] | which connections become sessions |
+//! | [`connection`] | one connection |
+//! | [`collector`] | routes to the RIB, events to the log |
+//! | [`messages`] | the message log |
+//! | [`peers`] | the peers, for other threads |
+//! | [`neighbors`] | `bgp_neighbors_file` |
+//! | [`xconnect`] | forwarding of sessions |
+//! | [`savefile`], [`observed`] | sessions of a capture file |
+//! | [`figures`] | counters |
 
-use crate::allow;
+mod admission;
+mod collector;
+mod connection;
+mod connections;
+mod figures;
+mod messages;
+mod neighbors;
+mod observed;
+mod peers;
+mod savefile;
+mod service;
+mod settings;
+mod xconnect;
+
+use crate::host::describe;
 use crate::host::part::{Commit, Kind, Part, Prepare, Reading, Services};
-use crate::host::{blame, describe};
-use capture::allow::AllowList;
-use config::keys::{bgp, maps};
+use collector::{Collector, Tables};
+use config::Diagnostics;
+use config::keys::bgp;
 use config::problem::Severity;
-use config::{Diagnostics, Names, Origin};
-use runtime::events::Stop;
-use runtime::log::Limited;
+use correlate::Routes;
+use rib::{Limits, SharedRib};
 use runtime::notice;
-use std::io::{self, ErrorKind, Read};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use service::{Input, Service, Shared};
+use settings::Settings;
+use std::io::{self, ErrorKind};
+use std::net::TcpListener;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-/// Maximum duration of a connection.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// Interval at which the thread serves its connections.
-const PAUSE: Duration = Duration::from_millis(100);
-/// Connections accepted in a row before the others are served.
-const ACCEPTED_AT_ONCE: usize = 64;
-/// Minimum time between two log lines of one kind about connections.
-const RATE: Duration = Duration::from_secs(10);
-
-/// The listener in the row of a daemon.
-pub(crate) static ROW: Listeners = Listeners;
+/// BGP in the row of a daemon: with `bgp_daemon: true`, which is the default of pmbgpd.
+pub(crate) static ROW: Bgp = Bgp;
 
 /// The kind of this part.
-pub(crate) struct Listeners;
+pub(crate) struct Bgp;
 
-struct Settings {
-    address: SocketAddr,
-    max_peers: usize,
-    allow_file: Option<PathBuf>,
-    names: Names,
-}
-
-/// State shared between the thread and the main thread.
-#[derive(Default)]
-struct Shared {
-    allow: RwLock<Option<Arc<AllowList>>>,
-    accepted: AtomicU64,
-    not_allowed: AtomicU64,
-    /// Connections that were closed at once, because the maximum was reached.
-    too_many: AtomicU64,
-    open: AtomicU64,
-    ended: AtomicBool,
-}
-
-struct Listener {
-    settings: Settings,
+struct Daemon {
+    settings: Arc<Settings>,
     shared: Arc<Shared>,
+    /// The RIB, until the thread starts; `None` if nothing reads routes.
+    tables: Option<Tables>,
     socket: Option<TcpListener>,
+    stop: watch::Sender<bool>,
 }
 
-impl Kind for Listeners {
+impl Kind for Bgp {
     fn read(&self, reading: &mut Reading<'_>) -> Option<Box<dyn Part>> {
-        let (config, names) = (reading.config, reading.names.clone());
-        let address = config.core(&bgp::BGP_DAEMON_IP).unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
-        let settings = Settings {
-            address: SocketAddr::new(address, config.core(&bgp::BGP_DAEMON_PORT)),
-            max_peers: usize::try_from(config.core(&bgp::BGP_DAEMON_MAX_PEERS)).unwrap_or(usize::MAX),
-            allow_file: config.core(&maps::BGP_DAEMON_ALLOW_FILE),
-            names,
-        };
-        let shared = Shared::default();
-        if let Some(path) = &settings.allow_file {
-            let key = &maps::BGP_DAEMON_ALLOW_FILE;
-            let list = allow::read(settings.names.of(key), path, blame(config, key), reading.problems)?;
-            *shared.allow.write().unwrap_or_else(PoisonError::into_inner) = Some(list);
+        if !reading.config.core(&bgp::BGP_DAEMON) {
+            return None;
         }
-        Some(Box::new(Listener { settings, shared: Arc::new(shared), socket: None }))
+        let settings = Settings::read(reading);
+        let loaded = settings.sources.load(&reading.names, reading.problems);
+        if reading.problems.is_fatal() {
+            return None;
+        }
+        let shared = Arc::new(Shared::new(loaded, Arc::clone(&reading.reopenings)));
+        let tables = settings.keeps_routes().then(|| {
+            let (rib, writer) = SharedRib::new(Limits::default());
+            Tables { writer, correlated: Arc::new(Routes::new(rib)) }
+        });
+        if let Some(tables) = &tables {
+            reading.offers.put(Arc::clone(&tables.correlated));
+        }
+        let (stop, _) = watch::channel(false);
+        Some(Box::new(Daemon { settings: Arc::new(settings), shared, tables, socket: None, stop }))
     }
 }
 
-impl Part for Listener {
+impl Part for Daemon {
+    fn owned_files(&self) -> Vec<(&'static str, PathBuf)> {
+        self.settings.owned_files()
+    }
+
     fn open(&mut self) -> Result<(), String> {
-        let Settings { address, names, .. } = &self.settings;
+        let Settings { address, names, file, .. } = &*self.settings;
+        if file.is_some() {
+            return Ok(());
+        }
         let (ip_key, port_key) = (names.of(&bgp::BGP_DAEMON_IP), names.of(&bgp::BGP_DAEMON_PORT));
         let described = |error| format!("{ip_key}, {port_key}: cannot listen on {address}: {error}");
         let socket = TcpListener::bind(address).map_err(described)?;
@@ -94,30 +104,32 @@ impl Part for Listener {
     }
 
     fn start(&mut self, services: &Services) -> io::Result<()> {
-        let Some(socket) = self.socket.take() else { return Err(ErrorKind::NotConnected.into()) };
-        let peers = Peers {
-            shared: Arc::clone(&self.shared),
-            max: self.settings.max_peers,
-            open: Vec::new(),
-            accepted: Limited::new(RATE),
-            rejected: Limited::new(RATE),
-            failing: Limited::new(RATE),
+        let input = match (&self.settings.file, self.socket.take()) {
+            (Some(file), _) => Input::File(file.clone()),
+            (None, Some(socket)) => Input::Socket(socket),
+            (None, None) => return Err(ErrorKind::NotConnected.into()),
         };
-        let (stop, bell) = (services.stop.clone(), services.bell.clone());
-        let shared = Arc::clone(&self.shared);
+        let tables = self.tables.take();
+        let (settings, shared) = (Arc::clone(&self.settings), Arc::clone(&self.shared));
+        let (stop, bell) = (self.stop.subscribe(), services.bell.clone());
         services.threads.spawn("bgp", services.identity.clone(), move || {
-            peers.run(&socket, &stop);
+            let collector = Collector::new(Arc::clone(&shared), tables, None);
+            let service = Service::new(settings, Arc::clone(&shared), collector, stop);
+            if let Err(error) = service.run(input) {
+                error!("BGP: {error}");
+            }
             shared.ended.store(true, Ordering::Release);
             bell.ring();
         })
     }
 
     fn announce(&self) {
-        warn!(
-            "BGP is not implemented in this version yet: connections are accepted, and what they send is discarded"
-        );
-        let address = self.settings.address;
-        info!("waiting for BGP connections on ip={} port={}/tcp", address.ip(), address.port());
+        let Settings { address, limits, file, .. } = &*self.settings;
+        if file.is_some() {
+            return;
+        }
+        info!("maximum BGP peers allowed: {}", limits.max_peers);
+        info!("waiting for BGP data on {}:{}", address.ip(), address.port());
     }
 
     fn is_working(&self) -> bool {
@@ -125,20 +137,21 @@ impl Part for Listener {
     }
 
     fn rereads(&self) -> Option<&'static str> {
-        self.settings.allow_file.as_ref().map(|_| "lists")
+        (!self.settings.sources.paths().is_empty()).then_some("maps and lists of BGP")
     }
 
     fn watched(&self) -> Vec<PathBuf> {
-        self.settings.allow_file.clone().into_iter().collect()
+        self.settings.sources.paths()
     }
 
     fn prepare_reload(&self) -> Option<Prepare> {
-        let path = self.settings.allow_file.clone()?;
-        let (names, shared) = (self.settings.names.clone(), Arc::clone(&self.shared));
+        if self.settings.sources.paths().is_empty() {
+            return None;
+        }
+        let (settings, shared) = (Arc::clone(&self.settings), Arc::clone(&self.shared));
         Some(Box::new(move || {
             let mut problems = Diagnostics::new();
-            let origin = Origin::whole(&path.display().to_string());
-            let list = allow::read(names.of(&maps::BGP_DAEMON_ALLOW_FILE), &path, &origin, &mut problems);
+            let loaded = settings.sources.load(&settings.names, &mut problems);
             if problems.is_fatal() {
                 problems.joined().iter().for_each(|problem| error!("{}", describe(problem)));
                 return None;
@@ -147,107 +160,41 @@ impl Part for Listener {
             let remarks = remarks.iter().filter(|problem| problem.severity > Severity::Debug);
             remarks.for_each(|remark| warn!("{}", describe(remark)));
             Some(Box::new(move || {
-                *shared.allow.write().unwrap_or_else(PoisonError::into_inner) = list;
+                *shared.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
             }) as Commit)
         }))
     }
 
     fn report(&mut self, now: u64) {
-        let figure = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
-        let Shared { accepted, not_allowed, too_many, open, .. } = &*self.shared;
+        let figures = &self.shared.figures;
+        let texts = |counts: &mut dyn Iterator<Item = (&'static str, u64)>, family: &str| -> String {
+            counts.map(|(reason, count)| format!(" {family}[{reason}]={count}")).collect()
+        };
         notice!(
-            "stats [{}] time={now} connections_open={} connections_accepted={} connections_not_allowed={} \
-             connections_too_many={}",
+            "stats [{}] time={now} bgp_sessions={} bgp_connections_accepted={}{}{}{} bgp_received_bytes={}",
             self.settings.address,
-            figure(open),
-            figure(accepted),
-            figure(not_allowed),
-            figure(too_many)
+            figures.sessions.get(),
+            figures.accepted.get(),
+            texts(&mut figures.rejected(), "bgp_connections_rejected"),
+            texts(&mut figures.closed(), "bgp_sessions_closed"),
+            texts(&mut figures.messages(), "bgp_messages_received"),
+            figures.bytes.get(),
         );
     }
 
-    fn has_failed(&mut self, _finite: bool) -> bool {
-        false
-    }
-}
-
-/// The connections, in their thread.
-struct Peers {
-    shared: Arc<Shared>,
-    max: usize,
-    open: Vec<Peer>,
-    accepted: Limited,
-    rejected: Limited,
-    failing: Limited,
-}
-
-struct Peer {
-    stream: TcpStream,
-    until: Instant,
-}
-
-impl Peer {
-    /// Reads received data. Returns `false` when the connection has ended.
-    fn read(&mut self, now: Instant) -> bool {
-        let mut buffer = [0; 4096];
-        match self.stream.read(&mut buffer) {
-            Ok(0) => false,
-            Ok(_) => now < self.until,
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
-                now < self.until
-            }
-            Err(_) => false,
-        }
-    }
-}
-
-impl Peers {
-    fn run(mut self, socket: &TcpListener, stop: &Stop) {
-        loop {
-            for _ in 0..ACCEPTED_AT_ONCE {
-                match socket.accept() {
-                    Ok((stream, address)) => self.take(stream, address),
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                    Err(error) => {
-                        if let Some(pass) = self.failing.pass() {
-                            warn!(held_back = pass.held_back, "cannot accept a BGP connection: {error}");
-                        }
-                        break;
-                    }
-                }
-            }
-            let now = Instant::now();
-            self.open.retain_mut(|peer| peer.read(now));
-            self.shared.open.store(self.open.len() as u64, Ordering::Relaxed);
-            if stop.pause(PAUSE) {
-                return;
-            }
-        }
+    fn stop(&mut self) {
+        self.stop.send_replace(true);
     }
 
-    /// Accepts a connection, or closes it.
-    fn take(&mut self, stream: TcpStream, address: SocketAddr) {
-        let allow = self.shared.allow.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let why = if allow.is_some_and(|allow| !allow.allows(address.ip().to_canonical())) {
-            self.shared.not_allowed.fetch_add(1, Ordering::Relaxed);
-            "bgp_daemon_allow_file does not list the peer"
-        } else if self.open.len() >= self.max {
-            self.shared.too_many.fetch_add(1, Ordering::Relaxed);
-            "bgp_daemon_max_peers is reached"
-        } else if let Err(error) = stream.set_nonblocking(true) {
-            warn!(peer = %address, "closing a BGP connection: {error}");
-            return;
-        } else {
-            self.shared.accepted.fetch_add(1, Ordering::Relaxed);
-            if let Some(pass) = self.accepted.pass() {
-                info!(peer = %address, held_back = pass.held_back, "BGP connection accepted");
-            }
-            self.open.push(Peer { stream, until: Instant::now() + PATIENCE });
-            return;
-        };
-        if let Some(pass) = self.rejected.pass() {
-            let held_back = pass.held_back;
-            warn!(peer = %address, held_back, "closing a BGP connection: {why}");
+    fn is_finite(&self) -> bool {
+        self.settings.file.is_some()
+    }
+
+    fn has_failed(&mut self, finite: bool) -> bool {
+        let unlogged = self.shared.unlogged.get();
+        if unlogged > 0 {
+            error!("{unlogged} events of BGP were not written");
         }
+        finite && (unlogged > 0 || self.shared.incomplete.load(Ordering::Acquire))
     }
 }

@@ -4,15 +4,17 @@ use super::admission::Limits;
 use crate::allow;
 use crate::host::part::Reading;
 use crate::host::{blame, files_of};
-use capture::allow::AllowList;
-use config::keys::{bgp, encoding, event_log as log_keys, maps};
-use config::{Config, Diagnostics, KeyPrefix, Names, Origin};
-use delivery::StoreError;
-use encode::names::{self, Lookup, Variable};
-use event_log::Settings as LogSettings;
 use ::maps::load::Context;
 use ::maps::routing_tag::RoutingTagMap;
 use ::maps::xconnect::XconnectMap;
+use capture::allow::AllowList;
+use capture::pcap_file;
+use config::keys::http::HTTP_LISTEN;
+use config::keys::{bgp, encoding, input, maps};
+use config::{Config, Diagnostics, KeyPrefix, Names, Origin};
+use delivery::StoreError;
+use encode::names::{self, Lookup, Variable};
+use event_log::{Schedule, Settings as LogSettings};
 use runtime::files;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -26,6 +28,8 @@ pub(super) const VARIABLES: &[&str] = &["peer_src_ip", "peer_tcp_port"];
 pub(super) struct Settings {
     pub(super) names: Names,
     pub(super) address: SocketAddr,
+    /// `pcap_savefile` of pmbgpd.
+    pub(super) file: Option<pcap_file::Settings>,
     pub(super) limits: Limits,
     /// `bgp_daemon_as`; the peer's own AS if it is not set.
     pub(super) local_as: Option<u32>,
@@ -44,6 +48,8 @@ pub(super) struct Settings {
     pub(super) dump: Option<DumpSettings>,
     /// `bgp_daemon_msglog_label_filter`.
     pub(super) label_filter: Option<Vec<String>>,
+    /// The looking glass, queries over HTTP, or flows read the routes.
+    pub(super) is_queried: bool,
     pub(super) sources: Files,
     pub(super) options: Formats,
 }
@@ -62,10 +68,7 @@ pub(super) struct Formats {
 #[derive(Clone, Debug)]
 pub(super) struct DumpSettings {
     pub(super) log: LogSettings,
-    /// Seconds.
-    pub(super) period: u64,
-    pub(super) slots: u64,
-    pub(super) workers: usize,
+    pub(super) schedule: Schedule,
 }
 
 /// The operator's files, which are read again on reload.
@@ -97,6 +100,7 @@ impl Settings {
         let log = log(config, KeyPrefix::BGP_DAEMON_MSGLOG, problems);
         Self {
             address: SocketAddr::new(ip, config.core(&bgp::BGP_DAEMON_PORT)),
+            file: savefile(config),
             limits,
             local_as: config.core(&bgp::BGP_DAEMON_AS),
             router_id: router_id(config, ip, problems),
@@ -108,6 +112,9 @@ impl Settings {
             files: files_of(config),
             log: log.filter(LogSettings::is_used),
             dump: dump(config, problems),
+            is_queried: config.core(&bgp::BGP_DAEMON_LG)
+                || config.core(&HTTP_LISTEN).is_some()
+                || config.daemon() != config::Daemon::Pmbgpd,
             label_filter: config.core(&bgp::BGP_DAEMON_MSGLOG_LABEL_FILTER),
             sources: Files {
                 allow: config.core(&maps::BGP_DAEMON_ALLOW_FILE),
@@ -126,6 +133,11 @@ impl Settings {
             },
             names: reading.names.clone(),
         }
+    }
+
+    /// Whether something reads the routes: dumps, the looking glass, queries over HTTP, or flows.
+    pub(super) fn keeps_routes(&self) -> bool {
+        self.dump.is_some() || self.is_queried
     }
 
     /// Files that this daemon alone may write, each with its key.
@@ -184,11 +196,22 @@ fn read(key: &str, path: Option<&Path>, problems: &mut Diagnostics) -> Option<(O
     }
 }
 
+/// The capture file of pmbgpd; that of other daemons has flows.
+fn savefile(config: &Config) -> Option<pcap_file::Settings> {
+    let path = config.core(&input::PCAP_SAVEFILE).filter(|_| config.daemon() == config::Daemon::Pmbgpd)?;
+    let (wait, delay) = (config.core(&input::PCAP_SAVEFILE_WAIT), config.core(&input::PCAP_SAVEFILE_DELAY));
+    Some(pcap_file::Settings { path, wait, delay, ..pcap_file::Settings::default() })
+}
+
 /// Both keys or none.
 fn batch(config: &Config, problems: &mut Diagnostics) -> Option<(u32, Duration)> {
     let (batch, interval) = (config.core(&bgp::BGP_DAEMON_BATCH), config.core(&bgp::BGP_DAEMON_BATCH_INTERVAL));
     if (batch == 0) != interval.is_zero() {
-        let key = if batch == 0 { blame(config, &bgp::BGP_DAEMON_BATCH_INTERVAL) } else { blame(config, &bgp::BGP_DAEMON_BATCH) };
+        let key = if batch == 0 {
+            blame(config, &bgp::BGP_DAEMON_BATCH_INTERVAL)
+        } else {
+            blame(config, &bgp::BGP_DAEMON_BATCH)
+        };
         let what = "'bgp_daemon_batch_interval' and 'bgp_daemon_batch' both set to zero.";
         problems.warn(key, what, Some("Set both to limit the sessions that begin at a time.".to_owned()));
         return None;
@@ -224,28 +247,9 @@ fn log(config: &Config, prefix: KeyPrefix, problems: &mut Diagnostics) -> Option
 
 fn dump(config: &Config, problems: &mut Diagnostics) -> Option<DumpSettings> {
     const PREFIX: KeyPrefix = KeyPrefix::BGP_TABLE_DUMP;
-    let log = log(config, PREFIX, problems).filter(LogSettings::is_used)?;
-    let period = config.core_at(&log_keys::DUMP_REFRESH_TIME, PREFIX).as_secs();
-    let slots = u64::from(config.core_at(&log_keys::DUMP_TIME_SLOTS, PREFIX));
-    let origin = |key: &str| config.core_origin_named(key).unwrap_or(config.source()).clone();
-    let time_key = "bgp_table_dump_refresh_time";
-    if !(60..=86_400).contains(&period) {
-        let what = match period {
-            0 => format!("{time_key} is not set: tables are not dumped."),
-            _ => format!("{time_key}: {period} s is not between 60 and 86400: tables are not dumped."),
-        };
-        problems.warn(&origin(time_key), what, Some(format!("For example {time_key}: 300.")));
-        return None;
-    }
-    let slots = if period % slots == 0 {
-        slots
-    } else {
-        let what = format!("bgp_table_dump_time_slots: {slots} does not divide {time_key} ({period}); 1 is used.");
-        problems.warn(&origin("bgp_table_dump_time_slots"), what, None);
-        1
-    };
-    let workers = usize::try_from(config.core_at(&log_keys::DUMP_WORKERS, PREFIX)).unwrap_or(1);
-    Some(DumpSettings { log, period, slots, workers })
+    let log = log(config, PREFIX, problems)?;
+    let schedule = Schedule::read(config, PREFIX, log.is_used(), problems)?;
+    log.is_used().then_some(DumpSettings { log, schedule })
 }
 
 /// Checks the settings of a log, and the variables in its names.
