@@ -6,7 +6,7 @@ use super::Settings;
 use super::biflow::{Direction, Fields, Index, Src};
 use super::copy::{self, Move};
 use super::frame::Frame;
-use super::plan::{Counters, Op, Plan, SamplingSources};
+use super::plan::{Counters, Op, Plan, SamplingSources, VrfSources};
 use super::sources::{self, Clock};
 use crate::headers::Headers;
 use flow::custom::Semantics;
@@ -274,10 +274,14 @@ impl Compiler<'_> {
         let Some(to) = self.offset(Field::MplsVpnRd) else { return };
         let inline = self.first(&[sources::ROUTE_DISTINGUISHER]).filter(|src| src.len == 8);
         let (ingress, egress) = sources::VRF;
-        let vrfs: Box<[Src]> = [ingress, egress].iter().filter_map(|element| self.first(&[*element])).collect();
-        if inline.is_some() || !vrfs.is_empty() {
+        let vrfs = VrfSources {
+            ingress: self.first(&[ingress]),
+            egress: self.first(&[egress]),
+            direction: self.first(&[ie::FLOW_DIRECTION]),
+        };
+        if inline.is_some() || vrfs.ingress.is_some() || vrfs.egress.is_some() {
             let origin = self.offset(Field::MplsVpnRdOrigin);
-            self.ops.push(Op::Rd { inline, vrfs, to, origin });
+            self.ops.push(Op::Rd { inline, vrfs: Box::new(vrfs), to, origin });
         }
     }
 

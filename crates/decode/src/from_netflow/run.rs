@@ -4,7 +4,7 @@ mod time;
 
 use super::biflow::Src;
 use super::options_cache::{self, OptionsCache};
-use super::plan::{Op, Plan, SamplingSources};
+use super::plan::{Op, Plan, SamplingSources, VrfSources};
 use super::rates::FlowSampling;
 use super::sources::Clock;
 use super::{Settings, copy, frame};
@@ -163,6 +163,24 @@ impl Run<'_> {
                     }
                 }
             }
+        }
+    }
+
+    /// The route distinguisher of a record's VRF: where it came in, or where it goes out if it was observed there. The global table, 0:0:0, leaves
+    /// it to the other side.
+    fn distinguisher(&self, vrfs: &VrfSources, record: Record<'_>) -> Option<[u8; 8]> {
+        let [ingress, egress, direction] =
+            [vrfs.ingress, vrfs.egress, vrfs.direction].map(|src| record.find(src).unwrap_or(0));
+        let (vrf, other) =
+            if ingress != 0 && (direction == 0 || egress == 0) { (ingress, egress) } else { (egress, ingress) };
+        let find = |vrf| self.options.distinguisher(self.header.domain, vrf);
+        match find(vrf) {
+            Some([0, 0, 0, 0, 0, 0, 0, 0]) => find(other).or(Some([0; 8])),
+            None => {
+                let vrf = u32::try_from(vrf).ok().filter(|vrf| *vrf > 0)?;
+                Some(RouteDistinguisher::of_vrf(vrf).0)
+            }
+            found => found,
         }
     }
 
@@ -362,11 +380,7 @@ impl Run<'_> {
             }
             Op::Rd { inline, vrfs, to, origin } => {
                 let inline = inline.map(|src| array_at::<8>(record.field(src), 0)).filter(|rd| *rd != [0; 8]);
-                let id = vrfs.iter().map(|src| record.number(*src)).find(|id| *id > 0).unwrap_or(0);
-                let rd = inline.or_else(|| self.options.distinguisher(self.header.domain, id)).or_else(|| {
-                    let id = u32::try_from(id).ok().filter(|id| *id > 0)?;
-                    Some(RouteDistinguisher::of_vrf(id).0)
-                });
+                let rd = inline.or_else(|| self.distinguisher(vrfs, record));
                 put(row.octets(), *to, &rd.unwrap_or_default());
                 if let (Some(origin), true) = (origin, rd.is_some() || inline.is_some()) {
                     put(row.octets(), *origin, &[flow::kind::RdOrigin::FLOW.0]);
