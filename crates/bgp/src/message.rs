@@ -173,7 +173,9 @@ pub fn length(octets: &[u8], extended: bool) -> Result<Option<usize>, HeaderErro
     let (Ok(marker), Ok(length), Ok(kind)) = (r.array::<16>(), r.u16(), r.u8()) else {
         return check_marker(octets).map(|()| None);
     };
-    check_marker(&marker)?;
+    if marker != MARKER {
+        check_marker(&marker)?;
+    }
     let (len, kind) = (usize::from(length), MessageType(kind));
     let max = if extended { MAX_EXTENDED_LEN } else { MAX_LEN };
     let (min, max) = match kind.lengths(extended) {
@@ -184,6 +186,7 @@ pub fn length(octets: &[u8], extended: bool) -> Result<Option<usize>, HeaderErro
     if (min..=max).contains(&len) { Ok(Some(len)) } else { Err(HeaderError::Length { length, kind }) }
 }
 
+#[cold]
 fn check_marker(octets: &[u8]) -> Result<(), HeaderError> {
     match octets.iter().take(MARKER.len()).position(|&octet| octet != 0xff) {
         Some(at) => Err(HeaderError::Marker { at }),

@@ -165,8 +165,9 @@ impl<'a> Iterator for Entries<'a> {
         if self.r.is_empty() {
             return None;
         }
-        // The decoder has checked the field.
-        let (path_id, nlri) = self.format.read(&mut self.r).ok()?;
+        let read = self.format.read(&mut self.r);
+        debug_assert!(read.is_ok(), "the decoder has checked the field: {read:?}");
+        let (path_id, nlri) = read.ok()?;
         Some(Entry { path_id, nlri })
     }
 }

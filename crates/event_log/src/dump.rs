@@ -3,14 +3,15 @@
 //! ```text
 //! dump.run(seconds, tables, |run, writer, table| …)   dumps tables; threads share them
 //!     run.table(writer, &start, |rows| …, end)        writes a table, such as the routes of a peer
-//!         rows.add(&event)                            writes an entry
+//!         rows.add(&event)                            encodes an entry
+//!         rows.write_if_large()                       writes the entries so far
 //! ```
 //!
 //! A file appears when its first table is complete: readers never see a partial table. Where several tables share a file, it grows
 //! by whole tables, one after the other. The link to the newest file is set when all tables are written.
 //!
-//! All events of a dump have one number and one time, that of the dump. Entries are encoded to a buffer that is written when it is
-//! large.
+//! All events of a dump have one number and one time, that of the dump. Entries are encoded to a buffer, so that the caller can hold
+//! the lock of a table meanwhile, and release it before they are written.
 
 use crate::broker::{self, Delivery, Feed};
 use crate::encoding::{self, Encoding};
@@ -32,8 +33,10 @@ use tracing::error;
 
 /// The interval between log lines about files that cannot be written.
 const RATE: Duration = Duration::from_secs(10);
-/// Buffered bytes at which entries are written.
+/// Buffered bytes at which [`Rows::write_if_large`] writes.
 const CHUNK: usize = 256 << 10;
+/// Buffered bytes at which [`Rows::add`] writes, if nothing did before.
+const MAX_BUFFER: usize = 8 << 20;
 
 /// Writes dumps of tables.
 pub struct Dump {
@@ -326,7 +329,15 @@ impl Rows<'_> {
             Encoding::Mrt => event.mrt(head, MrtPlace { is_first, entries: self.progress.entries }, out),
         }
         self.weight += event.weight();
-        if out.len() + block.records.len() >= CHUNK {
+        if out.len() + block.records.len() >= MAX_BUFFER {
+            self.write();
+        }
+    }
+
+    /// Writes the buffered entries to the file if they are many. Call it from time to time where a slow file harms nobody, such as after
+    /// the lock of a table was released: entries are buffered until then.
+    pub fn write_if_large(&mut self) {
+        if self.writer.out.len() + self.writer.block.records.len() >= CHUNK {
             self.write();
         }
     }
@@ -420,7 +431,12 @@ mod tests {
 
     fn run(dump: &mut Dump, tables: &[Entries<'_>]) {
         dump.run(TIME, tables, |run, writer, (peer, entries)| {
-            let add = |rows: &mut Rows<'_>| entries.iter().for_each(|text| rows.add(&TestEvent::of(peer, text)));
+            let add = |rows: &mut Rows<'_>| {
+                for text in *entries {
+                    rows.add(&TestEvent::of(peer, text));
+                    rows.write_if_large();
+                }
+            };
             let start = TestEvent::of(peer, "start");
             run.table(writer, &start, add, |count| TestEvent::of(peer, &format!("end {count}")));
         });

@@ -47,6 +47,11 @@ pub(crate) const fn category(code: Code) -> Option<Flags> {
 
 /// Checks an attribute other than MP_REACH_NLRI and MP_UNREACH_NLRI, of which the message has the first occurrence.
 pub(crate) fn check(flags: Flags, code: Code, value: &[u8], session: &Session) -> Verdict {
+    let is_internal_only =
+        matches!(code, Code::LOCAL_PREF | Code::ORIGINATOR_ID | Code::CLUSTER_LIST | Code::AIGP);
+    if is_internal_only && session.peering == Some(Peering::External) {
+        return Err((Reason::FromExternalPeer, DISCARD));
+    }
     if let Some(expected) = category(code)
         && flags.category() != expected
     {
@@ -59,9 +64,7 @@ pub(crate) fn check(flags: Flags, code: Code, value: &[u8], session: &Session) -
         };
         return Err((Reason::AttributeFlags, outcome));
     }
-    let is_external = session.peering == Some(Peering::External);
     let require = |is_good: bool, reason, outcome| if is_good { Ok(()) } else { Err((reason, outcome)) };
-    let internal_only = || require(!is_external, Reason::FromExternalPeer, DISCARD);
     let list = |size, reason| require(!value.is_empty() && value.len().is_multiple_of(size), reason, WITHDRAW);
     match code {
         Code::ORIGIN => match *value {
@@ -71,10 +74,7 @@ pub(crate) fn check(flags: Flags, code: Code, value: &[u8], session: &Session) -
         Code::AS_PATH => as_path(value, if session.asn4 { 4 } else { 2 }).map_err(|reason| (reason, WITHDRAW)),
         Code::NEXT_HOP => require(value.len() == 4, Reason::NextHopLength, WITHDRAW),
         Code::MULTI_EXIT_DISC => require(value.len() == 4, Reason::MedLength, WITHDRAW),
-        Code::LOCAL_PREF => {
-            internal_only()?;
-            require(value.len() == 4, Reason::LocalPrefLength, WITHDRAW)
-        }
+        Code::LOCAL_PREF => require(value.len() == 4, Reason::LocalPrefLength, WITHDRAW),
         Code::ATOMIC_AGGREGATE => require(value.is_empty(), Reason::AtomicAggregateLength, DISCARD),
         Code::AGGREGATOR => {
             let asn = if session.asn4 { 4 } else { 2 };
@@ -83,14 +83,8 @@ pub(crate) fn check(flags: Flags, code: Code, value: &[u8], session: &Session) -
             require(!is_zero, Reason::AggregatorZero, DISCARD)
         }
         Code::COMMUNITIES => list(4, Reason::CommunitiesLength),
-        Code::ORIGINATOR_ID => {
-            internal_only()?;
-            require(value.len() == 4, Reason::OriginatorIdLength, WITHDRAW)
-        }
-        Code::CLUSTER_LIST => {
-            internal_only()?;
-            list(4, Reason::ClusterListLength)
-        }
+        Code::ORIGINATOR_ID => require(value.len() == 4, Reason::OriginatorIdLength, WITHDRAW),
+        Code::CLUSTER_LIST => list(4, Reason::ClusterListLength),
         Code::EXTENDED_COMMUNITIES => list(8, Reason::ExtendedCommunitiesLength),
         Code::AS4_PATH => {
             require(!session.asn4, Reason::As4FromNewSpeaker, DISCARD)?;
@@ -102,10 +96,7 @@ pub(crate) fn check(flags: Flags, code: Code, value: &[u8], session: &Session) -
             require(value.len() == 8 && !value.starts_with(&[0; 4]), Reason::As4Aggregator, DISCARD)
         }
         Code::IPV6_EXTENDED_COMMUNITIES => list(20, Reason::Ipv6ExtendedCommunitiesLength),
-        Code::AIGP => {
-            internal_only()?;
-            require(is_aigp(value), Reason::Aigp, DISCARD)
-        }
+        Code::AIGP => require(is_aigp(value), Reason::Aigp, DISCARD),
         Code::LARGE_COMMUNITIES => list(12, Reason::LargeCommunitiesLength),
         Code::PMSI_TUNNEL => require(value.len() >= 5, Reason::PmsiTunnel, WITHDRAW),
         Code::TUNNEL_ENCAPSULATION => {

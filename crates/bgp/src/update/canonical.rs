@@ -140,7 +140,7 @@ fn is_canonical(path: AsPath<'_>) -> bool {
 /// Numbers that a segment can count.
 const MAX_SEGMENT: usize = u8::MAX as usize;
 
-fn wide(numbers: &[[u8; 2]]) -> impl Iterator<Item = u32> {
+fn wide(numbers: &[[u8; 2]]) -> impl ExactSizeIterator<Item = u32> {
     numbers.iter().map(|number| u16::from_be_bytes(*number).into())
 }
 
@@ -180,23 +180,34 @@ impl<'a> PathWriter<'a> {
         Self { octets: path, members, sequence: None }
     }
 
-    /// Appends a segment.
-    fn segment(&mut self, kind: SegmentType, asns: impl Iterator<Item = u32>) {
-        match kind.is_sequence() {
-            true => asns.for_each(|asn| self.number(kind, asn)),
-            false => self.set(kind, asns),
+    /// Appends a segment of at most 255 numbers.
+    fn segment(&mut self, kind: SegmentType, asns: impl ExactSizeIterator<Item = u32>) {
+        if !kind.is_sequence() {
+            return self.set(kind, asns);
         }
+        let open = self.sequence.filter(|(open, _)| *open == kind);
+        let open = open.and_then(|(_, at)| self.octets.get_mut(at));
+        let len = u8::try_from(asns.len()).unwrap_or(u8::MAX);
+        match open.map(|count| (count.checked_add(len), count)) {
+            Some((Some(sum), count)) => *count = sum,
+            Some((None, _)) => return asns.for_each(|asn| self.number(kind, asn)),
+            None => self.open(kind, len),
+        }
+        self.octets.reserve(usize::from(len) * 4);
+        asns.for_each(|asn| self.octets.extend_from_slice(&asn.to_be_bytes()));
     }
 
-    /// Appends a number to the sequence before it, or to a new one.
+    fn open(&mut self, kind: SegmentType, count: u8) {
+        self.sequence = Some((kind, self.octets.len() + 1));
+        self.octets.extend_from_slice(&[kind.0, count]);
+    }
+
+    /// Appends a number to the last segment, a sequence, or to a new one if that cannot count it.
     fn number(&mut self, kind: SegmentType, asn: u32) {
-        let open = self.sequence.filter(|(open, _)| *open == kind);
-        match open.and_then(|(_, at)| self.octets.get_mut(at)).filter(|count| **count < u8::MAX) {
+        let count = self.sequence.and_then(|(_, at)| self.octets.get_mut(at));
+        match count.filter(|count| **count < u8::MAX) {
             Some(count) => *count += 1,
-            None => {
-                self.sequence = Some((kind, self.octets.len() + 1));
-                self.octets.extend_from_slice(&[kind.0, 1]);
-            }
+            None => self.open(kind, 1),
         }
         self.octets.extend_from_slice(&asn.to_be_bytes());
     }

@@ -176,40 +176,52 @@ impl Decoder {
             _ => None,
         };
 
-        let [_, _, mp_block, ipv4_block] = &mut blocks;
-        let mut split = 0;
+        let mut of_reach = 0;
         if found.withdraw.is_none() && is_reachable {
-            if !found.is_sorted {
-                self.kept.sort_unstable_by_key(|span| span.code);
-            }
-            let mut is_written = Some(());
-            if let Some((_, next_hop)) = &reach {
-                is_written = self.write(body, session, next_hop.as_ref());
-            }
-            split = self.canonical.len();
-            if ipv4_block.is_some() {
-                let next_hop = self.kept.iter().find(|span| span.code == Code::NEXT_HOP);
-                let next_hop = next_hop.and_then(|span| canonical::next_hop(span.value(body)));
-                is_written = is_written.and_then(|()| self.write(body, session, next_hop.as_ref()));
-            }
-            if is_written.is_none() {
-                self.as_path_too_long(&mut found);
+            let next_hop = reach.as_ref().map(|(_, next_hop)| next_hop.as_ref());
+            match self.write_sets(body, session, found.is_sorted, next_hop, !announced.r.is_empty()) {
+                Some(len) => of_reach = len,
+                None => self.as_path_too_long(&mut found),
             }
         }
-        if found.withdraw.is_some() {
-            for block in [mp_block, ipv4_block].into_iter().flatten() {
-                block.action = Action::Withdraw;
-                block.is_treated_as_withdraw = true;
-            }
-        } else {
-            let (of_mp, of_ipv4) = self.canonical.split_at_checked(split).unwrap_or_default();
-            for (block, octets) in [(mp_block, of_mp), (ipv4_block, of_ipv4)] {
-                if let Some(block) = block {
-                    block.attributes = AttributeSet::new(octets);
+        let (of_reach, of_ipv4) = self.canonical.split_at_checked(of_reach).unwrap_or_default();
+        let [_, _, reach, announced] = &mut blocks;
+        for (block, octets) in [(reach, of_reach), (announced, of_ipv4)] {
+            match block {
+                Some(block) if found.withdraw.is_some() => {
+                    block.action = Action::Withdraw;
+                    block.is_treated_as_withdraw = true;
                 }
+                Some(block) => block.attributes = AttributeSet::new(octets),
+                None => {}
             }
         }
         Ok(Update { blocks, end_of_rib, faults: &self.faults })
+    }
+
+    /// Writes the attributes of the routes of MP_REACH_NLRI, if there are any, with their next hop, and then those of IPv4 routes outside
+    /// of attributes. Returns the length of the first. `None` if the AS path is too long.
+    fn write_sets(
+        &mut self,
+        body: &[u8],
+        session: &Session,
+        is_sorted: bool,
+        reach: Option<Option<&NextHop>>,
+        has_ipv4_routes: bool,
+    ) -> Option<usize> {
+        if !is_sorted {
+            self.kept.sort_unstable_by_key(|span| span.code);
+        }
+        if let Some(next_hop) = reach {
+            self.write(body, session, next_hop)?;
+        }
+        let len = self.canonical.len();
+        if has_ipv4_routes {
+            let next_hop = self.kept.iter().find(|span| span.code == Code::NEXT_HOP);
+            let next_hop = next_hop.and_then(|span| canonical::next_hop(span.value(body)));
+            self.write(body, session, next_hop.as_ref())?;
+        }
+        Some(len)
     }
 
     /// Checks the attributes, and notes which are kept.

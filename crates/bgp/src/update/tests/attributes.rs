@@ -294,6 +294,7 @@ fn attributes_for_internal_peers() {
         assert_eq!(faults(attribute, &asn4()), []);
     }
     // Also if malformed (RFC 7606 section 7.5).
+    assert_eq!(faults("c00504 00000064", &external()), [(R::FromExternalPeer, 0, Discarded)]);
     assert_eq!(faults("400503 000064", &external()), [(R::FromExternalPeer, 0, Discarded)]);
     assert_eq!(faults("400503 000064", &internal()), [(R::LocalPrefLength, 0, Withdrawn)]);
 }
