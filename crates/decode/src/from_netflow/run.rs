@@ -58,6 +58,14 @@ impl<'a> Record<'a> {
     }
 }
 
+/// The VRF of a record, and that of the other side: where it came in, or where it goes out if it was observed there.
+fn vrf(vrfs: &VrfSources, record: Record<'_>) -> (u64, u64) {
+    let [ingress, egress, direction] =
+        [vrfs.ingress, vrfs.egress, vrfs.direction].map(|src| record.find(src).unwrap_or(0));
+    let is_ingress = ingress != 0 && (direction == 0 || egress == 0);
+    if is_ingress { (ingress, egress) } else { (egress, ingress) }
+}
+
 /// The initial rows of a set.
 #[derive(Debug, Default)]
 pub(crate) struct Base {
@@ -166,13 +174,9 @@ impl Run<'_> {
         }
     }
 
-    /// The route distinguisher of a record's VRF: where it came in, or where it goes out if it was observed there. The global table, 0:0:0, leaves
-    /// it to the other side.
+    /// The route distinguisher of a record's VRF. The global table, 0:0:0, leaves it to the VRF of the other side.
     fn distinguisher(&self, vrfs: &VrfSources, record: Record<'_>) -> Option<[u8; 8]> {
-        let [ingress, egress, direction] =
-            [vrfs.ingress, vrfs.egress, vrfs.direction].map(|src| record.find(src).unwrap_or(0));
-        let (vrf, other) =
-            if ingress != 0 && (direction == 0 || egress == 0) { (ingress, egress) } else { (egress, ingress) };
+        let (vrf, other) = vrf(vrfs, record);
         let find = |vrf| self.options.distinguisher(self.header.domain, vrf);
         match find(vrf) {
             Some([0, 0, 0, 0, 0, 0, 0, 0]) => find(other).or(Some([0; 8])),
@@ -373,8 +377,8 @@ impl Run<'_> {
                 let id = self.strings.intern(self.options.application(self.header.domain, id));
                 put(row.octets(), *to, &id.to_be_bytes());
             }
-            Op::Vrf { ids, to } => {
-                let id = ids.iter().map(|src| record.number(*src)).find(|id| *id > 0).unwrap_or(0);
+            Op::Vrf { vrfs, to } => {
+                let (id, _) = vrf(vrfs, record);
                 let id = self.strings.intern(self.options.vrf(self.header.domain, id));
                 put(row.octets(), *to, &id.to_be_bytes());
             }
