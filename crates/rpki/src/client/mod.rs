@@ -31,7 +31,7 @@ pub use fault::{Fault, Reason};
 pub use timers::Timers;
 
 use crate::aspas::Aspas;
-use crate::rtr::{ErrorCode, Pdu, Version};
+use crate::rtr::{ErrorCode, Pdu, PduType, Version};
 use crate::vrps::{MAX_VRPS, Vrps};
 use data::{Data, Transfer};
 use std::sync::Arc;
@@ -564,6 +564,9 @@ impl Client {
     fn report(&mut self, fault: &Fault, pdu: &[u8]) {
         let State::Open(open) = &self.state else { return };
         let Some(code) = fault.report() else { return };
+        if pdu.get(1) == Some(&PduType::ERROR_REPORT.0) {
+            return;
+        }
         // Not all types are known in all versions.
         let code = match code {
             ErrorCode::UNEXPECTED_VERSION if open.version == Version::V0 => ErrorCode::UNSUPPORTED_VERSION,
