@@ -503,7 +503,7 @@ impl Client {
                     return Err(Fault::Session);
                 }
                 let transfer = std::mem::take(transfer);
-                let sent = intervals.map_or(Timers::RECOMMENDED, |intervals| Timers::sent(&intervals));
+                let sent = intervals.map_or(Timers::VERSION_0, |intervals| Timers::sent(&intervals));
                 self.timers = self.settings.timers.or(sent);
                 self.complete(transfer, Resume { version, session: *session, serial: *serial }, now);
                 Ok(())

@@ -360,7 +360,7 @@ fn a_response_of_a_lower_version_is_accepted() {
         session.version = second;
         session.receive(&[response(77), announce("10.0.0.0/8", 8, 1), end(77, 5)]).unwrap();
         assert_eq!(session.client.take_notices()[0], Notice::Version(second));
-        let refresh = if second == Version::V0 { 3600 } else { 100 };
+        let refresh = if second == Version::V0 { 10 } else { 100 };
         session.wait(refresh * SECOND).unwrap();
         session.sends(&[QUERY_5]);
         // The next session continues in that version.
