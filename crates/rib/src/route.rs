@@ -187,7 +187,7 @@ impl std::error::Error for Refused {}
 pub struct Limits {
     /// Routes of one peer.
     pub routes_of_peer: u64,
-    /// Routes of all peers; those of removed peers do not count.
+    /// Routes of all peers, 2^29 at most; those of removed peers do not count.
     pub routes: u64,
 }
 

@@ -259,8 +259,11 @@ impl Collector {
     }
 
     /// The session of a peer has ended. Its routes are invisible from now on.
-    pub(super) fn disconnected(&mut self, peer: Peer) {
+    ///
+    /// At shutdown they are not logged one by one: the peers are still there, and so are their routes.
+    pub(super) fn disconnected(&mut self, peer: Peer, is_shutdown: bool) {
         match (&mut self.routes, peer.id) {
+            _ if is_shutdown => self.left(&peer),
             (Some(routes), Some(id)) => {
                 self.shared.change_peers(|peers| peers.retain(|listed| listed.id != id));
                 routes.correlated.remove_peer(id);
@@ -321,6 +324,9 @@ impl Collector {
     /// Logs the rest and ends the log.
     pub(super) fn end(mut self) {
         while self.work_in_background() {}
+        // Without routes of theirs left, no sweep has ended.
+        let left: Vec<Leaving> = self.leaving.drain().map(|(_, leaving)| leaving).collect();
+        left.iter().for_each(|leaving| self.left(&leaving.peer));
         if let Some(log) = self.log {
             self.shared.unlogged.add(log.end());
         }

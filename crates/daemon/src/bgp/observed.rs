@@ -77,7 +77,7 @@ impl Observed {
             self.from_peer(&waiting, collector);
         }
         if let Some(peer) = self.peer.take() {
-            collector.borrow_mut().disconnected(peer);
+            collector.borrow_mut().disconnected(peer, false);
         }
     }
 }

@@ -202,6 +202,8 @@ fn options(config: &Config) -> listener::Options {
         ipv6_only: config.core(&bgp::BGP_DAEMON_IPV6_ONLY),
         precedence: u8::try_from(config.core(&bgp::BGP_DAEMON_IPPREC)).ok().filter(|precedence| *precedence > 0),
         receive_buffer: size.map(|size| usize::try_from(size).unwrap_or(usize::MAX)),
+        // A session without a hold time has no timer of its own.
+        keepalive: Some(Duration::from_secs(60)),
         ..listener::Options::default()
     }
 }
