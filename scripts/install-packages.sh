@@ -25,7 +25,7 @@ test)
     # Some distributions lack these.
     optional="clickhouse-server libndpi-dev"
     packages="$build python3 python3-venv iproute2 nftables util-linux procps"
-    packages="$packages postgresql mariadb-server rabbitmq-server tshark valgrind"
+    packages="$packages postgresql mariadb-server rabbitmq-server tshark valgrind bgpdump"
     ;;
 *)
     echo "usage: $0 [demo|build|test]" >&2
