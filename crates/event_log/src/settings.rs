@@ -13,7 +13,6 @@ use config::keys::event_log::{
 use config::keys::input::PCAP_SAVEFILE;
 use config::keys::kafka::{DAEMON_KAFKA_TOPIC, KAFKA_PARTITION_KEY, KAFKA_TOPIC_RR};
 use config::keys::output::WRITER_ID_STRING;
-use config::keys::time::TIMESTAMPS_UTC;
 use config::{Config, KeyPrefix};
 use delivery::StoreError;
 use delivery::worker::Limits;
@@ -78,7 +77,7 @@ pub(crate) enum Target {
 }
 
 impl Settings {
-    /// The settings of a prefix. The caller sets owner and mode of files, the format of times ([`Settings::with_style`]), the schemas and,
+    /// The settings of a prefix. The caller sets owner and mode of files, the format of times, the schemas and,
     /// where outputs belong together, the sequence; and the file where the prefix has another key for it.
     #[must_use]
     pub fn read(config: &Config, prefix: KeyPrefix, variables: &'static [&'static str]) -> Self {
@@ -141,12 +140,6 @@ impl Settings {
             max_bytes: 1 << 20,
             exit: Limits::new(std::time::Duration::ZERO, false),
         }
-    }
-
-    /// The same, with this format of times, in which UTC is `Z` if `timestamps_utc` is set.
-    #[must_use]
-    pub fn with_style(self, config: &Config, style: Style) -> Self {
-        Self { style: Style { utc_as_z: config.core(&TIMESTAMPS_UTC), ..style }, ..self }
     }
 
     /// True when there is a file or a broker.

@@ -66,8 +66,9 @@ impl Peers {
         self.removed
     }
 
-    pub(crate) const fn set_limits(&mut self, limits: Limits) {
-        self.limits = limits;
+    pub(crate) fn set_limits(&mut self, limits: Limits) {
+        // All routes may have one attribute set, whose references are counted in 31 bits.
+        self.limits = Limits { routes: limits.routes.min(1 << 29), ..limits };
     }
 
     /// `None` if there are too many peers.

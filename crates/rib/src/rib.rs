@@ -7,6 +7,7 @@ use crate::routes::{List, Units};
 use crate::store::Store;
 use crate::tree::{Range, Tree};
 use std::collections::BTreeMap;
+use std::hint::black_box;
 use std::net::IpAddr;
 use std::ops::Bound;
 use wire::{Afi, Family, Prefix, Safi};
@@ -401,10 +402,16 @@ impl<'a> Table<'a> {
                 Body::V6(tree) => chunk_of(tree, Family::V6, addresses, &mut lists),
                 Body::Octets(_) => {}
             }
-            for ((i, address), list) in addresses.iter().enumerate().zip(lists) {
+            // In two loops, so that the memory accesses of the first overlap: the second one waits for each result.
+            let mut routes = [None; CHUNK];
+            for (routes, list) in routes.iter_mut().zip(lists) {
+                *routes = list.map(|(length, list)| (length, self.routes(list)));
+            }
+            black_box(routes.map(|routes| routes.map_or(0, |(_, routes)| routes.units.first_word())));
+            for ((i, address), routes) in addresses.iter().enumerate().zip(routes) {
                 let i = first + i;
-                let longest = list
-                    .and_then(|(length, list)| self.matching(length, self.routes(list), |route| accept(i, route)));
+                let longest =
+                    routes.and_then(|(length, routes)| self.matching(length, routes, |route| accept(i, route)));
                 // Rare: no route of the longest prefix is accepted.
                 found(i, longest.or_else(|| self.longest(*address, |route| accept(i, route))));
             }

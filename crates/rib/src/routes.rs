@@ -47,6 +47,14 @@ pub(crate) struct Units<'a> {
     left: &'a [Unit],
 }
 
+impl Units<'_> {
+    /// Some of its memory, so that it is loaded.
+    #[inline]
+    pub(crate) fn first_word(&self) -> u32 {
+        self.left.first().map_or(0, |unit| unit.head)
+    }
+}
+
 impl Iterator for Units<'_> {
     type Item = Route;
 

@@ -53,7 +53,7 @@ fn json(vrps: impl Iterator<Item = Vrp>, rest: &str) -> String {
         )
         .unwrap();
     }
-    text.push_str("]");
+    text.push(']');
     text.push_str(rest);
     text.push('}');
     text

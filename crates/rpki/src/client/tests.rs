@@ -329,18 +329,27 @@ fn changes_to_expired_data_are_not_applied() {
 }
 
 #[test]
-fn expired_data_are_asked_for_again_over_an_idle_connection() {
-    let settings = Settings {
-        version: Version::V1,
-        timers: Timers { expire: Some(20 * SECOND), ..Timers::default() },
-        ..Settings::default()
-    };
-    let mut session = Session::with(settings);
+fn data_are_refreshed_before_they_expire_whatever_is_configured() {
+    let timers = Timers { refresh: Some(5000 * SECOND), ..Timers::default() };
+    let mut session = Session::with(Settings { version: Version::V1, timers, ..Settings::default() });
+    session.open();
+    session.receive(&[response(77), end(77, 5)]).unwrap();
+    session.wait(500 * SECOND).unwrap();
+    session.sends(&[QUERY_5]);
+}
+
+#[test]
+fn a_late_answer_to_expired_data_is_not_used() {
+    let timers = Timers { expire: Some(20 * SECOND), ..Timers::default() };
+    let mut session = Session::with(Settings { version: Version::V1, timers, ..Settings::default() });
     session.open();
     session.receive(&[response(77), announce("10.0.0.0/8", 8, 1), end(77, 5)]).unwrap();
-    session.wait(20 * SECOND).unwrap();
-    session.sends(&[Pdu::ResetQuery]);
-    assert!(!session.client.is_current());
+    session.wait(10 * SECOND).unwrap();
+    session.sends(&[QUERY_5]);
+    assert_eq!(session.wait(10 * SECOND), Err(Fault::AnswerTime));
+    assert!(session.client.snapshot().is_none() && !session.client.is_current());
+    session.until_connecting();
+    assert_eq!(session.open(), octets(Version::V1, &[Pdu::ResetQuery]));
 }
 
 #[test]

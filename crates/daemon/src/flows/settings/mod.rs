@@ -136,7 +136,7 @@ impl Settings {
         };
         let input = row.input.read(reading, &mut context, wanted);
         let problems = &mut *reading.problems;
-        let files_read = enrich::Loaded::read(&enrichment, &context, problems);
+        let files_read = read_files(&enrichment, &context, routes.as_ref(), problems);
         let inside = input.as_ref().and_then(|input| input.inside());
         let recognition = classes::recognition(config, row, &plugins, inside, problems);
         if problems.is_fatal() {
