@@ -316,7 +316,8 @@ impl Collector {
         for flow in flows {
             let mut row = rows.push(&vec![0; self.layout.words()]);
             let mut bits = PresenceSet::default();
-            bits.insert(Presence::InIface);
+            let present = [Presence::InIface, Presence::SrcHost, Presence::DstHost];
+            present.into_iter().for_each(|presence| bits.insert(presence));
             let next_hop = flow.next_hop.parse().map_or(address::ABSENT, address::octets);
             for (field, octets) in [
                 (Field::SrcHost, &address::octets(ip(flow.src))[..]),
