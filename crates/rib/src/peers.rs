@@ -1,0 +1,177 @@
+//! Which peers are present, and how many routes they have.
+
+use crate::route::{Limits, PeerId, Refused};
+use wire::{Afi, Safi};
+
+/// All peers, by slot.
+#[derive(Debug, Default)]
+pub(crate) struct Peers {
+    slots: Vec<Slot>,
+    /// Slots whose peer is gone with all its routes.
+    free: Vec<u32>,
+    limits: Limits,
+    /// Routes of present peers.
+    routes: u64,
+    /// Routes of removed peers.
+    removed: u64,
+}
+
+#[derive(Debug)]
+struct Slot {
+    id: PeerId,
+    state: State,
+    routes: u64,
+    families: Vec<((Afi, Safi), u64)>,
+}
+
+/// What a slot is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Present,
+    /// Removed, but its routes may be there.
+    Removed,
+    /// Removed before the present sweep began: after it, no route is left.
+    Swept,
+    Free,
+}
+
+impl Peers {
+    fn slot(&self, peer: PeerId) -> Option<&Slot> {
+        self.slots.get(peer.slot()).filter(|slot| slot.id == peer)
+    }
+
+    fn slot_mut(&mut self, peer: PeerId) -> Option<&mut Slot> {
+        self.slots.get_mut(peer.slot()).filter(|slot| slot.id == peer)
+    }
+
+    /// Whether the peer is present.
+    #[inline]
+    pub(crate) fn has(&self, peer: PeerId) -> bool {
+        self.slot(peer).is_some_and(|slot| slot.state == State::Present)
+    }
+
+    pub(crate) fn routes(&self, peer: PeerId) -> u64 {
+        self.slot(peer).filter(|slot| slot.state == State::Present).map_or(0, |slot| slot.routes)
+    }
+
+    pub(crate) fn families(&self, peer: PeerId) -> &[((Afi, Safi), u64)] {
+        self.slot(peer).filter(|slot| slot.state == State::Present).map_or(&[], |slot| &slot.families)
+    }
+
+    pub(crate) const fn all_routes(&self) -> u64 {
+        self.routes
+    }
+
+    pub(crate) const fn removed_routes(&self) -> u64 {
+        self.removed
+    }
+
+    pub(crate) fn set_limits(&mut self, limits: Limits) {
+        // All routes may have one attribute set, whose references are counted in 31 bits.
+        self.limits = Limits { routes: limits.routes.min(1 << 29), ..limits };
+    }
+
+    /// `None` if there are too many peers.
+    pub(crate) fn add(&mut self) -> Option<PeerId> {
+        if let Some(number) = self.free.pop() {
+            let slot = self.slots.get_mut(number as usize)?;
+            let id = PeerId::new(number, slot.id.generation() + 1);
+            *slot = Slot { id, state: State::Present, routes: 0, families: Vec::new() };
+            return Some(id);
+        }
+        let number = self.slots.len();
+        if number >= PeerId::SLOTS {
+            return None;
+        }
+        let id = PeerId::new(number as u32, 0);
+        self.slots.push(Slot { id, state: State::Present, routes: 0, families: Vec::new() });
+        Some(id)
+    }
+
+    /// Hides a peer and its routes.
+    pub(crate) fn remove(&mut self, peer: PeerId) {
+        if let Some(slot) = self.slot_mut(peer)
+            && slot.state == State::Present
+        {
+            slot.state = State::Removed;
+            slot.families = Vec::new();
+            let routes = slot.routes;
+            self.routes -= routes;
+            self.removed += routes;
+        }
+    }
+
+    /// Begins a sweep; false if no peer was removed since the last one.
+    pub(crate) fn begin_sweep(&mut self) -> bool {
+        let mut any = false;
+        for slot in self.slots.iter_mut().filter(|slot| slot.state == State::Removed) {
+            slot.state = State::Swept;
+            any = true;
+        }
+        any
+    }
+
+    /// Whether the present sweep removes the routes of a peer.
+    pub(crate) fn is_swept(&self, peer: PeerId) -> bool {
+        self.slot(peer).is_some_and(|slot| slot.state == State::Swept)
+    }
+
+    /// Ends a sweep: slots can be used again.
+    pub(crate) fn end_sweep(&mut self) {
+        for (number, slot) in self.slots.iter_mut().enumerate() {
+            if slot.state == State::Swept {
+                slot.state = State::Free;
+                self.removed -= slot.routes;
+                slot.routes = 0;
+                self.free.push(number as u32);
+            }
+        }
+    }
+
+    /// Whether a peer may have one more route.
+    #[inline]
+    pub(crate) fn check(&self, peer: PeerId) -> Result<(), Refused> {
+        match self.slot(peer) {
+            Some(slot) if slot.state == State::Present => {
+                if slot.routes >= self.limits.routes_of_peer {
+                    Err(Refused::PeerFull)
+                } else if self.routes >= self.limits.routes {
+                    Err(Refused::Full)
+                } else {
+                    Ok(())
+                }
+            }
+            _ => Err(Refused::UnknownPeer),
+        }
+    }
+
+    /// Counts a new route of a peer.
+    #[inline]
+    pub(crate) fn count(&mut self, peer: PeerId, family: (Afi, Safi)) {
+        if let Some(slot) = self.slot_mut(peer) {
+            slot.routes += 1;
+            match slot.families.iter_mut().find(|(of, _)| *of == family) {
+                Some((_, routes)) => *routes += 1,
+                None => slot.families.push((family, 1)),
+            }
+            self.routes += 1;
+        }
+    }
+
+    /// Counts a route that is gone.
+    #[inline]
+    pub(crate) fn uncount(&mut self, peer: PeerId, family: (Afi, Safi)) {
+        let Some(slot) = self.slot_mut(peer) else {
+            return;
+        };
+        slot.routes -= 1;
+        if slot.state == State::Present {
+            if let Some((_, routes)) = slot.families.iter_mut().find(|(of, _)| *of == family) {
+                *routes -= 1;
+            }
+            self.routes -= 1;
+        } else {
+            self.removed -= 1;
+        }
+    }
+}
