@@ -126,7 +126,8 @@ impl Rib {
         self.tables.keys().copied()
     }
 
-    /// The octets of an attribute set in canonical form; empty if there is no such set.
+    /// The octets of an attribute set in canonical form. A number that was kept for longer than the read guard may have been given to
+    /// another set, or to none; then the octets are any.
     #[inline]
     pub fn attributes(&self, id: AttributesId) -> &[u8] {
         self.store.get(id)

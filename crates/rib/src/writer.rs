@@ -2,7 +2,7 @@
 
 use crate::rib::{Body, Cursor, Rib};
 use crate::route::{Announced, AttributesId, Limits, Nlri, PeerId, Refused, Route, TableKey};
-use crate::shared::{Lock, ReadGuard, SharedRib};
+use crate::shared::{Lock, Pace, ReadGuard, SharedRib};
 use crate::store::Index;
 use std::sync::Arc;
 use wire::Prefix;
@@ -11,6 +11,7 @@ use wire::Prefix;
 #[derive(Debug)]
 pub struct Writer {
     shared: Arc<SharedRib>,
+    pace: Pace,
     index: Index,
     /// References to attribute sets that end when the next changes begin: of routes that were replaced or withdrawn,
     /// and of sets that were interned.
@@ -39,7 +40,14 @@ impl Key {
 
 impl Writer {
     pub(crate) fn new(shared: Arc<SharedRib>) -> Self {
-        Self { shared, index: Index::default(), ending: Vec::new(), sweep: None, found: Vec::new() }
+        Self {
+            shared,
+            pace: Pace::default(),
+            index: Index::default(),
+            ending: Vec::new(),
+            sweep: None,
+            found: Vec::new(),
+        }
     }
 
     /// The table, for others to read.
@@ -54,28 +62,29 @@ impl Writer {
 
     /// Sets other limits. Routes that are there stay.
     pub fn set_limits(&mut self, limits: Limits) {
-        self.shared.lock().rib_mut().peers.set_limits(limits);
+        self.shared.lock(&mut self.pace).rib_mut().peers.set_limits(limits);
     }
 
     /// Adds a peer; `None` if there are a million.
     pub fn add_peer(&mut self) -> Option<PeerId> {
-        self.shared.lock().rib_mut().peers.add()
+        self.shared.lock(&mut self.pace).rib_mut().peers.add()
     }
 
     /// Removes a peer. Its routes are invisible from now on; [`Writer::sweep`] removes them.
     pub fn remove_peer(&mut self, peer: PeerId) {
-        self.shared.lock().rib_mut().peers.remove(peer);
+        self.shared.lock(&mut self.pace).rib_mut().peers.remove(peer);
     }
 
     /// Begins a number of changes, such as those of an UPDATE message. The table is locked until the end of the result, except
     /// for moments in which readers are let in; so other work, such as logging, belongs behind it.
     pub fn begin(&mut self) -> Changes<'_> {
-        let mut lock = self.shared.lock();
-        for id in self.ending.drain(..) {
-            self.index.release(id, &mut lock.rib_mut().store);
+        let Self { shared, pace, index, ending, .. } = self;
+        let mut lock = shared.lock(pace);
+        for id in ending.drain(..) {
+            index.release(id, &mut lock.rib_mut().store);
             lock.changed();
         }
-        Changes { lock, index: &mut self.index, ending: &mut self.ending }
+        Changes { lock, index, ending }
     }
 
     /// Removes routes of removed peers, after visiting about `budget` prefixes and routes, and returns whether there are more. To be
@@ -86,7 +95,7 @@ impl Writer {
     pub fn sweep(&mut self, budget: usize, mut removed: impl FnMut(TableKey, Nlri<'_>, &Route, &[u8])) -> bool {
         let mut cursor = match self.sweep.take() {
             Some(cursor) => cursor,
-            None if self.shared.lock().rib_mut().peers.begin_sweep() => Cursor::all(),
+            None if self.shared.lock(&mut self.pace).rib_mut().peers.begin_sweep() => Cursor::all(),
             None => return false,
         };
         let mut found = std::mem::take(&mut self.found);
@@ -128,7 +137,7 @@ impl Writer {
     /// Gives back memory of the index.
     fn shrink(&mut self) {
         self.index.shrink(&self.shared.read().store);
-        self.shared.lock().rib_mut().store.index_bytes = self.index.bytes();
+        self.shared.lock(&mut self.pace).rib_mut().store.index_bytes = self.index.bytes();
     }
 }
 
