@@ -5,6 +5,10 @@
 
 #[path = "suite/aggregates.rs"]
 mod aggregates;
+#[path = "suite/bgp.rs"]
+mod bgp;
+#[path = "suite/bgp_routers.rs"]
+mod bgp_routers;
 #[path = "suite/checks.rs"]
 mod checks;
 #[path = "suite/classes.rs"]

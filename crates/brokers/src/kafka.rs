@@ -159,7 +159,8 @@ impl Backend for Kafka {
         let topics = &messages.head.topics;
         let schema_ids = match (registry, &messages.head.schema) {
             (Some(registry), Some(schema)) => {
-                topics.iter().map(|topic| registry.id(topic, schema)).collect::<Result<Vec<u32>, _>>()?
+                let subject = messages.head.subject.as_deref().unwrap_or("value");
+                topics.iter().map(|topic| registry.id(topic, subject, schema)).collect::<Result<Vec<u32>, _>>()?
             }
             _ => Vec::new(),
         };

@@ -1,7 +1,7 @@
 //! Confluent's schema registry, which maps schemas to ids.
 //!
-//! A schema is registered under the subject `TOPIC-value` (the registry's default naming) and its id is cached. Messages
-//! carry the id before the datum.
+//! A schema is registered under the subject `TOPIC-value` (the registry's default naming), or `TOPIC-NAME` where the messages of a
+//! topic have several schemas, and its id is cached. Messages carry the id before the datum.
 
 use delivery::StoreError;
 use serde_json::{Value, json};
@@ -19,6 +19,7 @@ pub(crate) struct Registry {
     url: String,
     /// The header for `user:password@` in the URL.
     authorization: Option<String>,
+    /// By subject and schema.
     ids: HashMap<(String, String), u32>,
 }
 
@@ -29,19 +30,19 @@ impl Registry {
         Self { agent: config.build().into(), url, authorization, ids: HashMap::new() }
     }
 
-    /// The id of a schema for messages of that topic.
-    pub(crate) fn id(&mut self, topic: &str, schema: &str) -> Result<u32, StoreError> {
-        let key = (topic.to_owned(), schema.to_owned());
+    /// The id of a schema for messages of that topic. `name` follows the topic in the subject.
+    pub(crate) fn id(&mut self, topic: &str, name: &str, schema: &str) -> Result<u32, StoreError> {
+        let key = (format!("{topic}-{name}"), schema.to_owned());
         if let Some(id) = self.ids.get(&key) {
             return Ok(*id);
         }
-        let id = self.register(topic, schema)?;
+        let id = self.register(&key.0, schema)?;
         self.ids.insert(key, id);
         Ok(id)
     }
 
-    fn register(&self, topic: &str, schema: &str) -> Result<u32, StoreError> {
-        let url = format!("{}/subjects/{topic}-value/versions", self.url);
+    fn register(&self, subject: &str, schema: &str) -> Result<u32, StoreError> {
+        let url = format!("{}/subjects/{subject}/versions", self.url);
         let mut request = self.agent.post(&url).header(CONTENT_TYPE, MEDIA).header(ACCEPT, MEDIA);
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization);
@@ -61,7 +62,7 @@ impl Registry {
             Some(id) if status.is_success() => Ok(id),
             _ => {
                 let said = answer.as_ref().and_then(|answer| answer.get("message")).and_then(Value::as_str);
-                let what = format!("subject '{topic}-value': {status} {}", said.unwrap_or(&text));
+                let what = format!("subject '{subject}': {status} {}", said.unwrap_or(&text));
                 Err(StoreError::Configuration { key: "kafka_avro_schema_registry", what })
             }
         }
@@ -145,14 +146,14 @@ mod tests {
         let (url, questions) = registry(vec![(200, r#"{"id": 7}"#), (200, r#"{"id": 8}"#)]);
         let mut registry = Registry::new(&url, Duration::from_secs(10));
         for _ in 0..3 {
-            assert_eq!(registry.id("flows", r#"{"type":"record"}"#), Ok(7));
+            assert_eq!(registry.id("flows", "value", r#"{"type":"record"}"#), Ok(7));
         }
-        assert_eq!(registry.id("others", r#"{"type":"record"}"#), Ok(8));
+        assert_eq!(registry.id("flows", "bgp_dump", r#"{"type":"record"}"#), Ok(8));
         let (line, login, body) = questions.recv().unwrap();
         assert_eq!(line, "POST /subjects/flows-value/versions HTTP/1.1");
         assert!(login.ends_with("Basic dXNlcjp3b3Jk"), "{login}");
         assert_eq!(body, r#"{"schema":"{\"type\":\"record\"}"}"#);
-        assert!(questions.recv().unwrap().0.contains("/others-value/"));
+        assert!(questions.recv().unwrap().0.contains("/flows-bgp_dump/"));
     }
 
     #[test]
@@ -160,16 +161,18 @@ mod tests {
         let refusal = r#"{"error_code": 409, "message": "Schema being registered is incompatible"}"#;
         let (url, _questions) = registry(vec![(409, refusal), (503, "later"), (200, "{}")]);
         let mut registry = Registry::new(&url, Duration::from_secs(10));
-        match registry.id("flows", "{}") {
+        match registry.id("flows", "value", "{}") {
             Err(StoreError::Configuration { key: "kafka_avro_schema_registry", what }) => {
                 assert!(what.contains("flows-value") && what.contains("incompatible"), "{what}");
             }
             other => panic!("{other:?}"),
         }
-        assert!(matches!(registry.id("flows", "{}"), Err(StoreError::Down(what)) if what.contains("503")));
-        assert!(matches!(registry.id("flows", "{}"), Err(StoreError::Configuration { .. })));
+        assert!(
+            matches!(registry.id("flows", "value", "{}"), Err(StoreError::Down(what)) if what.contains("503"))
+        );
+        assert!(matches!(registry.id("flows", "value", "{}"), Err(StoreError::Configuration { .. })));
         // The server has stopped.
-        assert!(matches!(registry.id("flows", "{}"), Err(StoreError::Down(_))));
+        assert!(matches!(registry.id("flows", "value", "{}"), Err(StoreError::Down(_))));
     }
 
     #[test]

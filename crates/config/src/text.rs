@@ -16,11 +16,23 @@ pub const MAX_TEXT: u64 = 256 << 20;
 
 /// Reads a regular file unchanged, up to `max` bytes.
 ///
+/// # Errors
+/// As [`open`]; `FileTooLarge` also if the file grows while it is read.
+pub fn read_bytes(path: &Path, max: u64) -> io::Result<Vec<u8>> {
+    let (file, length) = open(path, max)?;
+    // Files of /proc have no length, and a file may grow while it is read.
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0).saturating_add(1));
+    file.take(max.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max { Err(too_large(max)) } else { Ok(bytes) }
+}
+
+/// Opens a regular file of up to `max` bytes, and returns it with its length.
+///
 /// Opening does not block, as it would for a named pipe without a writer.
 ///
 /// # Errors
 /// I/O errors; `InvalidInput` if it is not a regular file, `FileTooLarge` if it is larger than `max`.
-pub fn read_bytes(path: &Path, max: u64) -> io::Result<Vec<u8>> {
+pub fn open(path: &Path, max: u64) -> io::Result<(File, u64)> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
     let stat = rustix::fs::fstat(&file)?;
@@ -28,18 +40,13 @@ pub fn read_bytes(path: &Path, max: u64) -> io::Result<Vec<u8>> {
         let what = format!("path is not a regular file, but {other}");
         return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
     }
-    let too_large = || {
-        let what = format!("the file is larger than the maximum of {} MiB", max >> 20);
-        io::Error::new(io::ErrorKind::FileTooLarge, what)
-    };
     let length = u64::try_from(stat.st_size).unwrap_or(0);
-    if length > max {
-        return Err(too_large());
-    }
-    // Files of /proc have no length, and a file may grow while it is read.
-    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0).saturating_add(1));
-    file.take(max.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > max { Err(too_large()) } else { Ok(bytes) }
+    if length > max { Err(too_large(max)) } else { Ok((file, length)) }
+}
+
+fn too_large(max: u64) -> io::Error {
+    let what = format!("the file is larger than the maximum of {} MiB", max >> 20);
+    io::Error::new(io::ErrorKind::FileTooLarge, what)
 }
 
 fn other_than_regular(kind: FileType) -> Option<&'static str> {

@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 use event_log::{Delivery, Event, Head, Settings};
 use recent::Map;
 use sflow::{CounterBlock, CounterHead, CounterSample};
+use std::borrow::Cow;
 use std::io::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -35,8 +36,8 @@ struct Line {
 }
 
 impl Event for Line {
-    fn variable(&self, name: &str) -> Option<String> {
-        VARIABLES.contains(&name).then(|| self.agent.to_string())
+    fn variable(&self, name: &str) -> Option<Cow<'_, str>> {
+        VARIABLES.contains(&name).then(|| self.agent.to_string().into())
     }
 
     fn json(&self, head: &Head<'_>, out: &mut Vec<u8>) {

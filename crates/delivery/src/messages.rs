@@ -1,7 +1,8 @@
 //! The format of batches for message brokers.
 //!
 //! ```text
-//! head    u32 length, then JSON: { "topics": [...], "content_type": "...", "schema": "..." or absent }
+//! head    u32 length, then JSON: { "topics": [...], "content_type": "...", "schema": "..." or absent,
+//!         "subject": "..." or absent }
 //! item    u16 topic, u32 key length (2^32 - 1: no key), u32 payload length,
 //!         u64 aggregates, u64 packets, u64 bytes, key, payload
 //! ```
@@ -21,6 +22,10 @@ pub struct Head {
     /// Avro schema of the payloads, if they are in Avro's binary form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<String>,
+    /// What follows the topic in the subject under which a registry knows the schema; without one, `value`. Topics with messages
+    /// of several schemas need several subjects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
 }
 
 /// One message.
@@ -52,9 +57,14 @@ pub struct Builder {
 impl Builder {
     /// An empty body for messages of that media type.
     pub fn new(content_type: &str, schema: Option<&str>) -> Self {
-        let head =
-            Head { topics: Vec::new(), content_type: content_type.to_owned(), schema: schema.map(str::to_owned) };
-        Self { head, ..Self::default() }
+        let (content_type, schema) = (content_type.to_owned(), schema.map(str::to_owned));
+        Self { head: Head { content_type, schema, ..Head::default() }, ..Self::default() }
+    }
+
+    /// The same, for messages whose schema has a subject of its own in a registry.
+    pub fn with_subject(mut self, subject: &str) -> Self {
+        self.head.subject = Some(subject.to_owned());
+        self
     }
 
     /// The index of a topic, which is added if it is new; `None` when there are 65,535 others already.

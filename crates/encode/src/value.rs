@@ -189,7 +189,7 @@ pub(crate) fn words(list: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// The pairs of a label `key%value,key2%value2`. Of equal keys the last is used.
-pub(crate) fn label_pairs(label: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+pub fn label_pairs(label: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let parts = |label| <[u8]>::split(label, |byte| *byte == b',').filter(|part| !part.is_empty()).map(label_pair);
     parts(label)
         .enumerate()
@@ -275,7 +275,7 @@ impl Events {
 }
 
 /// Writes text as valid UTF-8, with replacement characters for invalid bytes.
-pub(crate) fn utf8(out: &mut Vec<u8>, text: &[u8]) {
+pub fn utf8(out: &mut Vec<u8>, text: &[u8]) {
     for chunk in text.utf8_chunks() {
         out.extend_from_slice(chunk.valid().as_bytes());
         if !chunk.invalid().is_empty() {
@@ -293,7 +293,7 @@ pub(crate) fn make_utf8(out: &mut Vec<u8>, start: usize) {
 }
 
 /// Writes the inside of a JSON string.
-pub(crate) fn escaped(out: &mut Vec<u8>, text: &[u8]) {
+pub fn escaped(out: &mut Vec<u8>, text: &[u8]) {
     let plain = |byte: &u8| matches!(byte, 0x20..=0x7f) && !matches!(byte, b'"' | b'\\');
     if text.iter().all(plain) {
         return out.extend_from_slice(text);

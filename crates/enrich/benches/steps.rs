@@ -54,6 +54,7 @@ fn spec(folder: &Path) -> Spec {
         geoip: None,
         interval: None,
         renormalize: true,
+        peer_ases: false,
         routes: RouteMaps::default(),
     };
     let plugin = PluginSpec {

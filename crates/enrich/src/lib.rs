@@ -30,5 +30,5 @@ pub use enricher::Enricher;
 pub use load::{Compiled, Loaded};
 pub use maps::load::Context;
 pub use packets::{BatchPackets, PacketViews, RowPackets};
-pub use read::Size;
+pub use read::{RouteFiles, Size};
 pub use stage::{Origin, Stage};

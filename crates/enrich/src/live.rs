@@ -6,7 +6,9 @@
 //! microseconds.
 
 use crate::step::{Batch, CompiledStep, Step, Target, WorkerStep};
+use config::Diagnostics;
 use flow::row::{FieldSet, Layout};
+use maps::usage::Usage;
 use std::fmt::Debug;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
@@ -47,6 +49,14 @@ pub trait LiveLookup<T: LiveTable>: Debug + Send + Sync + 'static {
 
     /// As [`WorkerStep::forget_strings`].
     fn forget_strings(_memory: &mut Self::Memory) {}
+
+    /// As [`CompiledStep::usage`].
+    fn usage(_compiled: &Self::Compiled) -> Option<&Usage> {
+        None
+    }
+
+    /// As [`Step::review`].
+    fn review(&self, _problems: &mut Diagnostics) {}
 }
 
 /// A step over a live table.
@@ -72,6 +82,10 @@ impl<T: LiveTable, L: LiveLookup<T>> Step for LiveStep<T, L> {
         let compiled = self.lookup.compile(target.layout)?;
         Some(Arc::new(Compiled::<T, L> { table: Arc::clone(&self.table), compiled }))
     }
+
+    fn review(&self, problems: &mut Diagnostics) {
+        self.lookup.review(problems);
+    }
 }
 
 #[derive(Debug)]
@@ -83,6 +97,10 @@ struct Compiled<T: LiveTable, L: LiveLookup<T>> {
 impl<T: LiveTable, L: LiveLookup<T>> CompiledStep for Compiled<T, L> {
     fn start(self: Arc<Self>) -> Box<dyn WorkerStep> {
         Box::new(Worker { shared: self, memory: L::Memory::default() })
+    }
+
+    fn usage(&self) -> Option<&Usage> {
+        L::usage(&self.compiled)
     }
 }
 

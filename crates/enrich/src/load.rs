@@ -3,7 +3,7 @@
 //! [`Loaded::read`] reads all files and collects errors. [`Loaded::compile`] compiles them for one layout of rows,
 //! which the caller builds from the fields that [`Loaded::require`] adds.
 
-use crate::read::{Reader, Size};
+use crate::read::{Reader, RouteFiles, Size};
 use crate::spec::{PluginSpec, Spec};
 use crate::stage;
 use crate::step::{CompiledStep, Step, Target};
@@ -28,6 +28,7 @@ pub struct Loaded {
     packets: PacketSource,
     links: Arc<[i32]>,
     sizes: Vec<Size>,
+    routes: RouteFiles,
 }
 
 #[derive(Debug)]
@@ -54,7 +55,7 @@ impl Loaded {
                 CommonStep::Live => is_late = true,
             }
         }
-        reader.route_maps(spec);
+        let routes = reader.routes(&spec.core.routes);
         let mut plugin = |spec: &PluginSpec| Plugin {
             sampling: spec.sampling,
             steps: PLUGIN.iter().filter_map(|read| read(spec, &mut reader)).collect(),
@@ -63,13 +64,18 @@ impl Loaded {
         let links =
             if context.links.is_empty() { [filter::ETHERNET].into() } else { context.links.as_slice().into() };
         let sizes = reader.into_sizes();
-        Self { early, live: Vec::new(), late, plugins, packets: context.packets(), links, sizes }
+        Self { early, live: Vec::new(), late, plugins, packets: context.packets(), links, sizes, routes }
     }
 
     /// Adds a step over a live table ([`crate::live`]), after those that were added before. After a reload, the step over the same
     /// table must be added again.
     pub fn add_live(&mut self, step: impl Step + 'static) {
         self.live.push(Box::new(step));
+    }
+
+    /// The maps for a step that looks up routes.
+    pub fn routes(&self) -> &RouteFiles {
+        &self.routes
     }
 
     /// The files that were read, each once, with their number of entries.

@@ -1,15 +1,15 @@
 //! Reads the files that the configuration names.
 
 use crate::lists::ValueSet;
-use crate::spec::{NetworksSpec, PluginSpec, Spec};
+use crate::spec::{NetworksSpec, PluginSpec, RouteMaps, Spec};
 use config::{Diagnostics, Origin};
 use filter::Filter;
 use geoip::Database;
-use maps::checked::Checked;
 use maps::load::Context;
 use maps::networks_file::Networks;
 use maps::ports_file::Ports;
 use maps::pre_tag::PreTagMap;
+use maps::routes::{AgentMap, NextHopMap};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,6 +36,15 @@ impl std::fmt::Display for Size {
         let s = if *count == 1 { "" } else { "s" };
         write!(f, "[{}] map successfully (re)loaded: {key}, {count} {of}{s}.", path.display())
     }
+}
+
+/// The maps that the look-up of routes needs.
+#[derive(Clone, Debug, Default)]
+pub struct RouteFiles {
+    /// `bgp_agent_map`.
+    pub agents: Option<Arc<AgentMap>>,
+    /// `bgp_peer_dst_ip_map`.
+    pub next_hops: Option<Arc<NextHopMap>>,
 }
 
 /// Reads files, each only once even if several settings name it.
@@ -172,21 +181,19 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads the maps for the correlation with routes, so that errors in them are reported.
-    pub(crate) fn route_maps(&mut self, spec: &Spec) {
-        let routes = &spec.core.routes;
-        for (key, path, kind) in [
-            ("bgp_agent_map", &routes.agent, Checked::BgpAgent),
-            ("bgp_peer_src_as_map", &routes.peer_src_as, Checked::BgpSource),
-            ("bgp_src_local_pref_map", &routes.src_local_pref, Checked::BgpSource),
-            ("bgp_src_med_map", &routes.src_med, Checked::BgpSource),
-        ] {
-            if let Some(path) = path {
-                let check = |origin: &Origin, text: &[u8], context: &Context, problems: &mut Diagnostics| {
-                    kind.check(origin, text, context, problems)
-                };
-                self.map(key, path, check, |count| *count);
-            }
+    /// Reads the maps that the look-up of routes needs.
+    pub(crate) fn routes(&mut self, spec: &RouteMaps) -> RouteFiles {
+        RouteFiles {
+            agents: spec
+                .agent
+                .as_deref()
+                .and_then(|path| self.map("bgp_agent_map", path, AgentMap::parse, AgentMap::len))
+                .map(Arc::new),
+            next_hops: spec
+                .peer_dst_ip
+                .as_deref()
+                .and_then(|path| self.map("bgp_peer_dst_ip_map", path, NextHopMap::parse, NextHopMap::len))
+                .map(Arc::new),
         }
     }
 

@@ -23,21 +23,36 @@ pub struct CoreSpec {
     pub interval: Option<u32>,
     /// `nfacctd_renormalize`.
     pub renormalize: bool,
-    /// Maps for the correlation with routes: they are only checked.
+    /// `nfacctd_peer_as`: AS numbers of records are those of peers.
+    pub peer_ases: bool,
+    /// Maps for the correlation with routes.
     pub routes: RouteMaps,
 }
 
 /// Maps for the correlation with routes.
 #[derive(Clone, Debug, Default)]
 pub struct RouteMaps {
+    /// Routes are looked up.
+    pub correlated: bool,
     /// `bgp_agent_map`.
     pub agent: Option<PathBuf>,
+    /// `bgp_peer_dst_ip_map`.
+    pub peer_dst_ip: Option<PathBuf>,
     /// `bgp_peer_src_as_map`.
-    pub peer_src_as: Option<PathBuf>,
+    pub peer_src_as: SourceMapSpec,
     /// `bgp_src_local_pref_map`.
-    pub src_local_pref: Option<PathBuf>,
+    pub src_local_pref: SourceMapSpec,
     /// `bgp_src_med_map`.
-    pub src_med: Option<PathBuf>,
+    pub src_med: SourceMapSpec,
+}
+
+/// A map with values about the source of traffic.
+#[derive(Clone, Debug, Default)]
+pub struct SourceMapSpec {
+    /// Its file, whose errors are reported in any case.
+    pub file: Option<PathBuf>,
+    /// Its values are used: the `bgp_..._type` is `map`.
+    pub is_used: bool,
 }
 
 /// The sources of networks, and the networks file.
@@ -111,9 +126,10 @@ impl Spec {
             &core.distinguishers,
             &core.geoip,
             &routes.agent,
-            &routes.peer_src_as,
-            &routes.src_local_pref,
-            &routes.src_med,
+            &routes.peer_dst_ip,
+            &routes.peer_src_as.file,
+            &routes.src_local_pref.file,
+            &routes.src_med.file,
         ];
         let of_plugins = self.plugins.iter().flat_map(|plugin| {
             let networks = plugin.networks.as_ref().and_then(|networks| networks.file.as_deref());
@@ -126,8 +142,10 @@ impl Spec {
     /// True if the networks reported by exporters are used.
     pub fn uses_protocol_networks(&self) -> bool {
         let own = self.plugins.iter().filter_map(|plugin| plugin.networks.as_ref());
-        std::iter::once(&self.core.networks)
-            .chain(own)
-            .any(|networks| !matches!(networks.sources.nets, NetSource::File | NetSource::Mask))
+        std::iter::once(&self.core.networks).chain(own).any(|networks| match networks.sources.nets {
+            NetSource::File | NetSource::Mask => false,
+            NetSource::Routes => !self.core.routes.correlated,
+            NetSource::Protocol | NetSource::LinkState | NetSource::Longest => true,
+        })
     }
 }

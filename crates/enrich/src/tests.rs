@@ -91,6 +91,7 @@ fn spec(tags: Option<&Path>, plugins: Vec<PluginSpec>) -> Spec {
         geoip: None,
         interval: None,
         renormalize: false,
+        peer_ases: false,
         routes: RouteMaps::default(),
     };
     Spec { core, plugins }

@@ -1,14 +1,16 @@
 //! Delivery of events to a broker.
 
 use crate::name::Name;
-use crate::settings::{Broker, Encoding, Settings};
-use crate::{Event, Head};
+use crate::settings::{Broker, Settings};
+use crate::{Encoding, Event, Head, Schema};
 use config::KeyPrefix;
 use crossbeam_channel::Receiver;
 use delivery::messages::{Builder, Message};
 use delivery::queue::Queue;
 use delivery::worker::{self, Limits, Note, Outbox, Worker};
 use delivery::{Backend, BatchId, StoreError, Sum, WriteBatch};
+use std::fmt::Write;
+use std::sync::Arc;
 use tracing::{error, info};
 
 /// Bytes at which a write batch is closed.
@@ -40,26 +42,34 @@ pub(crate) struct Feed {
     prefix: KeyPrefix,
     encoding: Encoding,
     topic: Name,
+    /// The number of topics that are used in turn, and the next one.
+    round_robin: (u32, u32),
     key: Option<Name>,
+    schemas: Arc<[Schema]>,
+    /// What is added to each JSON object, with the brace at its end.
+    writer_id: Option<Vec<u8>>,
     exit: Limits,
     outbox: Outbox,
     notes: Receiver<Note>,
     builder: Builder,
-    /// The schema of the messages in `builder`.
-    schema: Option<&'static str>,
+    /// The position of the schema of the messages in `builder`.
+    schema: Option<usize>,
     next: BatchId,
     /// The weight of the dropped events.
     lost: u64,
-    /// The event at hand in Avro's binary form.
+    /// The message of the event at hand, its topic and its key.
     record: Vec<u8>,
+    texts: (String, String),
 }
 
 /// A feed and a delivery for each broker of the settings. `run` is the current time in microseconds since 1970.
 pub(crate) fn open(settings: &Settings, run: u64) -> (Vec<Feed>, Vec<Delivery>) {
     let mut both = (Vec::new(), Vec::new());
     for broker in &settings.brokers {
-        let topic = Name::parse(&broker.topic, settings.variables);
-        match backend(broker, topic.constant()) {
+        let topic = settings.name(&broker.topic);
+        // Topics that are used in turn have other names.
+        let must_exist = topic.constant().filter(|_| broker.round_robin == 0);
+        match backend(broker, must_exist) {
             Ok(backend) => {
                 let (feed, delivery) = pair(settings, broker, topic, backend, run);
                 both.0.push(feed);
@@ -100,7 +110,15 @@ fn pair(
         prefix: settings.prefix,
         encoding: settings.encoding,
         topic,
-        key: broker.key.as_deref().map(|key| Name::parse(key, settings.variables)),
+        round_robin: (broker.round_robin, 0),
+        key: broker.key.as_deref().map(|key| settings.name(key)),
+        schemas: Arc::clone(&settings.schemas),
+        writer_id: settings.writer_id.as_deref().map(|id| {
+            let mut text = b", \"writer_id\": \"".to_vec();
+            encode::value::escaped(&mut text, id.as_bytes());
+            text.extend_from_slice(b"\"}");
+            text
+        }),
         exit: settings.exit,
         outbox,
         notes,
@@ -109,44 +127,63 @@ fn pair(
         next: BatchId { run, number: 1 },
         lost: 0,
         record: Vec::new(),
+        texts: (String::new(), String::new()),
     };
     (feed, Delivery { prefix: settings.prefix, worker })
 }
 
 impl Feed {
-    /// Adds an event; `json` is its JSON object.
-    pub(crate) fn push(&mut self, event: &impl Event, head: &Head<'_>, json: &[u8]) {
-        match self.encoding {
-            Encoding::Json => self.add(event, json),
-            Encoding::Avro => {
-                let mut record = std::mem::take(&mut self.record);
-                record.clear();
+    /// Adds an event; `text` is its JSON object, or its record in Avro's JSON encoding.
+    pub(crate) fn push(&mut self, event: &impl Event, head: &Head<'_>, text: &[u8]) {
+        let mut record = std::mem::take(&mut self.record);
+        record.clear();
+        match (self.encoding, &self.writer_id) {
+            (Encoding::Json, Some(writer_id)) => {
+                record.extend_from_slice(text.strip_suffix(b"}").unwrap_or(text));
+                record.extend_from_slice(writer_id);
+                self.add(event, &record);
+            }
+            (Encoding::Json | Encoding::AvroJson, _) => self.add(event, text),
+            (Encoding::Avro, _) => {
                 if let Some(schema) = event.avro(head, &mut record) {
                     // All messages of a write batch have one schema.
                     if self.schema != Some(schema) {
                         self.flush();
-                        self.builder = Builder::new("avro/binary", Some(schema));
+                        let text = self.schemas.get(schema).map(|schema| schema.text.as_str());
+                        let name = self.schemas.get(schema).map_or("value", |schema| schema.name);
+                        self.builder = Builder::new("avro/binary", text).with_subject(name);
                         self.schema = Some(schema);
                     }
                     self.add(event, &record);
                 }
-                self.record = record;
             }
+            // `Settings::check` has rejected that.
+            (Encoding::Mrt, _) => {}
         }
+        self.record = record;
     }
 
     fn add(&mut self, event: &impl Event, payload: &[u8]) {
-        let topic = self.topic.fill(event, None);
-        let key = self.key.as_ref().map(|key| key.fill(event, None));
-        let topic = match self.builder.topic(&topic) {
-            Some(topic) => topic,
+        let (mut topic, mut key) = std::mem::take(&mut self.texts);
+        self.topic.fill_into(event, None, &mut topic);
+        let (topics, next) = &mut self.round_robin;
+        if *topics > 0 {
+            // Writing to a `String` cannot fail.
+            let _ = write!(topic, "_{next}");
+            *next = (*next + 1) % *topics;
+        }
+        let has_key = self.key.as_ref().map(|name| name.fill_into(event, None, &mut key)).is_some();
+        let number = match self.builder.topic(&topic) {
+            Some(number) => number,
             None => {
                 self.flush();
                 self.builder.topic(&topic).unwrap_or_default()
             }
         };
         let sum = Sum { aggregates: event.weight(), ..Sum::default() };
-        self.builder.push(Message { topic, key: key.as_deref().map(str::as_bytes), payload, sum });
+        let of_message = has_key.then_some(key.as_bytes());
+        self.builder.push(Message { topic: number, key: of_message, payload, sum });
+        self.texts = (topic, key);
         if self.builder.size() >= BATCH {
             self.flush();
         }
@@ -253,9 +290,10 @@ pub(crate) mod tests {
                 timeout: std::time::Duration::ZERO,
             }),
             topic: topic.to_owned(),
+            round_robin: 0,
             key: Some("k-$peer_src_ip".to_owned()),
         };
-        let name = Name::parse(topic, settings.variables);
+        let name = settings.name(topic);
         let (feed, delivery) = pair(settings, &broker, name, Box::new(Store(Arc::clone(&got))), 1);
         (feed, delivery, got)
     }
@@ -267,7 +305,11 @@ pub(crate) mod tests {
         let (mut feed, delivery, got) = feed(&settings, "t.$peer_src_ip");
         let thread = std::thread::spawn(move || delivery.run(|what| panic!("{what}")));
         for event in events {
-            feed.push(event, &Head { sequence: 0, timestamp: "" }, event.text.as_bytes());
+            feed.push(
+                event,
+                &Head { sequence: 0, timestamp: "", micros: 0, writer_id: "" },
+                event.text.as_bytes(),
+            );
         }
         let lost = feed.end();
         thread.join().unwrap();
@@ -278,10 +320,30 @@ pub(crate) mod tests {
     #[test]
     fn topics_and_keys_are_filled_with_the_values_of_the_event() {
         let (lost, got) = deliver(Encoding::Json, &[TestEvent::of("192.0.2.1", "a"), TestEvent::of("::1", "b")]);
-        let expected = [("t.192_0_2_1", "k-192_0_2_1", "a"), ("t.__1", "k-__1", "b")];
+        let expected = [("t.192_0_2_1", "k-192_0_2_1", "a"), ("t.--1", "k---1", "b")];
         let expected =
             expected.map(|(topic, key, text)| (topic.to_owned(), Some(key.to_owned()), text.to_owned()));
         assert_eq!((lost, got), (0, expected.to_vec()));
+    }
+
+    #[test]
+    fn topics_are_used_in_turn_and_the_writer_is_added_to_json() {
+        let mut settings = settings(Path::new(""));
+        settings.exit = Limits::new(std::time::Duration::from_secs(20), false);
+        settings.writer_id = Some("a\"b/1".to_owned());
+        let (mut feed, delivery, got) = feed(&settings, "t");
+        feed.round_robin = (2, 0);
+        let thread = std::thread::spawn(move || delivery.run(|what| panic!("{what}")));
+        for text in ["{\"x\": 1}", "{\"x\": 2}", "{\"x\": 3}"] {
+            let head = Head { sequence: 0, timestamp: "", micros: 0, writer_id: "" };
+            feed.push(&TestEvent::of("", ""), &head, text.as_bytes());
+        }
+        assert_eq!(feed.end(), 0);
+        thread.join().unwrap();
+        let got: Vec<_> = got.lock().unwrap().iter().map(|(topic, _, text)| format!("{topic} {text}")).collect();
+        let expected =
+            [(0, 1), (1, 2), (0, 3)].map(|(topic, x)| format!(r#"t_{topic} {{"x": {x}, "writer_id": "a\"b/1"}}"#));
+        assert_eq!(got, expected);
     }
 
     #[test]

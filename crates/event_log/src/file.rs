@@ -1,13 +1,16 @@
 //! The files of a log: one for each value of a variable in the name.
 
+use crate::encoding::{self, Encoding, Schema};
 use crate::name::Name;
-use crate::{Event, Settings};
+use crate::{Event, Head, Settings, container};
+use encode::avro::container::{Block, Sync};
 use runtime::files;
 use runtime::log::Limited;
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::error;
 
@@ -26,7 +29,11 @@ pub(crate) struct Files {
     /// For log lines: the key, and the name as the configuration has it.
     label: String,
     settings: files::Settings,
+    /// For container files.
+    avro: Option<Avro>,
     targets: HashMap<String, Target>,
+    /// The name of the file of the event at hand.
+    path: String,
     /// Bytes that are not yet written, over all files.
     waiting: usize,
     /// The maximum of `waiting`.
@@ -34,6 +41,15 @@ pub(crate) struct Files {
     /// The weight of the dropped events.
     lost: u64,
     failing: Limited,
+}
+
+/// What the container files of a log have in common.
+struct Avro {
+    schemas: Arc<[Schema]>,
+    /// The schema of the files.
+    schema: String,
+    /// The marker of new files.
+    sync: Sync,
 }
 
 /// One file.
@@ -47,6 +63,10 @@ struct Target {
     is_cut: bool,
     /// After a failure: when to retry.
     retry: Option<Instant>,
+    /// Of a container file: the records that are in no block of `out` yet, their weight, and the marker of the opened file.
+    block: Block,
+    weight: u64,
+    sync: Sync,
 }
 
 impl Files {
@@ -57,7 +77,13 @@ impl Files {
             name,
             label: format!("{}file: {path}", settings.prefix.0),
             settings: settings.files,
+            avro: (settings.encoding == Encoding::Avro).then(|| Avro {
+                schemas: Arc::clone(&settings.schemas),
+                schema: encoding::of_file(&settings.schemas),
+                sync: fastrand::u128(..).to_le_bytes(),
+            }),
             targets: HashMap::new(),
+            path: String::new(),
             waiting: 0,
             bound: usize::try_from(settings.max_bytes).unwrap_or(usize::MAX),
             lost: 0,
@@ -65,13 +91,43 @@ impl Files {
         })
     }
 
-    /// Adds a line, with its newline.
+    /// Adds a line, with its newline, or any other piece of a file that is written as a whole.
     pub(crate) fn push(&mut self, event: &impl Event, line: &[u8]) {
-        let path = match self.name.constant() {
-            Some(path) => path.to_owned(),
-            None => self.name.fill(event, None),
-        };
-        let full = self.waiting.saturating_add(line.len()) > self.bound;
+        let path = std::mem::take(&mut self.path);
+        self.path = self.push_to(path, event, line.len(), |target, _| {
+            target.out.extend_from_slice(line);
+            target.lines.push_back((line.len(), event.weight()));
+            Some(line.len())
+        });
+    }
+
+    /// Adds a record of a container file.
+    pub(crate) fn push_record(&mut self, event: &impl Event, head: &Head<'_>) {
+        let path = std::mem::take(&mut self.path);
+        self.path = self.push_to(path, event, 0, |target, avro| {
+            let Block { records, count } = &mut target.block;
+            let start = records.len();
+            encoding::record(&avro?.schemas, records, |out| event.avro(head, out))?;
+            *count += 1;
+            target.weight += event.weight();
+            Some(records.len() - start)
+        });
+    }
+
+    /// Finds the file of an event and calls `push`, which returns the bytes that it added. Returns `path`, a buffer.
+    fn push_to(
+        &mut self,
+        mut path: String,
+        event: &impl Event,
+        length: usize,
+        push: impl FnOnce(&mut Target, Option<&Avro>) -> Option<usize>,
+    ) -> String {
+        match self.name.constant() {
+            Some(name) if name == path => {}
+            Some(name) => path = name.to_owned(),
+            None => _ = self.name.fill_into(event, None, &mut path),
+        }
+        let full = self.waiting.saturating_add(length) > self.bound;
         if full || !self.make_room(&path) {
             self.lost += event.weight();
             let what = if full {
@@ -79,15 +135,19 @@ impl Files {
             } else {
                 "event dropped: too many files cannot be written"
             };
-            return self.log_error(&what);
+            self.log_error(&what);
+            return path;
         }
-        self.waiting += line.len();
-        let target = self.targets.entry(path.clone()).or_default();
-        target.out.extend_from_slice(line);
-        target.lines.push_back((line.len(), event.weight()));
-        if target.out.len() >= BUFFER {
+        let target = match self.targets.get_mut(&path) {
+            Some(target) => target,
+            None => self.targets.entry(path.clone()).or_default(),
+        };
+        let added = push(target, self.avro.as_ref()).unwrap_or(0);
+        self.waiting += added;
+        if target.unwritten() >= BUFFER {
             self.write(&path, false);
         }
+        path
     }
 
     /// Writes all buffered lines.
@@ -99,7 +159,7 @@ impl Files {
         let paths: Vec<String> = self
             .targets
             .iter()
-            .filter(|(_, target)| !target.out.is_empty())
+            .filter(|(_, target)| target.unwritten() > 0)
             .map(|(path, _)| path.clone())
             .collect();
         paths.iter().for_each(|path| self.write(path, at_once));
@@ -110,9 +170,9 @@ impl Files {
         if !at_once && target.retry.is_some_and(|retry| Instant::now() < retry) {
             return;
         }
-        let before = target.out.len();
-        let written = target.write(path, &self.settings);
-        self.waiting = self.waiting.saturating_sub(before.saturating_sub(target.out.len()));
+        let before = target.unwritten();
+        let written = target.write(path, &self.settings, self.avro.as_ref());
+        self.waiting = (self.waiting + target.unwritten()).saturating_sub(before);
         target.retry = written.is_err().then(|| Instant::now() + RETRY);
         if let Err(error) = written {
             self.log_error(&error);
@@ -123,7 +183,7 @@ impl Files {
     fn make_room(&mut self, path: &str) -> bool {
         if self.targets.len() >= MAX_FILES && !self.targets.contains_key(path) {
             self.write_all(false);
-            self.targets.retain(|_, target| !target.out.is_empty());
+            self.targets.retain(|_, target| target.unwritten() > 0);
             return self.targets.len() < MAX_FILES;
         }
         true
@@ -133,11 +193,12 @@ impl Files {
     pub(crate) fn reopen(&mut self) {
         let mut failed = Vec::new();
         for (path, target) in self.targets.iter_mut().filter(|(_, target)| target.file.is_some()) {
-            match files::append(Path::new(path), &self.settings) {
+            let sync = target.sync;
+            match target.open(path, &self.settings, self.avro.as_ref()) {
                 Ok(file) => {
                     target.file = Some(file);
-                    // The rest of a line is useless when its beginning is in the old file.
-                    if target.is_cut
+                    // The rest of a line is useless when its beginning is in the old file, and so is a block with another marker.
+                    while (target.is_cut || target.sync != sync)
                         && let Some((length, weight)) = target.drop_first()
                     {
                         self.waiting = self.waiting.saturating_sub(length);
@@ -153,8 +214,8 @@ impl Files {
     /// Writes the remaining lines. Returns the total weight of the dropped events.
     pub(crate) fn end(mut self) -> u64 {
         self.write_all(true);
-        let left: u64 = self.targets.values().flat_map(|target| &target.lines).map(|(_, weight)| weight).sum();
-        self.lost + left
+        let left = |target: &Target| target.weight + target.lines.iter().map(|(_, weight)| weight).sum::<u64>();
+        self.lost + self.targets.values().map(left).sum::<u64>()
     }
 
     fn log_error(&self, what: &dyn std::fmt::Display) {
@@ -165,12 +226,29 @@ impl Files {
 }
 
 impl Target {
-    fn write(&mut self, path: &str, settings: &files::Settings) -> io::Result<()> {
-        while !self.out.is_empty() {
-            let file = match &mut self.file {
-                Some(file) => file,
-                none => none.insert(files::append(Path::new(path), settings)?),
-            };
+    /// Bytes that are not yet written.
+    fn unwritten(&self) -> usize {
+        self.out.len() + self.block.records.len()
+    }
+
+    fn open(&mut self, path: &str, settings: &files::Settings, avro: Option<&Avro>) -> io::Result<File> {
+        let path = Path::new(path);
+        let Some(avro) = avro else { return files::append(path, settings) };
+        let (file, sync) = container::append(path, settings, &avro.schema, avro.sync)?;
+        self.sync = sync;
+        Ok(file)
+    }
+
+    fn write(&mut self, path: &str, settings: &files::Settings, avro: Option<&Avro>) -> io::Result<()> {
+        while self.unwritten() > 0 {
+            if self.file.is_none() {
+                self.file = Some(self.open(path, settings, avro)?);
+            }
+            let Some(file) = &mut self.file else { return Ok(()) };
+            if self.out.is_empty() {
+                self.block.end(&mut self.out, &self.sync);
+                self.lines.push_back((self.out.len(), std::mem::take(&mut self.weight)));
+            }
             match file.write(&self.out) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(count) => self.written(count),
@@ -301,6 +379,62 @@ mod tests {
         }
         assert_eq!((files.waiting, files.lost), (4, 1));
         assert_eq!(files.end(), 3);
+    }
+
+    /// The records of a container file, as text.
+    fn records(path: &Path) -> (String, Vec<u8>) {
+        let bytes = fs::read(path).unwrap();
+        let mut rest = bytes.as_slice();
+        let head = encode::avro::container::read_head(&mut rest).unwrap();
+        assert!(bytes.ends_with(&head.sync));
+        (head.schema, rest.to_vec())
+    }
+
+    #[test]
+    fn container_files_have_a_union_of_all_schemas_and_are_continued() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let mut settings = settings(&path);
+        settings.encoding = Encoding::Avro;
+        let head = Head { sequence: 0, timestamp: "", micros: 0, writer_id: "" };
+        for text in ["a", "B"] {
+            let mut files = Files::new(&settings).unwrap();
+            files.push_record(&TestEvent::of("", text), &head);
+            // Has no Avro form.
+            files.push_record(&TestEvent::of("", "-"), &head);
+            assert_eq!(files.end(), 0);
+        }
+        let (schema, blocks) = records(&path);
+        assert_eq!(schema, r#"["lower","upper"]"#);
+        let sync = &blocks[blocks.len() - 16..];
+        // Count 1, size 7, branch, record, marker.
+        let block = |branch: u8, text: &str| [&[2, 14, branch], text.as_bytes(), sync].concat();
+        assert_eq!(blocks, [block(0, "avro a"), block(2, "avro B")].concat());
+        // A file with another schema is not continued.
+        settings.schemas = [Schema { name: "other", text: "\"other\"".to_owned() }].into();
+        let mut files = Files::new(&settings).unwrap();
+        files.push_record(&TestEvent::of("", "a"), &head);
+        assert_eq!(files.end(), 1);
+    }
+
+    #[test]
+    fn a_container_file_is_reopened_with_its_head() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let settings = Settings { encoding: Encoding::Avro, ..settings(&path) };
+        let head = Head { sequence: 0, timestamp: "", micros: 0, writer_id: "" };
+        let mut files = Files::new(&settings).unwrap();
+        files.push_record(&TestEvent::of("", "a"), &head);
+        files.flush();
+        let rotated = folder.path().join("old");
+        fs::rename(&path, &rotated).unwrap();
+        files.reopen();
+        files.push_record(&TestEvent::of("", "b"), &head);
+        assert_eq!(files.end(), 0);
+        for (path, text) in [(&rotated, b"avro a"), (&path, b"avro b")] {
+            let (_, blocks) = records(path);
+            assert!(blocks.windows(6).any(|part| part == text) && blocks.len() == 2 + 1 + 6 + 16, "{blocks:?}");
+        }
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use crate::broker::{self, Delivery, Feed};
 use crate::file::Files;
-use crate::{Event, Head, Settings};
+use crate::{Encoding, Event, Head, Sequence, Settings};
 use encode::time::Clock;
 
 /// A log of events. [`Log::flush`] sends what was added.
 pub struct Log {
+    encoding: Encoding,
     files: Option<Files>,
     feeds: Vec<Feed>,
     numbers: Numbers,
@@ -14,24 +15,53 @@ pub struct Log {
 }
 
 impl Log {
-    /// Opens a log. Each [`Delivery`] sends its events to one broker and needs its own thread.
+    /// Opens a log, and writes its Avro schemas to their files. Each [`Delivery`] sends its events to one broker and needs its own
+    /// thread.
     #[must_use]
     pub fn open(settings: &Settings) -> (Self, Vec<Delivery>) {
+        settings.write_schemas();
         let (feeds, deliveries) = broker::open(settings, runtime::clock::now());
-        let log = Self { files: Files::new(settings), feeds, numbers: Numbers::new(settings), line: Vec::new() };
+        let log = Self {
+            encoding: settings.encoding,
+            files: Files::new(settings),
+            feeds,
+            numbers: Numbers::new(settings),
+            line: Vec::new(),
+        };
         (log, deliveries)
+    }
+
+    /// The encoding of the events, by which a caller may choose what to log.
+    #[must_use]
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
     }
 
     /// Adds an event.
     pub fn add(&mut self, event: &impl Event) {
-        let Self { files, feeds, numbers, line } = self;
+        let Self { encoding, files, feeds, numbers, line } = self;
         line.clear();
         let head = numbers.next();
-        event.json(&head, line);
+        match encoding {
+            Encoding::Json => event.json(&head, line),
+            Encoding::AvroJson if !event.avro_json(&head, line) => return,
+            Encoding::Mrt => {
+                event.mrt(&head, crate::MrtPlace::default(), line);
+                if line.is_empty() {
+                    return;
+                }
+            }
+            Encoding::AvroJson | Encoding::Avro => {}
+        }
         feeds.iter_mut().for_each(|feed| feed.push(event, &head, line));
-        if let Some(files) = files {
-            line.push(b'\n');
-            files.push(event, line);
+        match (files, encoding) {
+            (Some(files), Encoding::Json | Encoding::AvroJson) => {
+                line.push(b'\n');
+                files.push(event, line);
+            }
+            (Some(files), Encoding::Mrt) => files.push(event, line),
+            (Some(files), Encoding::Avro) => files.push_record(event, &head),
+            (None, _) => {}
         }
     }
 
@@ -60,34 +90,43 @@ impl Log {
 }
 
 /// Assigns sequence numbers and timestamps to events.
-pub(crate) struct Numbers {
+struct Numbers {
     clock: Clock,
-    sequence: u64,
-    timestamp: String,
-    text: Vec<u8>,
+    sequence: Sequence,
+    writer_id: String,
+    timestamp: Vec<u8>,
 }
 
 impl Numbers {
-    pub(crate) fn new(settings: &Settings) -> Self {
-        Self { clock: Clock::new(&settings.style), sequence: 0, timestamp: String::new(), text: Vec::new() }
+    fn new(settings: &Settings) -> Self {
+        Self {
+            clock: Clock::new(&settings.style),
+            sequence: settings.sequence.clone(),
+            writer_id: settings.writer_id.clone().unwrap_or_default(),
+            timestamp: Vec::new(),
+        }
     }
 
     /// The sequence number and the timestamp of an event that is written now.
-    pub(crate) fn next(&mut self) -> Head<'_> {
-        self.text.clear();
-        self.clock.micros(&mut self.text, runtime::clock::now());
+    fn next(&mut self) -> Head<'_> {
+        let micros = runtime::clock::now();
         self.timestamp.clear();
-        self.timestamp.push_str(std::str::from_utf8(&self.text).unwrap_or_default());
-        let sequence = self.sequence;
-        self.sequence += 1;
-        Head { sequence, timestamp: &self.timestamp }
+        self.clock.micros(&mut self.timestamp, micros);
+        Head {
+            sequence: self.sequence.take(),
+            timestamp: std::str::from_utf8(&self.timestamp).unwrap_or_default(),
+            micros,
+            writer_id: &self.writer_id,
+        }
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::Schema;
     use config::KeyPrefix;
+    use std::borrow::Cow;
     use std::io::Write;
     use std::path::Path;
 
@@ -105,28 +144,89 @@ pub(crate) mod tests {
     }
 
     impl Event for TestEvent {
-        fn variable(&self, name: &str) -> Option<String> {
-            (name == "peer_src_ip").then(|| self.peer.clone())
+        fn variable(&self, name: &str) -> Option<Cow<'_, str>> {
+            (name == "peer_src_ip").then(|| self.peer.as_str().into())
         }
 
         fn json(&self, head: &Head<'_>, out: &mut Vec<u8>) {
             write!(out, "{{\"seq\": {}, \"text\": \"{}\"}}", head.sequence, self.text).unwrap();
         }
 
-        fn avro(&self, _head: &Head<'_>, out: &mut Vec<u8>) -> Option<&'static str> {
-            write!(out, "avro {}", self.text).unwrap();
-            match self.text.as_str() {
-                "-" => None,
-                text if text.chars().all(char::is_uppercase) => Some("\"upper\""),
-                _ => Some("\"lower\""),
+        fn avro(&self, _head: &Head<'_>, out: &mut Vec<u8>) -> Option<usize> {
+            if self.text == "-" {
+                return None;
             }
+            write!(out, "avro {}", self.text).unwrap();
+            Some(usize::from(self.text.chars().all(char::is_uppercase)))
+        }
+
+        fn avro_json(&self, _head: &Head<'_>, out: &mut Vec<u8>) -> bool {
+            write!(out, "{{\"avro\": \"{}\"}}", self.text).unwrap();
+            self.text != "-"
+        }
+
+        fn mrt(&self, head: &Head<'_>, place: crate::MrtPlace, out: &mut Vec<u8>) {
+            let micros = if head.micros > 0 { "" } else { "?" };
+            write!(out, "{}{}{}{micros};", if place.is_first { "^" } else { "" }, self.text, place.entries)
+                .unwrap();
         }
     }
 
     /// Settings for one file.
     pub(crate) fn settings(path: &Path) -> Settings {
         let settings = Settings::without_brokers(KeyPrefix::BMP_DAEMON_MSGLOG, &["peer_src_ip"]);
-        Settings { file: Some(path.to_owned()), ..settings }
+        let schemas = [("lower", "\"lower\""), ("upper", "\"upper\"")];
+        let schemas = schemas.map(|(name, text)| Schema { name, text: text.to_owned() });
+        Settings { file: Some(path.to_owned()), schemas: schemas.into(), ..settings }
+    }
+
+    #[test]
+    fn each_encoding_has_its_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        for (encoding, expected) in [
+            (Encoding::Json, "{\"seq\": 0, \"text\": \"a\"}\n{\"seq\": 1, \"text\": \"-\"}\n"),
+            (Encoding::AvroJson, "{\"avro\": \"a\"}\n"),
+            (Encoding::Mrt, "a0;-0;"),
+        ] {
+            let settings = Settings { encoding, ..settings(&path) };
+            let (mut log, _) = Log::open(&settings);
+            log.add(&TestEvent::of("", "a"));
+            log.add(&TestEvent::of("", "-"));
+            assert_eq!(log.end(), 0);
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
+            std::fs::remove_file(&path).unwrap();
+        }
+    }
+
+    #[test]
+    fn schemas_are_written_to_their_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = settings(&folder.path().join("log"));
+        settings.schema_file = Some(folder.path().join("new/schema"));
+        drop(Log::open(&settings));
+        assert!(!folder.path().join("new").exists(), "JSON has no schema");
+        settings.encoding = Encoding::AvroJson;
+        drop(Log::open(&settings));
+        for name in ["lower", "upper"] {
+            let text = std::fs::read_to_string(folder.path().join(format!("new/schema-{name}"))).unwrap();
+            assert_eq!(text, format!("\"{name}\""));
+        }
+    }
+
+    #[test]
+    fn a_log_and_its_copies_count_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(&folder.path().join("log"));
+        let (mut first, _) = Log::open(&settings);
+        let (mut second, _) = Log::open(&settings);
+        first.add(&TestEvent::of("", "a"));
+        second.add(&TestEvent::of("", "b"));
+        first.add(&TestEvent::of("", "c"));
+        assert_eq!(first.end() + second.end(), 0);
+        let text = std::fs::read_to_string(folder.path().join("log")).unwrap();
+        let numbers: Vec<_> = text.lines().filter_map(|line| line.get(8..9)).collect();
+        assert_eq!(numbers, ["0", "2", "1"]);
     }
 
     #[test]

@@ -1,18 +1,24 @@
 //! Names of files, topics, routing keys and message keys, with variables for values of events.
 //!
-//! `$peer_src_ip` and other variables stand for values of the event. Characters of a value other than letters, digits, `-` and
-//! `_` become `_`: values come from peers and must not lead out of a folder. A value that an event does not have is `null`. In
-//! names of dumps, `%Y`, `%m` and the other letters of [`config::key::TIME_LETTERS`] stand for the time of the dump, and `%%`
-//! for a percent sign.
+//! `$peer_src_ip` and other variables stand for values of the event. A colon of a value becomes `-`, or `_` in names of the log of
+//! sFlow counters; all other characters except letters, digits, `-` and `_` become `_`: values come from peers and must not lead
+//! out of a folder. A value that an event does not have is `null`. In names of dumps, `%Y`, `%m` and the other letters of
+//! [`config::key::TIME_LETTERS`] stand for the time of the dump, `$tzone` for the offset of its zone from UTC, and `%%` for a percent
+//! sign.
 
 use crate::Event;
 use config::key::TIME_LETTERS;
 use jiff::Zoned;
 
+/// The variable for the offset of the time zone.
+const ZONE: &str = "tzone";
+
 /// A parsed name, whose variables are not yet filled in.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
     parts: Vec<Part>,
+    /// What replaces a colon.
+    colon: char,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +26,7 @@ enum Part {
     Text(String),
     Variable(&'static str),
     Time(char),
+    ZoneOffset,
 }
 
 impl Name {
@@ -36,7 +43,7 @@ impl Name {
     }
 
     fn parse_parts(text: &str, variables: &[&'static str], has_time: bool) -> Self {
-        let mut name = Self::default();
+        let mut name = Self { parts: Vec::new(), colon: '-' };
         let mut rest = text;
         while let Some(next) = rest.chars().next() {
             rest = rest.get(next.len_utf8()..).unwrap_or_default();
@@ -49,6 +56,10 @@ impl Name {
                         Some(word) => {
                             name.parts.push(Part::Variable(word));
                             rest = rest.get(word.len()..).unwrap_or_default();
+                        }
+                        None if has_time && rest.starts_with(ZONE) => {
+                            name.parts.push(Part::ZoneOffset);
+                            rest = rest.get(ZONE.len()..).unwrap_or_default();
                         }
                         None => name.text('$'),
                     }
@@ -87,16 +98,30 @@ impl Name {
         }
     }
 
+    /// The same name, with another character in the place of colons.
+    #[must_use]
+    pub fn with_colon(self, colon: char) -> Self {
+        Self { colon, ..self }
+    }
+
     /// The name for an event. `time` fills the variables for the time, if the name has any.
     #[must_use]
     pub fn fill(&self, event: &impl Event, time: Option<&Zoned>) -> String {
         let mut filled = String::new();
+        self.fill_into(event, time, &mut filled);
+        filled
+    }
+
+    /// As [`Name::fill`], to a buffer, which it empties first. Returns the name.
+    pub fn fill_into<'a>(&self, event: &impl Event, time: Option<&Zoned>, filled: &'a mut String) -> &'a str {
+        filled.clear();
         for part in &self.parts {
             match part {
                 Part::Text(text) => filled.push_str(text),
                 Part::Variable(word) => match event.variable(word) {
                     Some(value) => filled.extend(value.chars().map(|letter| match letter {
                         letter if letter.is_ascii_alphanumeric() || letter == '-' => letter,
+                        ':' => self.colon,
                         _ => '_',
                     })),
                     None => filled.push_str("null"),
@@ -104,6 +129,11 @@ impl Name {
                 Part::Time(letter) => {
                     if let Some(time) = time {
                         filled.push_str(&time.strftime(&format!("%{letter}")).to_string());
+                    }
+                }
+                Part::ZoneOffset => {
+                    if let Some(time) = time {
+                        filled.push_str(&time.strftime("%:z").to_string());
                     }
                 }
             }
@@ -123,9 +153,11 @@ mod tests {
         let variables = &["peer_src_ip", "peer_src_ip_port"];
         let event = TestEvent::of("2001:db8::1", "up");
         let fill = |text: &str| Name::parse(text, variables).fill(&event, None);
-        assert_eq!(fill("/log/$peer_src_ip.json"), "/log/2001_db8__1.json");
+        assert_eq!(fill("/log/$peer_src_ip.json"), "/log/2001-db8--1.json");
+        let counters = Name::parse("$peer_src_ip", variables).with_colon('_');
+        assert_eq!(counters.fill(&event, None), "2001_db8__1");
         assert_eq!(fill("$peer_src_ip_port"), "null");
-        assert_eq!(fill("$tag-$-$$peer_src_ip"), "$tag-$-$2001_db8__1");
+        assert_eq!(fill("$tag-$-$$peer_src_ip"), "$tag-$-$2001-db8--1");
         assert_eq!(fill("100%%Y"), "100%%Y");
         assert_eq!(Name::parse("a$b", variables).constant(), Some("a$b"));
         assert_eq!(Name::parse("a$peer_src_ip", variables).constant(), None);
@@ -139,6 +171,8 @@ mod tests {
             name.fill(&TestEvent::of("192.0.2.1", ""), Some(&time)),
             "192_0_2_1/20231114-2213-1700000000%%x"
         );
+        let name = Name::parse_with_time("$tzone %z", &[]);
+        assert_eq!(name.fill(&TestEvent::of("", ""), Some(&time)), "+00:00 +0000");
     }
 
     proptest! {

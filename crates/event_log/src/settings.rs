@@ -1,29 +1,28 @@
 //! The settings of one log or dump: the keys of one prefix.
 
+use crate::encoding::{Encoding, Schema};
 use crate::name::Name;
+use crate::sequence::Sequence;
 use config::key::Key;
-use config::keys::amqp::DAEMON_AMQP_ROUTING_KEY;
+use config::keys::amqp::{AMQP_ROUTING_KEY_RR, DAEMON_AMQP_ROUTING_KEY};
 use config::keys::bgp::RouteOutput;
-use config::keys::core::{PLUGIN_EXIT_TIMEOUT, PLUGIN_QUEUE_MEMORY};
-use config::keys::event_log::{DUMP_FILE, DUMP_LATEST_FILE, MSGLOG_FILE, ROUTE_OUTPUT};
+use config::keys::core::{CORE_PROC_NAME, PLUGIN_EXIT_TIMEOUT, PLUGIN_QUEUE_MEMORY};
+use config::keys::event_log::{
+    DUMP_FILE, DUMP_LATEST_FILE, DUMP_WORKERS, MSGLOG_FILE, ROUTE_AVRO_SCHEMA_FILE, ROUTE_OUTPUT,
+};
 use config::keys::input::PCAP_SAVEFILE;
-use config::keys::kafka::{DAEMON_KAFKA_TOPIC, KAFKA_PARTITION_KEY};
+use config::keys::kafka::{DAEMON_KAFKA_TOPIC, KAFKA_PARTITION_KEY, KAFKA_TOPIC_RR};
+use config::keys::output::WRITER_ID_STRING;
+use config::keys::time::TIMESTAMPS_UTC;
 use config::{Config, KeyPrefix};
 use delivery::StoreError;
 use delivery::worker::Limits;
 use encode::Style;
-use runtime::files;
-use std::path::PathBuf;
-
-/// The encoding of events.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Encoding {
-    /// JSON: a line each in files, a message each for brokers.
-    #[default]
-    Json,
-    /// Avro's binary form, for brokers.
-    Avro,
-}
+use runtime::files::{self, Aside};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tracing::error;
 
 /// Where events go, and in which encoding.
 #[derive(Clone, Debug)]
@@ -34,10 +33,20 @@ pub struct Settings {
     pub variables: &'static [&'static str],
     /// The file, with variables in its name; in that of a dump also for the time.
     pub file: Option<PathBuf>,
-    /// A symbolic link to the newest file of a dump.
+    /// A symbolic link to the newest file of a dump, with variables in its name.
     pub latest: Option<PathBuf>,
     /// The encoding of events.
     pub encoding: Encoding,
+    /// The Avro schemas of all kinds of events.
+    pub schemas: Arc<[Schema]>,
+    /// Where the Avro schemas are written; the names of the schemas follow after a hyphen.
+    pub schema_file: Option<PathBuf>,
+    /// The number of events, which outputs of one kind share.
+    pub sequence: Sequence,
+    /// Who writes the events. In JSON, it is added to messages for brokers; `None` adds nothing.
+    pub writer_id: Option<String>,
+    /// The number of threads that write a dump, at least 1.
+    pub workers: usize,
     /// Owner and mode of files.
     pub files: files::Settings,
     /// The format of times.
@@ -54,6 +63,8 @@ pub(crate) struct Broker {
     pub(crate) target: Target,
     /// Topic or routing key.
     pub(crate) topic: String,
+    /// The number of topics that are used in turn, `TOPIC_0` and so on; 0 for a single topic.
+    pub(crate) round_robin: u32,
     /// Key of messages.
     pub(crate) key: Option<String>,
 }
@@ -67,21 +78,25 @@ pub(crate) enum Target {
 }
 
 impl Settings {
-    /// The settings of a prefix. The caller sets the variables, owner and mode of files and the format of times; and the file and
-    /// the encoding where the prefix has other keys for them.
+    /// The settings of a prefix. The caller sets owner and mode of files, the format of times ([`Settings::with_style`]), the schemas and,
+    /// where outputs belong together, the sequence; and the file where the prefix has another key for it.
     #[must_use]
     pub fn read(config: &Config, prefix: KeyPrefix, variables: &'static [&'static str]) -> Self {
         let exit = Limits::new(config.core(&PLUGIN_EXIT_TIMEOUT), false);
         let kafka = config.core_at(&DAEMON_KAFKA_TOPIC, prefix).map(|topic| Broker {
             target: Target::Kafka(brokers::settings::Kafka::read_at(config, prefix)),
             topic,
+            round_robin: at(config, &KAFKA_TOPIC_RR, prefix).unwrap_or(0),
             key: config.core_at(&KAFKA_PARTITION_KEY, prefix),
         });
         let amqp = config.core_at(&DAEMON_AMQP_ROUTING_KEY, prefix).map(|topic| Broker {
             target: Target::Amqp(brokers::settings::Amqp::read_at(config, prefix)),
             topic,
+            round_robin: at(config, &AMQP_ROUTING_KEY_RR, prefix).unwrap_or(0),
             key: None,
         });
+        // The log of sFlow counters never had it.
+        let has_writer_id = prefix != KeyPrefix::SFACCTD_COUNTER;
         Self {
             prefix,
             variables,
@@ -89,8 +104,15 @@ impl Settings {
             latest: at(config, &DUMP_LATEST_FILE, prefix).flatten(),
             encoding: match at(config, &ROUTE_OUTPUT, prefix) {
                 Some(RouteOutput::Avro) => Encoding::Avro,
-                Some(RouteOutput::Json | RouteOutput::AvroJson) | None => Encoding::Json,
+                Some(RouteOutput::AvroJson) => Encoding::AvroJson,
+                Some(RouteOutput::Mrt) => Encoding::Mrt,
+                Some(RouteOutput::Json) | None => Encoding::Json,
             },
+            schemas: Arc::default(),
+            schema_file: at(config, &ROUTE_AVRO_SCHEMA_FILE, prefix).flatten(),
+            sequence: Sequence::default(),
+            writer_id: has_writer_id.then(|| writer_id(config)),
+            workers: at(config, &DUMP_WORKERS, prefix).map_or(1, |workers| workers.max(1) as usize),
             files: files::Settings::default(),
             style: Style::default(),
             brokers: kafka.into_iter().chain(amqp).collect(),
@@ -108,12 +130,23 @@ impl Settings {
             file: None,
             latest: None,
             encoding: Encoding::default(),
+            schemas: Arc::default(),
+            schema_file: None,
+            sequence: Sequence::default(),
+            writer_id: None,
+            workers: 1,
             files: files::Settings::default(),
             style: Style::default(),
             brokers: Vec::new(),
             max_bytes: 1 << 20,
             exit: Limits::new(std::time::Duration::ZERO, false),
         }
+    }
+
+    /// The same, with this format of times, in which UTC is `Z` if `timestamps_utc` is set.
+    #[must_use]
+    pub fn with_style(self, config: &Config, style: Style) -> Self {
+        Self { style: Style { utc_as_z: config.core(&TIMESTAMPS_UTC), ..style }, ..self }
     }
 
     /// True when there is a file or a broker.
@@ -125,11 +158,43 @@ impl Settings {
     /// Checks the options and the files that they name, without connecting. Returns the errors: the key without its prefix, and
     /// what is wrong.
     pub fn check(&self) -> Vec<StoreError> {
-        let file = (self.encoding == Encoding::Avro && self.file.is_some()).then(|| StoreError::Configuration {
-            key: "file",
-            what: "files are written as json; avro is only for Kafka and AMQP".to_owned(),
-        });
-        file.into_iter().chain(self.brokers.iter().filter_map(|broker| broker.check().err())).collect()
+        let error = |key, what: &str| StoreError::Configuration { key, what: what.to_owned() };
+        let mut errors = Vec::new();
+        for broker in &self.brokers {
+            if self.encoding == Encoding::Mrt {
+                let what = "mrt is only for files: use another output, or a file";
+                errors.push(error(broker.target.topic_key(), what));
+            }
+            if let Target::Kafka(kafka) = &broker.target
+                && kafka.registry.is_some()
+                && self.encoding != Encoding::Avro
+            {
+                errors.push(error("kafka_avro_schema_registry", "only messages in avro have schemas"));
+            }
+        }
+        errors.extend(self.brokers.iter().filter_map(|broker| broker.check().err()));
+        errors
+    }
+
+    /// Writes the Avro schemas to their files. A file that cannot be written is logged.
+    pub(crate) fn write_schemas(&self) {
+        let Some(path) = &self.schema_file else { return };
+        if !matches!(self.encoding, Encoding::Avro | Encoding::AvroJson) {
+            return;
+        }
+        for schema in self.schemas.iter() {
+            let mut name = path.clone().into_os_string();
+            name.push("-");
+            name.push(schema.name);
+            let write = || {
+                let mut file = Aside::create(Path::new(&name), &self.files)?;
+                file.write_all(schema.text.as_bytes())?;
+                file.commit()
+            };
+            if let Err(error) = write() {
+                error!("{}avro_schema_file: {}: {error}", self.prefix.0, Path::new(&name).display());
+            }
+        }
     }
 
     /// The values that may contain variables, each with its key without the prefix.
@@ -144,13 +209,36 @@ impl Settings {
 
     /// The name of the file of a log.
     pub(crate) fn file_name(&self) -> Option<Name> {
-        self.file.as_ref().map(|file| Name::parse(&file.to_string_lossy(), self.variables))
+        self.file.as_deref().map(|file| self.name(&file.to_string_lossy()))
     }
 
     /// The name of the files of a dump.
     pub(crate) fn dump_name(&self) -> Option<Name> {
-        self.file.as_ref().map(|file| Name::parse_with_time(&file.to_string_lossy(), self.variables))
+        let name = |file: &Path| Name::parse_with_time(&file.to_string_lossy(), self.variables);
+        self.file.as_deref().map(name)
     }
+
+    /// The name of the link to the newest file of a dump.
+    pub(crate) fn latest_name(&self) -> Option<Name> {
+        self.latest.as_deref().map(|file| self.name(&file.to_string_lossy()))
+    }
+
+    /// A name with the variables of the prefix.
+    pub(crate) fn name(&self, text: &str) -> Name {
+        let name = Name::parse(text, self.variables);
+        if self.prefix == KeyPrefix::SFACCTD_COUNTER { name.with_colon('_') } else { name }
+    }
+}
+
+/// `writer_id_string` with its variables filled in.
+fn writer_id(config: &Config) -> String {
+    let template = config.core(&WRITER_ID_STRING);
+    encode::markers::writer_id(
+        &template,
+        &config.core(&CORE_PROC_NAME),
+        std::process::id(),
+        env!("CARGO_PKG_VERSION"),
+    )
 }
 
 /// The value of a key for a prefix, if it has the prefix.
@@ -238,11 +326,7 @@ mod tests {
                      bgp_table_dump_file: dump-%s\nbgp_table_dump_latest_file: latest";
         let log = read(Daemon::Pmbgpd, KeyPrefix::BGP_DAEMON_MSGLOG, lines);
         assert_eq!((log.file.as_deref(), log.latest.as_deref()), (Some("log".as_ref()), None));
-        assert!(
-            matches!(log.check().as_slice(), [StoreError::Configuration { key: "file", .. }]),
-            "{:?}",
-            log.check()
-        );
+        assert_eq!((log.encoding, log.check()), (Encoding::Avro, Vec::new()));
         let dump = read(Daemon::Pmbgpd, KeyPrefix::BGP_TABLE_DUMP, lines);
         assert_eq!(
             (dump.file.as_deref(), dump.latest.as_deref()),

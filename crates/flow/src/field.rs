@@ -228,6 +228,10 @@ fields! {
     Template = 2,
     /// Engine type of the exporter (NetFlow v5).
     EngineType = 1,
+    /// BGP next hop of the route to the source, for maps only.
+    SrcRouteNextHop = 16,
+    /// First AS of the route to the source, for maps only.
+    SrcRoutePeerAs = 4,
     /// Presence bits: the values that the record contained, a set of [`crate::presence::Presence`]s.
     Presence = 8,
 }

@@ -1,13 +1,13 @@
-//! Maps that assign a value to each flow by its exporter: `sampling_map`, `flow_to_rd_map`.
+//! Maps that assign a value to each flow by its exporter: `sampling_map`, `flow_to_rd_map`, and the maps of [`crate::routes`].
 
 use crate::key::{Key, others};
-use crate::load::{self, Context, Entry};
-use crate::matcher::{Captured, Lazy, Matcher, PacketSource, Rule, Scope, View};
+use crate::load::{self, Context, Entry, Sources};
+use crate::matcher::{BatchFrames, Captured, Lazy, MatchBatch, Matcher, PacketSource, Rule, Scope, View};
 use crate::review::{self, Reviewed};
 use crate::usage::Usage;
 use config::problem::{Diagnostics, Origin};
 use filter::PacketView;
-use flow::row::{FieldSet, Layout, Row};
+use flow::row::{FieldSet, Layout, Row, Rows};
 use flow::strings::Strings;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub type FlowToRdMap = ValueMap<[u8; 8]>;
 impl SamplingMap {
     /// Reads a sampling_map. Invalid rules are reported and ignored.
     pub fn parse(origin: &Origin, text: &[u8], context: &Context, problems: &mut Diagnostics) -> Self {
-        Self::read(others::SAMPLING, origin, text, context, problems, |entry, problems| {
+        Self::read((others::SAMPLING, "id"), origin, text, context, problems, |entry, problems| {
             let rate = entry.setting("id")?.decimal(problems)?;
             u32::try_from(rate).ok()
         })
@@ -41,7 +41,9 @@ impl SamplingMap {
 impl FlowToRdMap {
     /// Reads a flow_to_rd_map. Invalid rules are reported and ignored.
     pub fn parse(origin: &Origin, text: &[u8], context: &Context, problems: &mut Diagnostics) -> Self {
-        Self::read(others::FLOW_TO_RD, origin, text, context, problems, |entry, problems| {
+        // Routes are looked up later, in the table that this map selects: next hops are those of records.
+        let context = &Context { net: Sources { bgp: false, ..context.net }, ..context.clone() };
+        Self::read((others::FLOW_TO_RD, "id"), origin, text, context, problems, |entry, problems| {
             let id = entry.setting("id")?;
             match id.value.parse::<RouteDistinguisher>() {
                 Ok(distinguisher) => Some(distinguisher.0),
@@ -52,19 +54,26 @@ impl FlowToRdMap {
 }
 
 impl<T: Copy> ValueMap<T> {
-    fn read(
-        keys: &'static [Key],
+    /// Reads a map whose rules must have `id`, the key of the value, and an exporter. `value` may add conditions.
+    pub(crate) fn read(
+        (keys, id): (&'static [Key], &str),
         origin: &Origin,
         text: &[u8],
         context: &Context,
         problems: &mut Diagnostics,
-        value: impl Fn(&Entry, &mut Diagnostics) -> Option<T>,
+        value: impl Fn(&mut Entry, &mut Diagnostics) -> Option<T>,
     ) -> Self {
-        let rules = load::load(keys, context, origin, text, problems, |entry, problems| {
-            if entry.setting("id").is_none() || entry.rule.exporter.is_none() {
-                return entry.reject("required key missing. Required keys are: 'id', 'ip'.", problems);
+        let rules = load::load(keys, context, origin, text, problems, |mut entry, problems| {
+            if entry.setting(id).is_none() || entry.rule.exporter.is_none() {
+                return entry.reject(format!("required key missing. Required keys are: '{id}', 'ip'."), problems);
             }
-            let value = value(&entry, problems)?;
+            if context.packets_have_no_exporter() {
+                if entry.rule.exporter.is_some_and(|prefix| prefix.length() > 0) {
+                    return entry.reject("packets have no exporter: 'ip' must be 0.0.0.0/0 or ::/0.", problems);
+                }
+                entry.rule.exporter = None;
+            }
+            let value = value(&mut entry, problems)?;
             Some((Reviewed::new(&entry), entry.rule, value))
         });
         let mut map = (Vec::new(), Vec::new(), Vec::new());
@@ -98,9 +107,19 @@ impl<T: Copy> ValueMap<T> {
         self.rules.iter().for_each(|rule| rule.require(fields));
     }
 
+    /// True if rules depend on the exporter alone.
+    pub fn depends_on_exporter_only(&self) -> bool {
+        self.rules.iter().all(|rule| rule.conditions.is_empty())
+    }
+
     /// Compiles the map for rows of this layout.
     pub fn compile(&self, layout: &Layout) -> Values<T> {
-        let matcher = Matcher::compile(&self.rules, layout, PacketSource::Rows);
+        self.compile_for(layout, PacketSource::Rows)
+    }
+
+    /// As [`Self::compile`], for a map with filters.
+    pub fn compile_for(&self, layout: &Layout, packets: PacketSource) -> Values<T> {
+        let matcher = Matcher::compile(&self.rules, layout, packets);
         Values { matcher, values: Arc::clone(&self.values), usage: Usage::new(&self.file, &self.lines) }
     }
 }
@@ -132,6 +151,26 @@ impl<T: Copy> Values<T> {
         let number = self.matcher.first(scope, 0, &view, &mut Lazy::new(&mut Captured(PacketView::whole(&[]))))?;
         self.usage.mark(number);
         self.values.get(number as usize).copied()
+    }
+
+    /// As [`Self::find`], for all rows from `first` on, and for maps with filters: passes on each row that a rule matches, counted from
+    /// `first`, with its value.
+    pub fn find_all(
+        &self,
+        scope: Scope,
+        (rows, first): (&Rows, usize),
+        strings: &Strings,
+        frames: &mut dyn BatchFrames,
+        batch: &mut MatchBatch,
+        mut each: impl FnMut(usize, T),
+    ) {
+        self.matcher.match_batch(scope, (rows, first), strings, frames, batch);
+        batch.found(|row, number| {
+            self.usage.mark(number);
+            if let Some(value) = self.values.get(number as usize) {
+                each(row, *value);
+            }
+        });
     }
 }
 

@@ -2,41 +2,26 @@
 
 use crate::key::{Key, others};
 use crate::load::{self, Context, Entry};
-use crate::prefix;
 use crate::value::ValueError;
 use config::problem::{Diagnostics, Origin};
-use std::net::{IpAddr, SocketAddr};
 
 /// A map that is only checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checked {
-    /// bgp_agent_map.
-    BgpAgent,
-    /// bgp_peer_src_as_map, bgp_src_local_pref_map, bgp_src_med_map.
-    BgpSource,
-    /// bgp_daemon_xconnect_map.
-    Xconnect,
     /// tee_receivers.
     Tee,
-    /// bgp_daemon_tag_map, bmp_daemon_tag_map.
-    RoutingTag,
     /// telemetry_daemon_tag_map.
     TelemetryTag,
 }
 
 impl Checked {
     /// All of them.
-    pub const ALL: &'static [Self] =
-        &[Self::BgpAgent, Self::BgpSource, Self::Xconnect, Self::Tee, Self::RoutingTag, Self::TelemetryTag];
+    pub const ALL: &'static [Self] = &[Self::Tee, Self::TelemetryTag];
 
     /// The keys of the map.
     pub fn keys(self) -> &'static [Key] {
         match self {
-            Self::BgpAgent => others::BGP_AGENT,
-            Self::BgpSource => others::BGP_SOURCE,
-            Self::Xconnect => others::XCONNECT,
             Self::Tee => others::TEE,
-            Self::RoutingTag => others::ROUTING_TAG,
             Self::TelemetryTag => others::TELEMETRY_TAG,
         }
     }
@@ -44,11 +29,8 @@ impl Checked {
     /// Keys that each rule must have; `ip` means the exporter.
     fn required(self) -> &'static [&'static str] {
         match self {
-            Self::BgpAgent => &["bgp_ip", "ip"],
-            Self::BgpSource => &["id", "ip"],
-            Self::Xconnect => &["bgp_src", "bgp_dst"],
             Self::Tee => &["id"],
-            Self::RoutingTag | Self::TelemetryTag => &[],
+            Self::TelemetryTag => &[],
         }
     }
 
@@ -61,9 +43,7 @@ impl Checked {
     }
 
     fn entry(self, entry: &Entry, problems: &mut Diagnostics) -> Option<()> {
-        let is_there = |name: &&str| {
-            entry.setting(name).is_some() || *name == "ip" && self != Self::Tee && entry.rule.exporter.is_some()
-        };
+        let is_there = |name: &&str| entry.setting(name).is_some();
         if !self.required().iter().all(is_there) {
             let names: Vec<String> = self.required().iter().map(|name| format!("'{name}'")).collect();
             return entry
@@ -78,15 +58,10 @@ impl Checked {
         for setting in &entry.settings {
             let value = setting.value.as_str();
             let good = match (self, setting.key.name) {
-                (Self::BgpAgent, "bgp_ip") => value.parse::<IpAddr>().is_ok(),
-                (Self::BgpAgent, "filter") => crate::value::family_filter(value).is_some(),
-                (Self::BgpSource, "id") => value == "bgp" || value.parse::<u32>().is_ok_and(|id| id > 0),
-                (Self::Xconnect, "bgp_src") => value.parse::<SocketAddr>().is_ok() || prefix::parse(value).is_ok(),
-                (Self::Xconnect, "bgp_dst") => value.parse::<SocketAddr>().is_ok(),
                 (Self::Tee, "ip") => value.split(',').all(|receiver| {
                     receiver.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
                 }),
-                (Self::BgpAgent, "bgp_port") | (Self::Tee, "id" | "src_port") => {
+                (Self::Tee, "id" | "src_port") => {
                     setting.decimal(problems)?;
                     true
                 }
@@ -113,14 +88,6 @@ mod tests {
 
     #[test]
     fn counts_valid_rules_and_reports_invalid_ones() {
-        let text = "bgp_ip=192.0.2.1 ip=198.51.100.1 filter='ip'\nid=fd00::1 ip=::/0 in=3\nbgp_ip=x ip=10.0.0.1\nbgp_ip=10.0.0.1\n\
-                    bgp_ip=10.0.0.1 ip=10.0.0.1 filter='tcp'";
-        assert_eq!(good(Checked::BgpAgent, Daemon::Nfacctd, text), (2, 3));
-        let text =
-            "id=bgp ip=192.0.2.1 in=7\nid=64500 ip=192.0.2.1 src_mac=02:00:00:00:00:05\nid=0 ip=10.0.0.1\nid=1";
-        assert_eq!(good(Checked::BgpSource, Daemon::Nfacctd, text), (2, 2));
-        let text = "bgp_src=10.0.0.0/8 bgp_dst=192.0.2.1:179\nbgp_src=10.0.0.1:179 bgp_dst=[::1]:179\nbgp_src=x bgp_dst=y\nbgp_src=::1";
-        assert_eq!(good(Checked::Xconnect, Daemon::Pmbgpd, text), (2, 2));
         let text = "id=1 ip=192.0.2.1:2100,[::1]:99 balance-alg=rr\nid=2 ip=192.0.2.1\nid=0 ip=10.0.0.1:1\nid=3\nid=4 ip=a:1 zmq_address=b";
         assert_eq!(good(Checked::Tee, Daemon::Nfacctd, text), (1, 4));
     }

@@ -4,11 +4,14 @@
 //! |---|---|
 //! | `pre_tag_map`, and filters on the tags and labels it sets | [`pre_tag`] |
 //! | `sampling_map`, `flow_to_rd_map` | [`by_exporter`] |
+//! | `bgp_agent_map`, `bgp_peer_src_as_map` and the two like it, `bgp_peer_dst_ip_map` | [`routes`] |
 //! | `pcap_interfaces_map` | [`interfaces`] |
 //! | `networks_file` | [`networks_file`] |
 //! | `ports_file` | [`ports_file`] |
 //! | rules that have matched | [`usage`] |
-//! | maps for the correlation with routes, `tee_receivers`, tag maps of other daemons | [`checked`] |
+//! | `bgp_daemon_tag_map`, `bmp_daemon_tag_map` | [`routing_tag`] |
+//! | `bgp_daemon_xconnect_map` | [`xconnect`] |
+//! | `tee_receivers`, `telemetry_daemon_tag_map` | [`checked`] |
 //!
 //! Keyed maps share a syntax ([`grammar`]), tables of keys ([`key`]), the loader of rules ([`load`]) and the search for the first
 //! matching rule ([`matcher`]).
@@ -28,5 +31,8 @@ pub mod ports_file;
 pub mod pre_tag;
 pub mod prefix;
 pub mod review;
+pub mod routes;
+pub mod routing_tag;
 pub mod usage;
 pub mod value;
+pub mod xconnect;

@@ -62,6 +62,11 @@ impl Context {
         }
     }
 
+    /// True if rows come from packets that the daemon captures itself.
+    pub fn packets_have_no_exporter(&self) -> bool {
+        matches!(self.daemon, Daemon::Pmacctd | Daemon::Uacctd)
+    }
+
     /// True if routes are available.
     pub fn has_routes(&self) -> bool {
         self.asn.bgp || self.net.bgp
@@ -248,6 +253,9 @@ fn unmet_need(key: &Key, context: &Context) -> Option<ValueError> {
         Need::Net if !(context.net.flow || context.net.bgp) => {
             error(format!("'{name}' requires '{daemon}_net: [ flow | bgp | longest ]' to be specified."))
         }
+        Need::FlowNet if !context.net.flow => error(format!(
+            "'{name}' is compared with the next hop of the record, and requires '{daemon}_net: [ flow | longest ]' to be specified."
+        )),
         Need::Bgp if !context.has_routes() => {
             error(format!("'{name}' requires '{daemon}_as: [ bgp | longest ]' to be specified."))
         }

@@ -3,7 +3,7 @@
 use crate::format::Format;
 use crate::monitor::Monitor;
 use crate::page;
-use http_body_util::Full;
+use crate::source::{Content, Reply};
 use hyper::body::Bytes;
 use hyper::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, VARY};
 use hyper::{Method, Request, Response, StatusCode};
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 pub(crate) const PAGE_AGE: Duration = Duration::from_millis(100);
 
 const TEXT: &str = "text/plain; charset=utf-8";
+const JSON_LINES: &str = "application/x-ndjson";
 const INDEX: &str = "/metrics\n/healthz\n/readyz\n";
 
 /// Answers requests.
@@ -30,7 +31,7 @@ impl Answers {
     }
 
     /// The answer. The body of the request is not read.
-    pub(crate) fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+    pub(crate) fn answer<B>(&self, request: &Request<B>) -> Response<Content> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n");
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -46,12 +47,21 @@ impl Answers {
                 reasons if reasons.is_empty() => plain(StatusCode::OK, "ready\n"),
                 reasons => plain(StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n"),
             },
-            "/" => plain(StatusCode::OK, INDEX),
-            _ => plain(StatusCode::NOT_FOUND, "not found; try /metrics, /healthz or /readyz\n"),
+            "/" => plain(StatusCode::OK, INDEX.to_owned() + &self.monitor.paths()),
+            path => self.page_of_part(path, request.uri().query().unwrap_or_default()),
         }
     }
 
-    fn metrics<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+    /// A page of another part of the daemon.
+    fn page_of_part(&self, path: &str, query: &str) -> Response<Content> {
+        match self.monitor.pages(path).map_or(Reply::NotFound, |pages| pages.answer(path, query)) {
+            Reply::NotFound => plain(StatusCode::NOT_FOUND, "not found; / lists what there is\n"),
+            Reply::Invalid(what) => plain(StatusCode::BAD_REQUEST, what + "\n"),
+            Reply::Lines(pieces) => respond_with(StatusCode::OK, JSON_LINES, Content::Pieces(pieces)),
+        }
+    }
+
+    fn metrics<B>(&self, request: &Request<B>) -> Response<Content> {
         let accepts = request.headers().get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
         let format = Format::accepted(&accepts.collect::<Vec<_>>().join(","));
         let mut response = respond(StatusCode::OK, format.content_type(), self.page(format));
@@ -76,12 +86,16 @@ impl Answers {
     }
 }
 
-fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Content> {
     respond(status, TEXT, text.into())
 }
 
-fn respond(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body));
+fn respond(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Content> {
+    respond_with(status, content_type, Content::Whole(body))
+}
+
+fn respond_with(status: StatusCode, content_type: &'static str, body: Content) -> Response<Content> {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

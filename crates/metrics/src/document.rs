@@ -1,7 +1,7 @@
 //! docs/metrics.md, generated from the table of counters and the other families.
 
 use crate::exporters::NAMED;
-use crate::family::{BUILD, EXPORTERS, Family, INTERFACES, PROCESS};
+use crate::family::{BGP, BUILD, EXPORTERS, Family, INTERFACES, PROCESS};
 use crate::monitor::{REPORTS, SILENCE};
 use crate::page;
 use stats::{ROWS, Row, Scope};
@@ -142,6 +142,10 @@ pub fn document() -> String {
             Labels `interface` and, where only one direction is captured, `direction`. pmacctd and uacctd have them; they are as old as those of \
             exporters.\n";
     families(&mut out, &INTERFACES);
+    out += "\n### Of BGP and RPKI\n\n\
+            Daemons with BGP sessions have them. Labels `reason`, `type`, `action`, `peer` (address and port of the session) and `family` \
+            (AFI and SAFI) where the text says so.\n";
+    families(&mut out, &BGP);
     out += "\n### Of the process and the build\n\n\
             `pmacct_build_info` has the labels `program`, `version` and `features`.\n";
     families(&mut out, &PROCESS);

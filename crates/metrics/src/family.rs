@@ -1,8 +1,8 @@
-//! The metrics apart from the table of counters: of exporters, interfaces, the process and the build.
+//! The metrics apart from the table of counters: of exporters, interfaces, BGP, the process and the build.
 
 /// The type of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// Increases only, from the start of the process.
     Counter,
     /// The current value.
@@ -33,13 +33,15 @@ impl Kind {
 
 /// Common properties of samples. The name of a family with a unit ends in it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Family<'a> {
+pub struct Family<'a> {
     /// Without `_total` or `_info`.
-    pub(crate) name: &'a str,
-    pub(crate) kind: Kind,
-    pub(crate) unit: Option<&'a str>,
+    pub name: &'a str,
+    /// The type.
+    pub kind: Kind,
+    /// The base unit.
+    pub unit: Option<&'a str>,
     /// A sentence.
-    pub(crate) help: &'a str,
+    pub help: &'a str,
 }
 
 const fn counter(name: &'static str, help: &'static str) -> Family<'static> {
@@ -75,6 +77,30 @@ pub(crate) const INTERFACES: [Family<'static>; 2] = [
         "Packets that the capture on the interface received, as counted by the kernel. May include packets of the other direction.",
     ),
     counter("pmacct_interface_packets_dropped", "Packets that the kernel dropped before they were read."),
+];
+
+/// Of BGP sessions, routes and route origin validation.
+pub static BGP: [Family<'static>; 13] = [
+    counter("pmacct_bgp_connections_accepted", "BGP connections accepted."),
+    counter("pmacct_bgp_connections_rejected", "BGP connections closed before a session, by reason."),
+    gauge("pmacct_bgp_sessions", "Sessions that are established now."),
+    counter("pmacct_bgp_sessions_closed", "Sessions that have ended, by reason."),
+    counter("pmacct_bgp_messages_received", "BGP messages received, by type."),
+    counter("pmacct_bgp_received_bytes", "Bytes received in BGP sessions.").in_unit("bytes"),
+    counter(
+        "pmacct_bgp_update_errors",
+        "Errors in UPDATE messages, by reason and by what was done: an attribute was discarded, routes were treated as withdrawn, or the session was reset.",
+    ),
+    gauge("pmacct_bgp_routes", "Routes in the RIB now, by peer and address family."),
+    counter("pmacct_bgp_routes_dropped", "Routes that were not stored, by the bound that was reached."),
+    gauge("pmacct_bgp_attribute_sets", "Distinct sets of path attributes in the RIB now."),
+    gauge("pmacct_bgp_rib_bytes", "Memory that the RIB takes now, estimated.").in_unit("bytes"),
+    gauge("pmacct_rpki_vrps", "Validated ROA payloads known now."),
+    gauge(
+        "pmacct_rpki_last_update_timestamp_seconds",
+        "When they last changed, in seconds since 1970; 0 if there are none.",
+    )
+    .in_unit("seconds"),
 ];
 
 /// Of the build.
@@ -113,7 +139,7 @@ mod tests {
     fn names_end_in_their_unit_and_are_not_in_the_counter_table() {
         let mut names: HashSet<String> =
             stats::ROWS.iter().map(|row| format!("pmacct_{}", row.family.trim_end_matches("_total"))).collect();
-        for family in EXPORTERS.iter().chain(&INTERFACES).chain(&PROCESS).chain([&BUILD]) {
+        for family in EXPORTERS.iter().chain(&INTERFACES).chain(&BGP).chain(&PROCESS).chain([&BUILD]) {
             assert!(names.insert(family.name.to_owned()), "{}", family.name);
             assert!(family.unit.is_none_or(|unit| family.name.ends_with(&format!("_{unit}"))), "{}", family.name);
             assert!(family.help.ends_with('.'), "{}", family.name);

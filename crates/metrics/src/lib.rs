@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `/metrics` | all metrics, as OpenMetrics 1.0 or in the text format of Prometheus |
 //! | `/healthz` | 200 while the main loop runs |
+//! | `/api/…` | what parts of the daemon answer ([`Pages`]), such as routes |
 //! | `/readyz` | 200 while the daemon listens and its sinks can be written to or spool, else 503 with the reasons |
 //!
 //! Clients are not trusted: connections, headers and times are bounded ([`server`]), and a reader takes no lock that a
@@ -24,9 +25,12 @@ mod monitor;
 mod page;
 mod process;
 mod server;
+mod source;
 
 pub use address::{Address, AddressError};
 pub use document::document;
 pub use exporters::Exporter;
+pub use family::{BGP, Family, Kind};
 pub use monitor::{Build, Interface, Monitor, Plugin};
 pub use server::{Endpoint, Handle, Settings};
+pub use source::{Pages, Reply, Sample, Source};

@@ -1,10 +1,11 @@
 //! The data of the endpoint, which the host feeds.
 
 use crate::exporters::{Exporter, Exporters};
+use crate::source::{Pages, Source};
 use runtime::clock;
 use stats::{Counter, Reader};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How long the main thread may be silent before the daemon counts as not alive. It wakes once a second.
@@ -72,12 +73,21 @@ pub struct Monitor {
 }
 
 /// What was registered or reported.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Parts {
     pub(crate) workers: Vec<Reader>,
     pub(crate) plugins: Vec<Plugin>,
     pub(crate) exporters: Exporters,
     pub(crate) interfaces: Vec<Interface>,
+    pub(crate) sources: Vec<Arc<dyn Source>>,
+    /// Each with its path.
+    pages: Vec<(&'static str, Arc<dyn Pages>)>,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("plugins", &self.plugins).finish_non_exhaustive()
+    }
 }
 
 impl Monitor {
@@ -103,6 +113,27 @@ impl Monitor {
     /// Adds plugins.
     pub fn add_plugins(&self, plugins: impl IntoIterator<Item = Plugin>) {
         self.parts().plugins.extend(plugins);
+    }
+
+    /// Adds metrics of a part.
+    pub fn add_source(&self, source: Arc<dyn Source>) {
+        self.parts().sources.push(source);
+    }
+
+    /// Adds answers to queries for paths that begin with `path`.
+    pub fn add_pages(&self, path: &'static str, pages: Arc<dyn Pages>) {
+        self.parts().pages.push((path, pages));
+    }
+
+    /// Who answers for a path.
+    pub(crate) fn pages(&self, path: &str) -> Option<Arc<dyn Pages>> {
+        let parts = self.parts();
+        parts.pages.iter().find(|(own, _)| path.starts_with(own)).map(|(_, pages)| Arc::clone(pages))
+    }
+
+    /// The paths of all pages, one per line.
+    pub(crate) fn paths(&self) -> String {
+        self.parts().pages.iter().map(|(path, _)| format!("{path}\n")).collect()
     }
 
     /// The daemon listens and is running from now on.

@@ -6,7 +6,9 @@ use crate::family::{BUILD, EXPORTERS, Family, INTERFACES, Kind};
 use crate::format::Format;
 use crate::monitor::{Interface, Monitor};
 use crate::process;
+use crate::source::Source;
 use stats::{ROWS, Row, Scope, Snapshot};
+use std::sync::Arc;
 
 /// The prefix of metrics of the table.
 const PREFIX: &str = "pmacct_";
@@ -34,11 +36,12 @@ struct Series {
 /// Everything as it is now.
 pub(crate) fn write(monitor: &Monitor, format: Format) -> String {
     monitor.ask();
-    let (series, exporters, interfaces) = collect(monitor);
+    let (series, exporters, interfaces, sources) = collect(monitor);
     let mut text = Exposition::new(format);
     write_counters(&mut text, &series);
     write_exporters(&mut text, &exporters);
     write_interfaces(&mut text, &interfaces);
+    sources.iter().for_each(|source| write_source(&mut text, source.as_ref()));
     process::write(&mut text, monitor.started);
     let build = &monitor.build;
     let features = build.features.join(",");
@@ -47,7 +50,7 @@ pub(crate) fn write(monitor: &Monitor, format: Format) -> String {
     text.finish()
 }
 
-type Collected = (Vec<Series>, Vec<(String, Values)>, Vec<Interface>);
+type Collected = (Vec<Series>, Vec<(String, Values)>, Vec<Interface>, Vec<Arc<dyn Source>>);
 
 /// Collects the data, so that the lock is not held during formatting.
 fn collect(monitor: &Monitor) -> Collected {
@@ -62,7 +65,8 @@ fn collect(monitor: &Monitor) -> Collected {
         labels: vec![("plugin", plugin.name.clone()), ("type", plugin.kind.to_owned())],
         snapshot: Snapshot::sum(&plugin.readers),
     });
-    (workers.chain(plugins).collect(), parts.exporters.series(), parts.interfaces.clone())
+    let series = workers.chain(plugins).collect();
+    (series, parts.exporters.series(), parts.interfaces.clone(), parts.sources.clone())
 }
 
 fn write_counters(text: &mut Exposition, series: &[Series]) {
@@ -105,6 +109,19 @@ fn write_interfaces(text: &mut Exposition, interfaces: &[Interface]) {
             let labels = [("interface", interface.name.as_str())].into_iter().chain(direction);
             text.sample(family, labels, value(interface));
         }
+    }
+}
+
+/// A family without samples is not shown.
+fn write_source(text: &mut Exposition, source: &dyn Source) {
+    for (number, family) in source.families().iter().enumerate() {
+        let mut begun = false;
+        source.samples(number, &mut |labels, value| {
+            if !std::mem::replace(&mut begun, true) {
+                text.family(family);
+            }
+            text.sample(family, labels.iter().copied(), value);
+        });
     }
 }
 

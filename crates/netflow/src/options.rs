@@ -89,8 +89,8 @@ pub struct OptionsRecord<'a> {
     /// Name of the application (96), or its description (94).
     pub application_name: Option<&'a [u8]>,
     application_description: Option<&'a [u8]>,
-    /// VRF id (234, 235).
-    pub vrf: Option<u64>,
+    /// VRF ids (234, 235), which name one VRF.
+    pub vrfs: [Option<u64>; 2],
     /// Name of the VRF (236).
     pub vrf_name: Option<&'a [u8]>,
     /// Route distinguisher (90).
@@ -174,7 +174,8 @@ impl<'a> OptionsRecord<'a> {
             ie::APPLICATION_DESCRIPTION => self.application_description = Some(text(octets)),
             ie::APPLICATION_ID => self.application = Some(octets),
             ie::APPLICATION_NAME => self.application_name = Some(text(octets)),
-            ie::INGRESS_VRF_ID | ie::EGRESS_VRF_ID => self.vrf = number,
+            ie::INGRESS_VRF_ID => self.vrfs = [number, self.vrfs[1]],
+            ie::EGRESS_VRF_ID => self.vrfs = [self.vrfs[0], number],
             ie::VRF_NAME => self.vrf_name = Some(text(octets)),
             ie::MPLS_VPN_ROUTE_DISTINGUISHER => self.route_distinguisher = octets.try_into().ok(),
             ie::EXPORTER_IPV4_ADDRESS => {

@@ -6,6 +6,8 @@
 //! | [`exporter`] | sends datagrams from its own address, never faster than the receiver reads |
 //! | [`process`] | a program of the suite with its configuration and folder; signals, log, exit status |
 //! | [`statistics`] | the statistics that a daemon logs on SIGUSR1 |
+//! | [`bgp`] | a BGP speaker, and every octet that it sends |
+//! | [`routers`] | BIRD, FRRouting, GoBGP and ExaBGP as peers |
 //! | [`capture_file`] | datagrams in a pcap file |
 //! | [`frames`] | frames layer by layer, and capture files of them |
 //! | [`certificates`] | certificate authorities and their certificates |
@@ -16,6 +18,7 @@
 //! Everything here panics on a timeout or an error: the test has failed.
 #![forbid(unsafe_code)]
 
+pub mod bgp;
 pub mod capture_file;
 #[cfg(feature = "servers")]
 pub mod certificates;
@@ -25,6 +28,8 @@ pub mod frames;
 pub mod mmdb;
 pub mod output;
 pub mod process;
+#[cfg(feature = "servers")]
+pub mod routers;
 #[cfg(feature = "servers")]
 pub mod servers;
 pub mod sockets;

@@ -3,6 +3,11 @@
 //! They are displayed as in pmacct; if that form loses information, `{:#}` displays all of it, in a form that
 //! parses to the same community.
 
+mod extended_types;
+mod ipv6;
+
+pub use ipv6::Ipv6ExtendedCommunity;
+
 use crate::text::number;
 use crate::{Asn, Reader, Truncated};
 use std::fmt;
@@ -115,9 +120,11 @@ impl FromStr for Community {
 
 /// An extended community (RFC 4360): a type of one or two octets, and a value.
 ///
-/// Route targets and sites of origin are displayed as `RT:65000:100` and `SoO:192.0.2.1:7`, all others as `?`. `{:#}` distinguishes
-/// those with an AS number of four octets (RFC 5668) from those of two octets by an `L` after a number that would fit
-/// two (`RT:65000L:100`), and displays others as `0x` and sixteen hexadecimal digits.
+/// Displayed by name and value: `RT:65000:100`, `SoO:192.0.2.1:7`, `color:100`, `encapsulation:vxlan`, without blanks and
+/// underscores; if the type is unknown, as `0x` and sixteen hexadecimal digits. (pmacct displays all but route targets and sites of
+/// origin as `?`.) `{:#}` distinguishes those with an AS number of four octets (RFC 5668) from those of two octets by
+/// an `L` after a number that would fit two (`RT:65000L:100`), and displays all but route targets and sites of origin in
+/// hexadecimal. Parses what `{:#}` displays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ExtendedCommunity(pub [u8; 8]);
 
@@ -179,6 +186,11 @@ impl ExtendedCommunity {
         })
     }
 
+    /// The name of the type, if it is known.
+    pub fn name(self) -> Option<&'static str> {
+        extended_types::name(self.kind(), self.subtype())
+    }
+
     /// The text before the administrator.
     fn label(self) -> Option<&'static str> {
         match self.subtype() {
@@ -236,7 +248,7 @@ impl fmt::Display for ExtendedCommunity {
                 administrator.fmt(f)
             }
             _ if f.alternate() => write!(f, "0x{:016x}", u64::from_be_bytes(self.0)),
-            _ => f.write_str("?"),
+            _ => extended_types::display(*self, f),
         }
     }
 }
@@ -344,9 +356,9 @@ mod tests {
             ([1, 3, 10, 0, 0, 1, 0, 7], "SoO:10.0.0.1:7", "SoO:10.0.0.1:7"),
             ([2, 2, 0, 1, 0, 1, 0, 9], "RT:65537:9", "RT:65537:9"),
             ([2, 2, 0, 0, 0, 1, 0, 9], "RT:1:9", "RT:1L:9"),
-            ([3, 0x0c, 0, 0, 0, 0, 0, 8], "?", "0x030c000000000008"),
-            ([0x40, 2, 0, 1, 0, 0, 0, 1], "?", "0x4002000100000001"),
-            ([0, 5, 0, 1, 0, 0, 0, 1], "?", "0x0005000100000001"),
+            ([3, 0x0c, 0, 0, 0, 0, 0, 8], "encapsulation:vxlan", "0x030c000000000008"),
+            ([0x40, 2, 0, 1, 0, 0, 0, 1], "0x4002000100000001", "0x4002000100000001"),
+            ([0, 5, 0, 1, 0, 0, 0, 1], "ospf-domain:1:1", "0x0005000100000001"),
         ] {
             let community = ExtendedCommunity(octets);
             assert_eq!((community.to_string(), format!("{community:#}")), (shown.into(), whole.into()));

@@ -8,8 +8,9 @@
 //! | [`Prefix`], [`Family`] | RFC 4632, RFC 4291; as NLRI RFC 4271 |
 //! | [`Afi`], [`Safi`] | RFC 4760 |
 //! | [`Asn`] | RFC 6793; notations RFC 5396 |
-//! | [`Community`], [`ExtendedCommunity`], [`LargeCommunity`] | RFC 1997, RFC 4360, RFC 8092 |
+//! | [`Community`], [`ExtendedCommunity`], [`Ipv6ExtendedCommunity`], [`LargeCommunity`] | RFC 1997, RFC 4360, RFC 5701, RFC 8092 |
 //! | [`RouteDistinguisher`] | RFC 4364 |
+//! | [`tunnel::TunnelType`] | RFC 9012 |
 //! | [`Mac`] | IEEE 802 |
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used, clippy::unwrap_used))]
@@ -22,10 +23,11 @@ pub mod prefix;
 pub mod rd;
 mod reader;
 mod text;
+pub mod tunnel;
 mod writer;
 
 pub use asn::Asn;
-pub use community::{Community, ExtendedCommunity, LargeCommunity};
+pub use community::{Community, ExtendedCommunity, Ipv6ExtendedCommunity, LargeCommunity};
 pub use family::{Afi, Family, Safi};
 pub use mac::Mac;
 pub use prefix::{Prefix, PrefixError};

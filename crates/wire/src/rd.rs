@@ -17,6 +17,11 @@ impl RouteDistinguisher {
         let [a, b, c, d] = id.to_be_bytes();
         Self([0xff, 0xff, 0, 0, a, b, c, d])
     }
+
+    /// True for the replacement for a VRF id.
+    pub const fn is_vrf(self) -> bool {
+        matches!(self.0, [0xff, 0xff, ..])
+    }
 }
 
 impl fmt::Display for RouteDistinguisher {

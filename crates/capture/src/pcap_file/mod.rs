@@ -11,6 +11,7 @@ mod input;
 mod library;
 mod ng;
 mod payloads;
+mod streams;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 pub use ng::NgError;
 pub use payloads::{Counters, Filled, Payload, Payloads};
+pub use streams::{StreamEvent, StreamId, Streams};
 
 /// Which file to read, and how often.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -70,7 +70,7 @@ keys! {
 
     /// Source of AS numbers.
     ///
-    /// Collectors use those of the export protocol by default. `bgp` and `bmp` mean the same, and so do `longest` and its old name
+    /// Collectors use those of the export protocol by default. `bgp` needs `bgp_daemon`. `bgp` and `bmp` mean the same, and so do `longest` and its old name
     /// `fallback`; `false` and `true` are old names of `netflow` and `file`.
     NFACCTD_AS: Option<AsSource> = words(&[
         "nfacctd_as", "sfacctd_as", "pmacctd_as", "uacctd_as", "nfacctd_as_new", "sfacctd_as_new",
@@ -88,7 +88,7 @@ keys! {
 
     /// AS numbers in exports are those of peers: of received ones in collectors, of sent ones in probes.
     NFACCTD_PEER_AS: bool = boolean(&["nfacctd_peer_as", "sfacctd_peer_as", "nfprobe_peer_as", "sfprobe_peer_as"])
-        .default("false").both().daemons(FLOW);
+        .default("false").both().daemons(FLOW).acts_in(COLLECTORS);
 
     /// Mask length that is applied to addresses before the lookup in `networks_file`.
     NETWORKS_MASK: Option<u8> = integer(&["networks_mask"], 1, 128).both().daemons(FLOW).acts();

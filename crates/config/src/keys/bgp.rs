@@ -16,6 +16,8 @@ words! {
         Avro = "avro" | "avro_bin",
         /// Avro, JSON encoding.
         AvroJson = "avro_json",
+        /// MRT (RFC 6396), in files.
+        Mrt = "mrt",
     }
 }
 
@@ -64,38 +66,38 @@ words! {
 keys! {
     /// Accepts BGP sessions and stores the routes of the peers.
     BGP_DAEMON: bool = boolean(&["bgp_daemon"]).default("false").default_in(PMBGPD, "true")
-        .daemons(PMBGPD.and(FLOW));
+        .daemons(PMBGPD.and(FLOW)).acts();
 
     /// Address to listen on; by default all addresses.
     BGP_DAEMON_IP: Option<IpAddr> = address(&["bgp_daemon_ip"]).daemons(PMBGPD.and(FLOW))
-        .option('L', PMBGPD, "address").acts_in(PMBGPD);
+        .option('L', PMBGPD, "address").acts();
 
     /// Network device, such as a VRF, to which the listening socket is bound.
-    BGP_DAEMON_INTERFACE: Option<String> = text(&["bgp_daemon_interface"]).daemons(PMBGPD.and(FLOW));
+    BGP_DAEMON_INTERFACE: Option<String> = text(&["bgp_daemon_interface"]).daemons(PMBGPD.and(FLOW)).acts();
 
     /// Accepts only IPv6 when the daemon listens on all addresses.
-    BGP_DAEMON_IPV6_ONLY: bool = boolean(&["bgp_daemon_ipv6_only"]).default("false").daemons(PMBGPD.and(FLOW));
+    BGP_DAEMON_IPV6_ONLY: bool = boolean(&["bgp_daemon_ipv6_only"]).default("false").daemons(PMBGPD.and(FLOW)).acts();
 
     /// eBPF program that distributes sessions among several daemons on one port.
     BGP_DAEMON_RP_EBPF_PROG: Option<PathBuf> = path(&["bgp_daemon_rp_ebpf_prog"]).daemons(PMBGPD.and(FLOW));
 
     /// Logs only messages with one of these labels.
     BGP_DAEMON_MSGLOG_LABEL_FILTER: Option<Vec<String>> = list(&["bgp_daemon_msglog_label_filter"])
-        .daemons(PMBGPD.and(FLOW));
+        .daemons(PMBGPD.and(FLOW)).acts();
 
     /// Receive buffer of each session, in bytes.
-    BGP_DAEMON_PIPE_SIZE: Option<u64> = bytes(&["bgp_daemon_pipe_size"], 1).daemons(PMBGPD.and(FLOW));
+    BGP_DAEMON_PIPE_SIZE: Option<u64> = bytes(&["bgp_daemon_pipe_size"], 1).daemons(PMBGPD.and(FLOW)).acts();
 
     /// IP precedence of the daemon's own packets.
-    BGP_DAEMON_IPPREC: u32 = integer(&["bgp_daemon_ipprec"], 0, 7).default("0").daemons(PMBGPD.and(FLOW));
+    BGP_DAEMON_IPPREC: u32 = integer(&["bgp_daemon_ipprec"], 0, 7).default("0").daemons(PMBGPD.and(FLOW)).acts();
 
     /// Maximum number of sessions that are accepted within one interval; 0 means no limit.
     BGP_DAEMON_BATCH: u32 = integer(&["bgp_daemon_batch"], 0, u32::MAX as i128).default("0")
-        .daemons(PMBGPD.and(FLOW));
+        .daemons(PMBGPD.and(FLOW)).acts();
 
     /// Length of that interval, in seconds.
     BGP_DAEMON_BATCH_INTERVAL: Duration = seconds(&["bgp_daemon_batch_interval"], 0).default("0")
-        .daemons(PMBGPD.and(FLOW));
+        .daemons(PMBGPD.and(FLOW)).acts();
 
     /// Number of buckets of the table of peers.
     BGP_TABLE_PEER_BUCKETS: u32 = integer(&["bgp_table_peer_buckets"], 1, 1000).default("13")
@@ -114,41 +116,45 @@ keys! {
         .daemons(PMBGPD.and(FLOW)).no_op("tables of routes grow as needed");
 
     /// Router ID; by default the listening address.
-    BGP_DAEMON_ID: Option<IpAddr> = address(&["bgp_daemon_id"]).daemons(PMBGPD.and(FLOW));
+    BGP_DAEMON_ID: Option<IpAddr> = address(&["bgp_daemon_id"]).daemons(PMBGPD.and(FLOW)).acts();
 
     /// Local AS number; by default that of each peer.
-    BGP_DAEMON_AS: Option<u32> = integer(&["bgp_daemon_as"], 1, u32::MAX as i128).daemons(PMBGPD.and(FLOW));
+    BGP_DAEMON_AS: Option<u32> = integer(&["bgp_daemon_as"], 1, u32::MAX as i128).daemons(PMBGPD.and(FLOW)).acts();
 
     /// TCP port to listen on.
     BGP_DAEMON_PORT: u16 = port(&["bgp_daemon_port"]).default("179").daemons(PMBGPD.and(FLOW))
-        .option('l', PMBGPD, "port").acts_in(PMBGPD);
+        .option('l', PMBGPD, "port").acts();
 
     /// Maximum number of concurrent sessions.
     BGP_DAEMON_MAX_PEERS: u32 = integer(&["bgp_daemon_max_peers"], 1, u32::MAX as i128).default("4")
-        .daemons(PMBGPD.and(FLOW)).acts_in(PMBGPD);
+        .daemons(PMBGPD.and(FLOW)).acts();
 
     /// Does not advertise the ADD-PATH capability (RFC 7911).
     BGP_DAEMON_ADD_PATH_IGNORE: bool = boolean(&["bgp_daemon_add_path_ignore"]).default("false")
-        .daemons(PMBGPD.and(FLOW));
+        .daemons(PMBGPD.and(FLOW)).acts();
 
-    /// Maximum number of hops of an AS path that are stored.
+    /// Maximum number of hops of the AS paths that flows show; a set is one hop. AS numbers are those of the whole path.
     BGP_ASPATH_RADIUS: Option<u32> = integer(&["bgp_aspath_radius"], 1, u32::MAX as i128)
-        .daemons(PMBGPD.and(FLOW));
+        .daemons(PMBGPD.and(FLOW)).acts();
 
-    /// Stores only standard communities that contain one of these strings; a dot matches any character.
-    BGP_STDCOMM_PATTERN: Option<Vec<String>> = list(&["bgp_stdcomm_pattern"]).daemons(PMBGPD.and(FLOW));
+    /// Flows show only standard communities that match one of these patterns, in the order of the patterns.
+    ///
+    /// A pattern with a dot has the length of the community, and a dot matches any character. Others match communities that contain them.
+    /// The first 16 patterns are used.
+    BGP_STDCOMM_PATTERN: Option<Vec<String>> = list(&["bgp_stdcomm_pattern"]).daemons(PMBGPD.and(FLOW)).acts();
 
-    /// Stores only extended communities that contain one of these strings.
-    BGP_EXTCOMM_PATTERN: Option<Vec<String>> = list(&["bgp_extcomm_pattern"]).daemons(PMBGPD.and(FLOW));
+    /// Flows show only extended communities that match one of these patterns, as for `bgp_stdcomm_pattern`.
+    BGP_EXTCOMM_PATTERN: Option<Vec<String>> = list(&["bgp_extcomm_pattern"]).daemons(PMBGPD.and(FLOW)).acts();
 
-    /// Stores only large communities that contain one of these strings.
-    BGP_LRGCOMM_PATTERN: Option<Vec<String>> = list(&["bgp_lrgcomm_pattern"]).daemons(PMBGPD.and(FLOW));
+    /// Flows show only large communities that match one of these patterns, as for `bgp_stdcomm_pattern`.
+    BGP_LRGCOMM_PATTERN: Option<Vec<String>> = list(&["bgp_lrgcomm_pattern"]).daemons(PMBGPD.and(FLOW)).acts();
 
-    /// Pattern of standard communities: the first that matches supplies the peer AS and the origin AS.
-    BGP_STDCOMM_PATTERN_TO_ASN: Option<Vec<String>> = list(&["bgp_stdcomm_pattern_to_asn"]).daemons(FLOW);
+    /// Patterns of standard communities: for routes whose AS path does not tell, the first that matches, X:Y, supplies peer AS X and origin
+    /// AS Y.
+    BGP_STDCOMM_PATTERN_TO_ASN: Option<Vec<String>> = list(&["bgp_stdcomm_pattern_to_asn"]).daemons(FLOW).acts();
 
-    /// Pattern of large communities: the first that matches supplies the peer AS and the origin AS.
-    BGP_LRGCOMM_PATTERN_TO_ASN: Option<Vec<String>> = list(&["bgp_lrgcomm_pattern_to_asn"]).daemons(FLOW);
+    /// Patterns of large communities: the same with X:Y:Z.
+    BGP_LRGCOMM_PATTERN_TO_ASN: Option<Vec<String>> = list(&["bgp_lrgcomm_pattern_to_asn"]).daemons(FLOW).acts();
 
     /// Communities that mark routes to a blackhole.
     BGP_BLACKHOLE_STDCOMM_LIST: Option<Vec<String>> = list(&["bgp_blackhole_stdcomm_list"])
@@ -182,47 +188,48 @@ keys! {
         .daemons(PMBGPD.and(FLOW));
 
     /// Uses the first AS outside the confederation as the peer AS.
-    BGP_PEER_AS_SKIP_SUBAS: bool = boolean(&["bgp_peer_as_skip_subas"]).default("false").daemons(FLOW);
+    BGP_PEER_AS_SKIP_SUBAS: bool = boolean(&["bgp_peer_as_skip_subas"]).default("false").daemons(FLOW).acts();
 
     /// Source of the neighbour AS that traffic came from.
-    BGP_PEER_SRC_AS_TYPE: Option<PeerSrcAs> = words(&["bgp_peer_src_as_type"]).daemons(FLOW);
+    BGP_PEER_SRC_AS_TYPE: Option<PeerSrcAs> = words(&["bgp_peer_src_as_type"]).daemons(FLOW).acts();
 
     /// Origin of the standard communities of the traffic source.
-    BGP_SRC_STD_COMM_TYPE: Option<FromBgp> = words(&["bgp_src_std_comm_type"]).daemons(FLOW);
+    BGP_SRC_STD_COMM_TYPE: Option<FromBgp> = words(&["bgp_src_std_comm_type"]).daemons(FLOW).acts();
 
     /// Origin of the extended communities of the traffic source.
-    BGP_SRC_EXT_COMM_TYPE: Option<FromBgp> = words(&["bgp_src_ext_comm_type"]).daemons(FLOW);
+    BGP_SRC_EXT_COMM_TYPE: Option<FromBgp> = words(&["bgp_src_ext_comm_type"]).daemons(FLOW).acts();
 
     /// Origin of the large communities of the traffic source.
-    BGP_SRC_LRG_COMM_TYPE: Option<FromBgp> = words(&["bgp_src_lrg_comm_type"]).daemons(FLOW);
+    BGP_SRC_LRG_COMM_TYPE: Option<FromBgp> = words(&["bgp_src_lrg_comm_type"]).daemons(FLOW).acts();
 
     /// Origin of the AS path of the traffic source.
-    BGP_SRC_AS_PATH_TYPE: Option<FromBgp> = words(&["bgp_src_as_path_type"]).daemons(FLOW);
+    BGP_SRC_AS_PATH_TYPE: Option<FromBgp> = words(&["bgp_src_as_path_type"]).daemons(FLOW).acts();
 
     /// Origin of the RPKI validity of the traffic source.
-    BGP_SRC_ROA_TYPE: Option<FromBgp> = words(&["bgp_src_roa_type"]).daemons(FLOW);
+    BGP_SRC_ROA_TYPE: Option<FromBgp> = words(&["bgp_src_roa_type"]).daemons(FLOW).acts();
 
     /// Origin of the local preference of the traffic source.
-    BGP_SRC_LOCAL_PREF_TYPE: Option<FromMapOrBgp> = words(&["bgp_src_local_pref_type"]).daemons(FLOW);
+    BGP_SRC_LOCAL_PREF_TYPE: Option<FromMapOrBgp> = words(&["bgp_src_local_pref_type"]).daemons(FLOW).acts();
 
     /// Origin of the MED of the traffic source.
-    BGP_SRC_MED_TYPE: Option<FromMapOrBgp> = words(&["bgp_src_med_type"]).daemons(FLOW);
+    BGP_SRC_MED_TYPE: Option<FromMapOrBgp> = words(&["bgp_src_med_type"]).daemons(FLOW).acts();
 
-    /// Maximum number of times that a default route is followed to the routes of the peer at its next hop.
-    BGP_FOLLOW_DEFAULT: u32 = integer(&["bgp_follow_default"], 0, u32::MAX as i128).default("0").daemons(FLOW);
+    /// Maximum number of times that a default route is followed to the routes of the peer at its next hop, up to 20.
+    BGP_FOLLOW_DEFAULT: u32 = integer(&["bgp_follow_default"], 0, u32::MAX as i128).default("0").daemons(FLOW).acts();
 
-    /// Prefixes of next hops that are followed to the routes of the peer with that address.
-    BGP_FOLLOW_NEXTHOP: Option<Vec<String>> = list(&["bgp_follow_nexthop"]).daemons(FLOW);
+    /// Prefixes, up to 32, of next hops that are followed to the routes of the peer with that address. `peer_dst_ip` is the last next hop in
+    /// these prefixes.
+    BGP_FOLLOW_NEXTHOP: Option<Vec<String>> = list(&["bgp_follow_nexthop"]).daemons(FLOW).acts();
 
-    /// Uses the external next hop at the end of such a chain.
-    BGP_FOLLOW_NEXTHOP_EXTERNAL: bool = boolean(&["bgp_follow_nexthop_external"]).default("false").daemons(FLOW);
+    /// `peer_dst_ip` is the next hop at the end of such a chain, outside of the prefixes.
+    BGP_FOLLOW_NEXTHOP_EXTERNAL: bool = boolean(&["bgp_follow_nexthop_external"]).default("false").daemons(FLOW).acts();
 
     /// Ignores router IDs when routes are looked up.
     BGP_DISABLE_ROUTER_ID_CHECK: bool = boolean(&["bgp_disable_router_id_check"]).default("false")
-        .daemons(PMBGPD.and(FLOW));
+        .daemons(PMBGPD.and(FLOW)).acts();
 
     /// File that lists the established peers, one per line.
-    BGP_NEIGHBORS_FILE: Option<PathBuf> = path(&["bgp_neighbors_file"]).daemons(PMBGPD.and(FLOW));
+    BGP_NEIGHBORS_FILE: Option<PathBuf> = path(&["bgp_neighbors_file"]).daemons(PMBGPD.and(FLOW)).acts();
 
     /// Answers queries about routes (looking glass).
     BGP_DAEMON_LG: bool = boolean(&["bgp_daemon_lg"]).default("false").daemons(PMBGPD.and(COLLECTORS))
@@ -244,14 +251,15 @@ keys! {
     /// Password for the looking glass.
     BGP_DAEMON_LG_PASSWD: Option<String> = text(&["bgp_daemon_lg_passwd"]).daemons(PMBGPD.and(COLLECTORS));
 
-    /// Also compares the port of the session when routes are looked up.
-    TMP_BGP_LOOKUP_COMPARE_PORTS: bool = boolean(&["tmp_bgp_lookup_compare_ports"]).default("false").daemons(FLOW);
+    /// Also compared the port of the session when routes were looked up.
+    TMP_BGP_LOOKUP_COMPARE_PORTS: bool = boolean(&["tmp_bgp_lookup_compare_ports"]).default("false").daemons(FLOW)
+        .no_op("the port of a session is compared wherever bgp_agent_map names one");
 
     /// Advertises the route refresh capability to peers that advertise it.
     TMP_BGP_DAEMON_ROUTE_REFRESH: bool = boolean(&["tmp_bgp_daemon_route_refresh"]).default("false")
-        .daemons(PMBGPD.and(FLOW));
+        .daemons(PMBGPD.and(FLOW)).acts();
 
     /// Shows the origin attribute as a number.
     TMP_BGP_DAEMON_ORIGIN_TYPE_INT: bool = boolean(&["tmp_bgp_daemon_origin_type_int"]).default("false")
-        .daemons(PMBGPD.and(FLOW));
+        .daemons(PMBGPD.and(FLOW)).acts();
 }

@@ -13,7 +13,7 @@ keys! {
     BGP_COMMS_ENCODE_AS_ARRAY: bool = boolean(&["bgp_comms_encode_as_array"]).default("false").both().acts();
 
     /// Shows well-known communities as numbers instead of names.
-    BGP_COMMS_NUM: bool = boolean(&["bgp_comms_num"]).default("false").both();
+    BGP_COMMS_NUM: bool = boolean(&["bgp_comms_num"]).default("false").both().acts();
 
     /// Shows AS paths as lists instead of one string, in JSON and Avro.
     AS_PATH_ENCODE_AS_ARRAY: bool = boolean(&["as_path_encode_as_array"]).default("false").both().acts();

@@ -168,15 +168,15 @@ keys! {
     /// Capture file to read instead of the network.
     ///
     /// At the end of the file the daemon flushes and exits. Cannot be combined with addresses, ports and interfaces to listen on.
-    PCAP_SAVEFILE: Option<PathBuf> = path(&["pcap_savefile"]).daemons(SAVEFILE).option('I', SAVEFILE, "file")
+    PCAP_SAVEFILE: Option<PathBuf> = path(&["pcap_savefile"]).daemons(SAVEFILE.and(PMBGPD)).option('I', SAVEFILE, "file")
         .acts();
 
     /// Continues to run after the capture file is read.
-    PCAP_SAVEFILE_WAIT: bool = boolean(&["pcap_savefile_wait"]).default("false").daemons(SAVEFILE)
+    PCAP_SAVEFILE_WAIT: bool = boolean(&["pcap_savefile_wait"]).default("false").daemons(SAVEFILE.and(PMBGPD))
         .flag('W', COLLECTORS.and(PMACCTD), "true").acts();
 
     /// Pause before the capture file is read, and before each repetition.
-    PCAP_SAVEFILE_DELAY: Duration = seconds(&["pcap_savefile_delay"], 0).default("0").daemons(SAVEFILE)
+    PCAP_SAVEFILE_DELAY: Duration = seconds(&["pcap_savefile_delay"], 0).default("0").daemons(SAVEFILE.and(PMBGPD))
         .option('Z', SAVEFILE, "seconds").acts();
 
     /// Number of times that the capture file is read; 0 means forever.

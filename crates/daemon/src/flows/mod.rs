@@ -234,7 +234,8 @@ impl Flows {
         }
         settings.context.links = links;
         let mut problems = Diagnostics::new();
-        settings.files_read = enrich::Loaded::read(&settings.enrichment, &settings.context, &mut problems);
+        let Settings { enrichment, context, routes, .. } = &*settings;
+        settings.files_read = settings::read_files(enrichment, context, routes.as_ref(), &mut problems);
         // Rules that frames of this type cannot match are ignored; the operator must know.
         for problem in problems.joined().iter().filter(|problem| problem.severity == Severity::Warning) {
             warn!("{}", describe(problem));

@@ -1,6 +1,7 @@
 //! Reloads the operator's files. Workers apply the result as a whole, between two batches.
 
 use super::Flows;
+use super::settings::read_files;
 use super::worker::Snapshot;
 use crate::allow;
 use crate::host::describe;
@@ -15,6 +16,7 @@ use tracing::{error, info, warn};
 pub(super) fn prepare(flows: &Flows) -> Prepare {
     let settings = &flows.settings;
     let (enrichment, context) = (settings.enrichment.clone(), settings.context.clone());
+    let routes = settings.routes.clone();
     let (allow_file, names) = (settings.allow_file.clone(), settings.names.clone());
     let (requests, wakes, before) = (Arc::clone(&flows.requests), Arc::clone(&flows.wakes), flows.current());
     #[cfg(feature = "pcap")]
@@ -23,7 +25,7 @@ pub(super) fn prepare(flows: &Flows) -> Prepare {
         let mut problems = Diagnostics::new();
         #[cfg(feature = "pcap")]
         let interfaces = interfaces.map(|read| read(&context, &mut problems));
-        let files = enrich::Loaded::read(&enrichment, &context, &mut problems);
+        let files = read_files(&enrichment, &context, routes.as_ref(), &mut problems);
         let allow = allow_file.and_then(|path| {
             let origin = Origin::whole(&path.display().to_string());
             allow::read(names.of(&config::keys::maps::NFACCTD_ALLOW_FILE), &path, &origin, &mut problems)

@@ -5,6 +5,8 @@
 
 use stats::Reader;
 use std::net::IpAddr;
+#[cfg(feature = "http")]
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 
@@ -61,9 +63,15 @@ pub(crate) struct Activity {
 }
 
 /// Where they are published.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Board {
     readers: RwLock<Readers>,
+    /// Metrics of parts, besides the table of counters.
+    #[cfg(feature = "http")]
+    sources: Mutex<Vec<Arc<dyn metrics::Source>>>,
+    /// Answers of parts to queries, each with its path.
+    #[cfg(feature = "http")]
+    pages: Mutex<Vec<(&'static str, Arc<dyn metrics::Pages>)>>,
     /// A newer report was requested.
     is_requested: AtomicBool,
     activity: Mutex<Option<Activity>>,
@@ -81,6 +89,27 @@ impl Board {
     #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only the metrics endpoint reads it"))]
     pub(crate) fn readers(&self) -> Readers {
         self.readers.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Adds metrics of a part.
+    #[cfg(feature = "http")]
+    pub(crate) fn add_source(&self, source: Arc<dyn metrics::Source>) {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner).push(source);
+    }
+
+    /// Adds a part's answers to queries.
+    #[cfg(feature = "http")]
+    pub(crate) fn add_pages(&self, path: &'static str, pages: Arc<dyn metrics::Pages>) {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner).push((path, pages));
+    }
+
+    /// Gives both to the endpoint.
+    #[cfg(feature = "http")]
+    pub(crate) fn publish(&self, monitor: &metrics::Monitor) {
+        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.iter().for_each(|source| monitor.add_source(Arc::clone(source)));
+        let pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        pages.iter().for_each(|(path, pages)| monitor.add_pages(path, Arc::clone(pages)));
     }
 
     /// Requests a report of all workers.

@@ -79,6 +79,7 @@ impl Part for Metrics {
             readers: plugin.readers,
             spools: plugin.spools,
         }));
+        services.board.publish(&self.monitor);
         self.board = Some(Arc::clone(&services.board));
         let (handle, work) = endpoint.serve(Arc::clone(&self.monitor));
         self.handle = Some(handle);

@@ -6,7 +6,7 @@ use super::Settings;
 use super::biflow::{Direction, Fields, Index, Src};
 use super::copy::{self, Move};
 use super::frame::Frame;
-use super::plan::{Counters, Op, Plan, SamplingSources};
+use super::plan::{Counters, Op, Plan, SamplingSources, VrfSources};
 use super::sources::{self, Clock};
 use crate::headers::Headers;
 use flow::custom::Semantics;
@@ -257,27 +257,34 @@ impl Compiler<'_> {
         if let (Some(to), Some(src)) = (self.offset(Field::Class), self.first(&[sources::APPLICATION_ID])) {
             self.ops.push(Op::Application { src, to });
         }
-        let (ingress, egress) = sources::VRF;
-        for (field, elements) in [
-            (Field::VrfName, &[ingress, egress] as &[u16]),
-            (Field::IngressVrfName, &[ingress]),
-            (Field::EgressVrfName, &[egress]),
+        let both = self.vrfs();
+        for (field, vrfs) in [
+            (Field::VrfName, both),
+            (Field::IngressVrfName, VrfSources { egress: None, ..both }),
+            (Field::EgressVrfName, VrfSources { ingress: None, ..both }),
         ] {
-            let ids: Box<[Src]> = elements.iter().filter_map(|element| self.first(&[*element])).collect();
-            if let (Some(to), false) = (self.offset(field), ids.is_empty()) {
-                self.ops.push(Op::Vrf { ids, to });
+            if let Some(to) = self.offset(field).filter(|_| vrfs.ingress.is_some() || vrfs.egress.is_some()) {
+                self.ops.push(Op::Vrf { vrfs: Box::new(vrfs), to });
             }
+        }
+    }
+
+    fn vrfs(&self) -> VrfSources {
+        let (ingress, egress) = sources::VRF;
+        VrfSources {
+            ingress: self.first(&[ingress]),
+            egress: self.first(&[egress]),
+            direction: self.first(&[ie::FLOW_DIRECTION]),
         }
     }
 
     fn route_distinguisher(&mut self) {
         let Some(to) = self.offset(Field::MplsVpnRd) else { return };
         let inline = self.first(&[sources::ROUTE_DISTINGUISHER]).filter(|src| src.len == 8);
-        let (ingress, egress) = sources::VRF;
-        let vrfs: Box<[Src]> = [ingress, egress].iter().filter_map(|element| self.first(&[*element])).collect();
-        if inline.is_some() || !vrfs.is_empty() {
+        let vrfs = self.vrfs();
+        if inline.is_some() || vrfs.ingress.is_some() || vrfs.egress.is_some() {
             let origin = self.offset(Field::MplsVpnRdOrigin);
-            self.ops.push(Op::Rd { inline, vrfs, to, origin });
+            self.ops.push(Op::Rd { inline, vrfs: Box::new(vrfs), to, origin });
         }
     }
 

@@ -139,7 +139,7 @@ impl OptionsCache {
         if let (Some(id), Some(name)) = (record.application, record.application_label()) {
             dropped += names.insert(&mut self.applications, domain, application_id(id), name);
         }
-        if let Some(id) = record.vrf {
+        for id in record.vrfs.into_iter().flatten() {
             if let Some(name) = record.vrf_name {
                 dropped += names.insert(&mut self.vrfs, domain, id, name);
             }

@@ -46,10 +46,10 @@ pub(crate) enum Op {
     Interface { src: Src, to: usize },
     /// Name of an application.
     Application { src: Src, to: usize },
-    /// Name of a VRF, by the first non-zero id.
-    Vrf { ids: Box<[Src]>, to: usize },
-    /// Route distinguisher: in the record, or by the first non-zero VRF id.
-    Rd { inline: Option<Src>, vrfs: Box<[Src]>, to: usize, origin: Option<usize> },
+    /// Name of the VRF.
+    Vrf { vrfs: Box<VrfSources>, to: usize },
+    /// Route distinguisher: in the record, or of the VRF.
+    Rd { inline: Option<Src>, vrfs: Box<VrfSources>, to: usize, origin: Option<usize> },
     /// Network of an address. `host` and `mask` are offsets in the row.
     Network { host: usize, mask: usize, to: usize },
     /// Sampling interval.
@@ -65,13 +65,20 @@ impl Op {
             Self::Address { sources, .. } | Self::Exporter { sources, .. } => size_of_val(&**sources),
             Self::Time { sources, .. } => size_of_val(&**sources),
             Self::Labels { entries, .. } => size_of_val(&**entries),
-            Self::Vrf { ids, .. } => size_of_val(&**ids),
-            Self::Rd { vrfs, .. } => size_of_val(&**vrfs),
+            Self::Vrf { .. } | Self::Rd { .. } => size_of::<VrfSources>(),
             Self::Sampling { .. } => size_of::<SamplingSources>(),
             Self::Frame(frame) => size_of_val(&**frame),
             _ => 0,
         }
     }
+}
+
+/// Elements that tell the VRF of a record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct VrfSources {
+    pub(crate) ingress: Option<Src>,
+    pub(crate) egress: Option<Src>,
+    pub(crate) direction: Option<Src>,
 }
 
 /// Elements with sampling information in a record.

@@ -4,7 +4,7 @@ mod time;
 
 use super::biflow::Src;
 use super::options_cache::{self, OptionsCache};
-use super::plan::{Op, Plan, SamplingSources};
+use super::plan::{Op, Plan, SamplingSources, VrfSources};
 use super::rates::FlowSampling;
 use super::sources::Clock;
 use super::{Settings, copy, frame};
@@ -56,6 +56,14 @@ impl<'a> Record<'a> {
     fn find(&self, src: Option<Src>) -> Option<u64> {
         src.map(|src| self.number(src))
     }
+}
+
+/// The VRF of a record, and that of the other side: where it came in, or where it goes out if it was observed there.
+fn vrf(vrfs: &VrfSources, record: Record<'_>) -> (u64, u64) {
+    let [ingress, egress, direction] =
+        [vrfs.ingress, vrfs.egress, vrfs.direction].map(|src| record.find(src).unwrap_or(0));
+    let is_ingress = ingress != 0 && (direction == 0 || egress == 0);
+    if is_ingress { (ingress, egress) } else { (egress, ingress) }
 }
 
 /// The initial rows of a set.
@@ -163,6 +171,20 @@ impl Run<'_> {
                     }
                 }
             }
+        }
+    }
+
+    /// The route distinguisher of a record's VRF. The global table, 0:0:0, leaves it to the VRF of the other side.
+    fn distinguisher(&self, vrfs: &VrfSources, record: Record<'_>) -> Option<[u8; 8]> {
+        let (vrf, other) = vrf(vrfs, record);
+        let find = |vrf| self.options.distinguisher(self.header.domain, vrf);
+        match find(vrf) {
+            Some([0, 0, 0, 0, 0, 0, 0, 0]) => find(other).or(Some([0; 8])),
+            None => {
+                let vrf = u32::try_from(vrf).ok().filter(|vrf| *vrf > 0)?;
+                Some(RouteDistinguisher::of_vrf(vrf).0)
+            }
+            found => found,
         }
     }
 
@@ -355,18 +377,14 @@ impl Run<'_> {
                 let id = self.strings.intern(self.options.application(self.header.domain, id));
                 put(row.octets(), *to, &id.to_be_bytes());
             }
-            Op::Vrf { ids, to } => {
-                let id = ids.iter().map(|src| record.number(*src)).find(|id| *id > 0).unwrap_or(0);
+            Op::Vrf { vrfs, to } => {
+                let (id, _) = vrf(vrfs, record);
                 let id = self.strings.intern(self.options.vrf(self.header.domain, id));
                 put(row.octets(), *to, &id.to_be_bytes());
             }
             Op::Rd { inline, vrfs, to, origin } => {
                 let inline = inline.map(|src| array_at::<8>(record.field(src), 0)).filter(|rd| *rd != [0; 8]);
-                let id = vrfs.iter().map(|src| record.number(*src)).find(|id| *id > 0).unwrap_or(0);
-                let rd = inline.or_else(|| self.options.distinguisher(self.header.domain, id)).or_else(|| {
-                    let id = u32::try_from(id).ok().filter(|id| *id > 0)?;
-                    Some(RouteDistinguisher::of_vrf(id).0)
-                });
+                let rd = inline.or_else(|| self.distinguisher(vrfs, record));
                 put(row.octets(), *to, &rd.unwrap_or_default());
                 if let (Some(origin), true) = (origin, rd.is_some() || inline.is_some()) {
                     put(row.octets(), *origin, &[flow::kind::RdOrigin::FLOW.0]);

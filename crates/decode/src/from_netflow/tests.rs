@@ -272,6 +272,74 @@ fn options_data_supply_names_and_sampling_rates() {
 }
 
 #[test]
+fn the_vrf_is_that_of_the_observed_direction_and_the_global_table_leaves_it_to_the_other() {
+    let mut bench = Bench::new(&["mpls_vpn_rd", "vrf_name"], Settings::default());
+    let options = vec![
+        field(ie::INGRESS_VRF_ID, 4),
+        field(ie::EGRESS_VRF_ID, 4),
+        field(ie::MPLS_VPN_ROUTE_DISTINGUISHER, 8),
+        field(ie::VRF_NAME, 4),
+    ];
+    let vrfs = Template::new(1, 400, Kind::Options { scopes: 1 }, options);
+    let data = vec![
+        field(ie::INGRESS_VRF_ID, 4),
+        field(ie::EGRESS_VRF_ID, 4),
+        field(ie::FLOW_DIRECTION, 1),
+        field(ie::PACKET_DELTA_COUNT, 4),
+    ];
+    let data = Template::new(1, 256, Kind::Data, data);
+    let rd = |number: u8| [0, 0, 0, 1, 0, 0, 0, number];
+    bench.send(
+        &Message::ipfix(1, 0, NOW)
+            .templates(&[&vrfs])
+            .templates(&[&data])
+            // One VRF may have two ids.
+            .data(400, |w| _ = w.u32(7).u32(17).put(&rd(7)).put(b"red\0"))
+            .data(400, |w| _ = w.u32(8).u32(18).put(&rd(8)).put(b"blue"))
+            .data(400, |w| _ = w.u32(1).u32(1).put(&[0; 8]).put(b"dflt"))
+            .finish(),
+    );
+    let mut vrf = |ingress: u32, egress: u32, direction: u8| {
+        let record = Message::ipfix(1, 0, NOW).data(256, |w| _ = w.u32(ingress).u32(egress).u8(direction).u32(1));
+        bench.send(&record.finish());
+        (bench.column("mpls_vpn_rd").pop().unwrap(), bench.column("vrf_name").pop().unwrap())
+    };
+    let is = |rd: &str, name: &str| (rd.to_owned(), name.to_owned());
+    assert_eq!(vrf(7, 8, 0), is("0:1:7", "red"));
+    assert_eq!(vrf(7, 18, 1), is("0:1:8", "blue"));
+    assert_eq!(vrf(7, 0, 1), is("0:1:7", "red"));
+    assert_eq!(vrf(0, 17, 0), is("0:1:7", "red"));
+    assert_eq!(vrf(1, 8, 0), is("0:1:8", "dflt"));
+    assert_eq!(vrf(1, 0, 0), is("0:0:0", "dflt"));
+    assert_eq!(vrf(9, 0, 0), is("vrfid:9", ""));
+}
+
+#[test]
+fn the_next_hop_is_that_of_bgp_or_of_the_top_label_or_of_ip() {
+    let next_hop = |elements: &[u16], settings: Settings| {
+        let mut bench = Bench::new(&["peer_dst_ip"], settings);
+        let mut fields: Vec<_> = elements.iter().map(|element| field(*element, 4)).collect();
+        fields.push(field(ie::PACKET_DELTA_COUNT, 4));
+        let data = Template::new(1, 256, Kind::Data, fields);
+        let elements = elements.to_vec();
+        let fill = move |w: &mut wire::Writer| {
+            elements.iter().for_each(|element| _ = w.put(&[10, 0, 0, *element as u8]));
+            _ = w.u32(1);
+        };
+        bench.send(&Message::ipfix(1, 0, NOW).templates(&[&data]).data(256, fill).finish());
+        bench.column("peer_dst_ip").pop().unwrap()
+    };
+    let (bgp, label, ip) =
+        (ie::BGP_NEXT_HOP_IPV4_ADDRESS, ie::MPLS_TOP_LABEL_IPV4_ADDRESS, ie::IP_NEXT_HOP_IPV4_ADDRESS);
+    assert_eq!(next_hop(&[ip, label, bgp], Settings::default()), "10.0.0.18");
+    assert_eq!(next_hop(&[ip, label], Settings::default()), "10.0.0.47");
+    assert_eq!(next_hop(&[ip], Settings::default()), "-");
+    let with_ip = || Settings { use_ip_next_hop: true, ..Settings::default() };
+    assert_eq!(next_hop(&[ip, label], with_ip()), "10.0.0.47");
+    assert_eq!(next_hop(&[ip], with_ip()), "10.0.0.15");
+}
+
+#[test]
 fn an_interval_of_zero_is_unknown_and_multiplies_nothing() {
     let settings = Settings { renormalize: true, ..Settings::default() };
     let mut bench = Bench::new(&["sampling_rate"], settings);

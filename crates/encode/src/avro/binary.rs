@@ -239,7 +239,7 @@ fn utf8(out: &mut Vec<u8>, text: &[u8]) {
 
 /// Writes a `long`.
 #[inline]
-pub(super) fn long(out: &mut Vec<u8>, number: i64) {
+pub fn long(out: &mut Vec<u8>, number: i64) {
     let mut zigzag = ((number << 1) ^ (number >> 63)).cast_unsigned();
     if zigzag < 0x80 {
         out.push(zigzag as u8);
@@ -258,7 +258,7 @@ pub(super) fn long(out: &mut Vec<u8>, number: i64) {
 
 /// Writes a `string` (or `bytes`) of what `write` writes.
 #[inline]
-pub(super) fn string(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+pub fn string(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     // Lengths below 64, nearly all of them, have one byte.
     out.push(0);

@@ -5,8 +5,10 @@ mod distinguishers;
 mod geo;
 mod networks;
 mod outside;
+mod peers;
 mod sampling;
 mod select;
+mod sources;
 mod tags;
 mod values;
 
@@ -27,14 +29,20 @@ pub(crate) enum CommonStep {
 
 /// The steps for all rows, in order. A step sees the changes of those before it.
 pub(crate) const COMMON: &[CommonStep] = &[
-    // Needs no results of other steps; and flow_to_rd_map may match next hops from the networks_file.
-    CommonStep::Snapshot(networks::read),
+    // Peers' AS numbers of the record, before anything replaces those that they are copied from.
+    CommonStep::Snapshot(peers::read),
     // Counters and intervals must be correct before anything reads them.
     CommonStep::Snapshot(sampling::read),
     // The route distinguisher selects the routing table of a flow.
     CommonStep::Snapshot(distinguishers::read),
     // Routes are looked up in the table of the flow's route distinguisher, and tags may depend on the routes.
     CommonStep::Live,
+    // Their rules may depend on the route to the source, or leave the value to it.
+    CommonStep::Snapshot(sources::read_peer_src_as),
+    CommonStep::Snapshot(sources::read_src_local_pref),
+    CommonStep::Snapshot(sources::read_src_med),
+    // With `longest`, the file competes with what won before: the record or the route.
+    CommonStep::Snapshot(networks::read),
     // Countries and coordinates depend on addresses only.
     CommonStep::Snapshot(geo::read),
     // Rules of pre_tag_map may match all other properties of a record, so they come last.

@@ -6,7 +6,9 @@
 //! | mask | the address under `networks_mask` | - |
 //! | file | the prefix of `networks_file` that covers the address, or zero | those of that prefix, or 0 |
 //! | longest | that of the file if longer than the exporter's | that of the file unless the exporter's prefix is longer |
+//! | routes | - | - |
 //!
+//! If routes are looked up, that happened before: the prefix of a route that won counts as the exporter's.
 //! Under `networks_file_no_lpm`, a prefix of the file overrides any other. If lengths are equal, both sources mean the same
 //! network, and the AS number of the file is used, since the operator configured it.
 
@@ -277,11 +279,13 @@ impl Resolver {
             }
             NetSource::Longest => ends.for_each_row(|row, host, found| {
                 let exported = at.exported_len(row);
-                if let Some(network) = found.filter(|network| sources.file_wins || network.length() > exported) {
+                let network = found.filter(|network| sources.file_wins || network.length() >= exported);
+                // A prefix without a next hop says nothing about it.
+                if let Some(next_hop) = self.attributes(network).next_hop {
+                    put(row, at.next_hop, &address::octets(next_hop));
+                }
+                if let Some(network) = network {
                     at.set_net(row, &address::network(host, network.length()), network.length());
-                    if let Some(next_hop) = self.attributes(found).next_hop {
-                        put(row, at.next_hop, &address::octets(next_hop));
-                    }
                 } else if sources.keep_unmasked && exported == 0 {
                     put(row, at.net, host);
                 }

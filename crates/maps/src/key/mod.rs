@@ -141,6 +141,8 @@ pub enum Need {
     As,
     /// Next hops from flows or BGP.
     Net,
+    /// Next hops from flows.
+    FlowNet,
     /// Routes.
     Bgp,
 }
@@ -168,6 +170,7 @@ pub fn markdown(keys: &[Key]) -> String {
             Need::None => "",
             Need::As => "; requires a source of AS numbers",
             Need::Net => "; requires next hops from flows or BGP",
+            Need::FlowNet => "; requires next hops from flows",
             Need::Bgp => "; requires BGP",
         };
         let value = key.value.to_string().replace('|', "\\|");

@@ -15,6 +15,7 @@ pub static TABLES: &[(&str, &[Key])] = &[
     ("flow_to_rd_map", FLOW_TO_RD),
     ("bgp_agent_map", BGP_AGENT),
     ("bgp_peer_src_as_map, bgp_src_local_pref_map, bgp_src_med_map", BGP_SOURCE),
+    ("bgp_peer_dst_ip_map", BGP_PEER_DST_IP),
     ("bgp_daemon_xconnect_map", XCONNECT),
     ("tee_receivers", TEE),
     ("pcap_interfaces_map", PCAP_INTERFACES),
@@ -38,7 +39,7 @@ pub static FLOW_TO_RD: &[Key] = &[
     Key { name: "ip", aliases: &[], daemons: COLLECTORS, tee: true, value: Value::Network, negatable: false, target: Target::Exporter, need: Need::None, doc: "Exporter or agent; required" },
     Key { name: "in", aliases: &[], daemons: COLLECTORS, tee: true, value: NUMBER, negatable: true, target: Target::Field(Field::InIface, Some(Presence::InIface)), need: Need::None, doc: "Input interface" },
     Key { name: "out", aliases: &[], daemons: COLLECTORS, tee: true, value: NUMBER, negatable: true, target: Target::Field(Field::OutIface, Some(Presence::OutIface)), need: Need::None, doc: "Output interface" },
-    Key { name: "bgp_nexthop", aliases: &[], daemons: COLLECTORS, tee: true, value: Value::Address, negatable: true, target: Target::Field(Field::PeerDstIp, Some(Presence::BgpNextHop)), need: Need::Net, doc: "BGP next hop" },
+    Key { name: "bgp_nexthop", aliases: &[], daemons: COLLECTORS, tee: true, value: Value::Address, negatable: true, target: Target::Field(Field::PeerDstIp, Some(Presence::BgpNextHop)), need: Need::FlowNet, doc: "BGP next hop of the record" },
     Key { name: "mpls_vpn_id", aliases: &[], daemons: NFACCTD, tee: true, value: POSITIVE, negatable: true, target: Target::Field(Field::IngressVrf, Some(Presence::IngressVrf)), need: Need::None, doc: "Ingress VRF" },
     Key { name: "mpls_label_bottom", aliases: &[], daemons: NFACCTD, tee: true, value: Value::Decimal { min: 0, max: 0xf_ffff }, negatable: true, target: Target::Field(Field::MplsLabelBottom, Some(Presence::MplsLabelBottom)), need: Need::None, doc: "MPLS label at the bottom of the stack" },
 ];
@@ -61,13 +62,21 @@ pub static BGP_SOURCE: &[Key] = &[
     Key { name: "ip", aliases: &[], daemons: FLOW, tee: true, value: Value::Network, negatable: false, target: Target::Exporter, need: Need::None, doc: "Exporter; required" },
     Key { name: "in", aliases: &[], daemons: FLOW, tee: true, value: NUMBER, negatable: true, target: Target::Field(Field::InIface, Some(Presence::InIface)), need: Need::None, doc: "Input interface" },
     Key { name: "out", aliases: &[], daemons: FLOW, tee: true, value: NUMBER, negatable: true, target: Target::Field(Field::OutIface, Some(Presence::OutIface)), need: Need::None, doc: "Output interface" },
-    Key { name: "bgp_nexthop", aliases: &[], daemons: FLOW, tee: true, value: Value::Address, negatable: true, target: Target::Field(Field::PeerDstIp, None), need: Need::Bgp, doc: "BGP next hop of the route back to the source" },
-    Key { name: "peer_dst_as", aliases: &[], daemons: FLOW, tee: true, value: NUMBER, negatable: true, target: Target::Field(Field::PeerDstAs, None), need: Need::Bgp, doc: "Peer AS of the route back to the source" },
+    Key { name: "bgp_nexthop", aliases: &[], daemons: FLOW, tee: true, value: Value::Address, negatable: true, target: Target::Field(Field::SrcRouteNextHop, None), need: Need::Bgp, doc: "BGP next hop of the route to the source" },
+    Key { name: "peer_dst_as", aliases: &[], daemons: FLOW, tee: true, value: NUMBER, negatable: true, target: Target::Field(Field::SrcRoutePeerAs, None), need: Need::Bgp, doc: "First AS of the route to the source" },
     Key { name: "src_mac", aliases: &[], daemons: FLOW, tee: true, value: Value::Mac, negatable: true, target: Target::Field(Field::SrcMac, Some(Presence::SrcMac)), need: Need::None, doc: "Source MAC address" },
     Key { name: "vlan", aliases: &[], daemons: FLOW, tee: true, value: Value::Decimal { min: 0, max: 4096 }, negatable: true, target: Target::Field(Field::Vlan, Some(Presence::Vlan)), need: Need::None, doc: "VLAN id" },
     Key { name: "src_net", aliases: &[], daemons: FLOW, tee: true, value: Value::Network, negatable: true, target: Target::Within(Field::SrcHost, Presence::SrcHost), need: Need::None, doc: "Network of the source address" },
     Key { name: "dst_net", aliases: &[], daemons: FLOW, tee: true, value: Value::Network, negatable: true, target: Target::Within(Field::DstHost, Presence::DstHost), need: Need::None, doc: "Network of the destination address" },
     Key { name: "filter", aliases: &[], daemons: FLOW, tee: true, value: Value::Filter, negatable: false, target: Target::Packet, need: Need::None, doc: "Matches the packet, or one synthesized from the flow" },
+];
+
+/// bgp_peer_dst_ip_map: next hops of flows that stand for those of routes.
+#[rustfmt::skip]
+pub static BGP_PEER_DST_IP: &[Key] = &[
+    Key { name: "id", aliases: &[], daemons: FLOW, tee: true, value: Value::Address, negatable: false, target: Target::Setting, need: Need::None, doc: "Next hop of the flow, such as the end of a tunnel; required" },
+    Key { name: "ip", aliases: &[], daemons: FLOW, tee: true, value: Value::Network, negatable: false, target: Target::Exporter, need: Need::None, doc: "Not compared, but required: write 0.0.0.0/0" },
+    Key { name: "bgp_nexthop", aliases: &[], daemons: FLOW, tee: true, value: Value::Address, negatable: false, target: Target::Setting, need: Need::None, doc: "Next hop of the route; without it, any" },
 ];
 
 /// bgp_daemon_xconnect_map: BGP sessions that are forwarded.

@@ -13,6 +13,7 @@ mod setters;
 mod tests;
 
 pub use filters::{LabelFilter, TagFilter};
+pub(crate) use setters::{TagSetter, tag_and_label};
 
 use crate::key::pre_tag::KEYS;
 use crate::load::{self, Context, Entry};

@@ -29,7 +29,7 @@ pub(super) enum Stack {
 
 /// The value of a tag.
 #[derive(Debug)]
-pub(super) enum TagSetter {
+pub(crate) enum TagSetter {
     /// The same for each match.
     Constant(u64),
     /// Incremented by each match; all workers share the counter.
@@ -38,7 +38,7 @@ pub(super) enum TagSetter {
 
 impl TagSetter {
     #[inline]
-    pub(super) fn next(&self) -> u64 {
+    pub(crate) fn next(&self) -> u64 {
         match self {
             Self::Constant(tag) => *tag,
             Self::Counting(next) => next.fetch_add(1, Ordering::Relaxed),
@@ -67,6 +67,16 @@ pub(super) fn read(entry: &Entry, context: &Context, problems: &mut Diagnostics)
         }
     }
     Some(setters)
+}
+
+/// A tag and a label.
+pub(crate) type TagAndLabel = (Option<TagSetter>, Option<Box<[u8]>>);
+
+/// The tag and the label that an entry sets; `None` if one is invalid, which is reported.
+pub(crate) fn tag_and_label(entry: &Entry, context: &Context, problems: &mut Diagnostics) -> Option<TagAndLabel> {
+    let setters = read(entry, context, problems)?;
+    let [tag, _] = setters.tags;
+    Some((tag, setters.label))
 }
 
 fn tag(setting: &Setting, problems: &mut Diagnostics) -> Option<TagSetter> {

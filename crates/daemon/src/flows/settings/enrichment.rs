@@ -1,12 +1,12 @@
 //! From the configuration to the operator's files: maps, networks, filters, lists.
 
-use crate::host::blame;
+use super::routes;
 use config::keys::aggregation::{AsSource, NetSource};
-use config::keys::{aggregation, encoding, geoip, maps, sampling};
+use config::keys::{aggregation, bgp, encoding, geoip, maps, sampling};
 use config::{Config, Diagnostics, Key, Names, Origin, Plugin};
 use enrich::Context;
 use enrich::networks::Sources;
-use enrich::spec::{CoreSpec, NetworksSpec, PluginSpec, RouteMaps, Spec};
+use enrich::spec::{CoreSpec, NetworksSpec, PluginSpec, Spec};
 use std::num::NonZeroU32;
 
 /// Reads the files and filters of the configuration. `plugins` are those that run, in their order.
@@ -19,12 +19,8 @@ pub(super) fn read(config: &Config, names: &Names, plugins: &[&Plugin], problems
         geoip: config.core(&geoip::GEOIPV2_FILE),
         interval: config.core(&sampling::NFACCTD_EXT_SAMPLING_RATE),
         renormalize: config.core(&sampling::NFACCTD_RENORMALIZE),
-        routes: RouteMaps {
-            agent: config.core(&maps::BGP_AGENT_MAP),
-            peer_src_as: config.core(&maps::BGP_PEER_SRC_AS_MAP),
-            src_local_pref: config.core(&maps::BGP_SRC_LOCAL_PREF_MAP),
-            src_med: config.core(&maps::BGP_SRC_MED_MAP),
-        },
+        peer_ases: config.core(&aggregation::NFACCTD_PEER_AS),
+        routes: routes::maps(config),
     };
     let plugins = plugins.iter().map(|plugin| plugin_spec(plugin, &core)).collect();
     Spec { core, plugins }
@@ -35,25 +31,6 @@ fn core_networks(config: &Config, names: &Names, plugins: &[&Plugin], problems: 
     let mask = config.core(&aggregation::NETWORKS_MASK);
     let nets = config.core(&aggregation::NFACCTD_NET).unwrap_or_else(|| default_nets(file.is_some(), mask));
     let ases = config.core(&aggregation::NFACCTD_AS).unwrap_or_else(|| default_ases(file.is_some()));
-    for (key, word, origin, routes) in [
-        (
-            names.of(&aggregation::NFACCTD_NET),
-            nets.word(),
-            blame(config, &aggregation::NFACCTD_NET),
-            matches!(nets, NetSource::Routes | NetSource::LinkState),
-        ),
-        (
-            names.of(&aggregation::NFACCTD_AS),
-            ases.word(),
-            blame(config, &aggregation::NFACCTD_AS),
-            ases == AsSource::Routes,
-        ),
-    ] {
-        if routes {
-            let text = format!("{key}: {word} has no effect in this version yet; the export protocol is used.");
-            problems.warn(origin, text, None);
-        }
-    }
     let sources = Sources {
         nets,
         ases,
@@ -120,11 +97,14 @@ fn default_ases(has_file: bool) -> AsSource {
 /// Settings from the rest of the configuration that maps need.
 pub(super) fn context(config: &Config) -> Context {
     let mut context = Context::new(config.daemon());
+    let has_routes = config.core(&bgp::BGP_DAEMON);
     if let Some(source) = config.core(&aggregation::NFACCTD_AS) {
+        context.asn.bgp = has_routes && matches!(source, AsSource::Routes | AsSource::Longest);
         context.asn.flow = matches!(source, AsSource::Protocol | AsSource::Longest);
         context.asn.file = matches!(source, AsSource::File | AsSource::Longest);
     }
     if let Some(source) = config.core(&aggregation::NFACCTD_NET) {
+        context.net.bgp = has_routes && matches!(source, NetSource::Routes | NetSource::Longest);
         context.net.flow = matches!(source, NetSource::Protocol | NetSource::Longest);
         context.net.file = matches!(source, NetSource::File | NetSource::Longest);
     }

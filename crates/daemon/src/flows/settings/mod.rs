@@ -7,6 +7,7 @@ mod classes;
 mod enrichment;
 mod packets;
 mod plugin;
+mod routes;
 
 pub(crate) use plugin::PluginSettings;
 
@@ -41,10 +42,33 @@ pub(crate) struct Settings {
     pub(crate) enrichment: enrich::spec::Spec,
     pub(crate) context: enrich::Context,
     pub(crate) files_read: enrich::Loaded,
+    /// Routes that rows are correlated with.
+    pub(crate) routes: Option<Correlation>,
     pub(crate) tables_max: usize,
     pub(crate) peer_state: PeerState,
     /// The names of keys in messages.
     pub(crate) names: Names,
+}
+
+/// Routes, and how they are looked up.
+#[derive(Clone, Debug)]
+pub(crate) struct Correlation {
+    pub(crate) routes: Arc<correlate::Routes>,
+    pub(crate) spec: Arc<correlate::spec::Spec>,
+}
+
+/// Reads the operator's files, and adds the look-up of routes.
+pub(crate) fn read_files(
+    spec: &enrich::spec::Spec,
+    context: &enrich::Context,
+    routes: Option<&Correlation>,
+    problems: &mut Diagnostics,
+) -> enrich::Loaded {
+    let mut files = enrich::Loaded::read(spec, context, problems);
+    if let Some(Correlation { routes, spec }) = routes {
+        correlate::add(&mut files, routes, spec);
+    }
+    files
 }
 
 /// Memory bounds of each worker for the state of exporters, in bytes.
@@ -98,6 +122,12 @@ impl Settings {
         }
         let allow = allow_list(config, &names, reading.problems);
         let enrichment = enrichment::read(config, &names, &sources, reading.problems);
+        let used: Vec<(&Plugin, &PluginSettings)> = sources.iter().copied().zip(&plugins).collect();
+        let origins = &enrichment.core.networks.sources;
+        routes::check_sources(config, &names, origins, &used, reading.problems);
+        let lookup = routes::read(config, origins, &used, reading.problems);
+        // Without a table there is nothing to look up: a daemon of another build, or the part has failed.
+        let routes = lookup.and_then(|spec| Some(Correlation { routes: reading.offers.take()?, spec }));
         let peer_state = PeerState::read(config);
         let wanted = Wanted {
             flows: plugins.iter().any(|plugin| plugin.aggregation.selection.shows(flow::column::Id::Flows)),
@@ -106,7 +136,7 @@ impl Settings {
         };
         let input = row.input.read(reading, &mut context, wanted);
         let problems = &mut *reading.problems;
-        let files_read = enrich::Loaded::read(&enrichment, &context, problems);
+        let files_read = read_files(&enrichment, &context, routes.as_ref(), problems);
         let inside = input.as_ref().and_then(|input| input.inside());
         let recognition = classes::recognition(config, row, &plugins, inside, problems);
         if problems.is_fatal() {
@@ -127,6 +157,7 @@ impl Settings {
             enrichment,
             context,
             files_read,
+            routes,
             tables_max: config.core(&core::PLUGIN_TABLES_MAX),
             peer_state,
             names,

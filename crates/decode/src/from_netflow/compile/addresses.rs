@@ -60,14 +60,17 @@ impl Compiler<'_> {
         }
     }
 
-    /// BGP next hop; else, with `use_ip_next_hop`, the IP next hop or the address of the top label.
+    /// BGP next hop; else the address of the top label; with `use_ip_next_hop` also the IP next hop.
     pub(super) fn next_hop(&mut self, variable: bool) {
         let Some(to) = self.offset(Field::PeerDstIp) else { return };
         let (v4, v6) = sources::BGP_NEXT_HOP;
         let mut sources = self.addresses(&v4, &v6);
         // If the template has a BGP next hop, it is used even if it is zero.
-        if self.settings.use_ip_next_hop && sources.is_empty() {
-            for (v4, v6) in [sources::TOP_LABEL, sources::IP_NEXT_HOP] {
+        if sources.is_empty() {
+            let (v4, v6) = sources::TOP_LABEL;
+            sources.extend(self.addresses(&v4, &v6));
+            if self.settings.use_ip_next_hop {
+                let (v4, v6) = sources::IP_NEXT_HOP;
                 sources.extend(self.addresses(&v4, &v6));
             }
         }

@@ -1,0 +1,11 @@
+//! Look-ups in a RIB that is filled by hand. Each rule of docs/correlation.md has a test here.
+
+mod attributes;
+mod follow;
+mod paths;
+mod peers;
+mod properties;
+mod sources;
+mod validity;
+mod vpns;
+mod world;

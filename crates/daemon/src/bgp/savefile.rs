@@ -1,0 +1,82 @@
+//! `pcap_savefile`: BGP sessions of a capture file.
+//!
+//! The streams to the port of `bgp_daemon_port` are those of peers, and the streams in the other direction those of the collector that
+//! was captured.
+
+use super::observed::Observed;
+use super::service::Service;
+use capture::pcap_file::{Error, Settings, StreamEvent, StreamId, Streams};
+use std::collections::HashMap;
+use tokio::task::yield_now;
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+/// Frames read before other tasks get their turn.
+const FRAMES: usize = 256;
+
+/// Reads the file to its end. False if it could not be read completely.
+pub(super) async fn read(service: &Service, settings: &Settings) -> bool {
+    let path = settings.path.display();
+    sleep(settings.delay).await;
+    info!("reading BGP data from: {path}");
+    let mut sessions = HashMap::new();
+    let complete = match try_read(service, settings, &mut sessions).await {
+        Ok(()) => true,
+        Err(error) => {
+            warn!("pcap_savefile: {error}");
+            false
+        }
+    };
+    sessions.into_values().for_each(|session: Observed| session.end(&service.collector));
+    info!("finished reading BGP data from: {path}");
+    complete
+}
+
+async fn try_read(
+    service: &Service,
+    settings: &Settings,
+    sessions: &mut HashMap<StreamId, Observed>,
+) -> Result<(), Error> {
+    let port = service.settings.address.port();
+    let collector = &service.collector;
+    let mut streams = Streams::open(settings)?;
+    loop {
+        for _ in 0..FRAMES {
+            let more = streams.advance(|id, _, event| {
+                let reverse = StreamId { source: id.destination, destination: id.source };
+                if id.destination.port() == port {
+                    match event {
+                        StreamEvent::Opened => {
+                            let old = sessions.insert(id, Observed::new(id.source, collector));
+                            if let Some(old) = old {
+                                old.end(collector);
+                            }
+                        }
+                        StreamEvent::Data(octets) => {
+                            if let Some(session) = sessions.get_mut(&id) {
+                                session.from_peer(octets, collector);
+                            }
+                        }
+                        StreamEvent::Closed | StreamEvent::Broken => {
+                            if event == StreamEvent::Broken {
+                                warn!("[{}] octets of the BGP session are missing in the file", id.source.ip());
+                            }
+                            if let Some(session) = sessions.remove(&id) {
+                                session.end(collector);
+                            }
+                        }
+                    }
+                } else if let (StreamEvent::Data(octets), Some(session)) = (event, sessions.get_mut(&reverse)) {
+                    session.from_other(octets, collector);
+                }
+            })?;
+            if !more {
+                return Ok(());
+            }
+            if service.is_stopping() {
+                return Ok(());
+            }
+        }
+        yield_now().await;
+    }
+}

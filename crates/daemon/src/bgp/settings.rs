@@ -1,0 +1,289 @@
+//! The settings of the BGP daemon: `bgp_daemon_*`, `bgp_table_dump_*` and what they depend on.
+
+use super::admission::Limits;
+use crate::allow;
+use crate::host::part::Reading;
+use crate::host::{blame, files_of};
+use ::maps::load::Context;
+use ::maps::routing_tag::RoutingTagMap;
+use ::maps::xconnect::XconnectMap;
+use capture::allow::AllowList;
+use capture::pcap_file;
+use config::keys::http::HTTP_LISTEN;
+use config::keys::{bgp, encoding, input, maps};
+use config::{Config, Diagnostics, KeyPrefix, Names, Origin};
+use delivery::StoreError;
+use encode::names::{self, Lookup, Variable};
+use event_log::{Schedule, Sequence, Settings as LogSettings};
+use listener::Keys;
+use route_log::{Format, LabelFilter, VARIABLES, schema};
+use runtime::files;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The settings.
+pub(super) struct Settings {
+    pub(super) names: Names,
+    pub(super) address: SocketAddr,
+    /// `pcap_savefile` of pmbgpd.
+    pub(super) file: Option<pcap_file::Settings>,
+    /// Options of the listening socket.
+    pub(super) options: listener::Options,
+    pub(super) limits: Limits,
+    /// `bgp_daemon_as`; the peer's own AS if it is not set.
+    pub(super) local_as: Option<u32>,
+    pub(super) router_id: Ipv4Addr,
+    pub(super) add_path: bool,
+    pub(super) route_refresh: bool,
+    /// `bgp_disable_router_id_check`.
+    pub(super) shares_router_ids: bool,
+    /// `tmp_bgp_lookup_compare_ports`: peers are told apart by address and port.
+    pub(super) compares_ports: bool,
+    pub(super) neighbors: Option<PathBuf>,
+    pub(super) files: files::Settings,
+    /// The message log, if it is used.
+    pub(super) log: Option<LogSettings>,
+    /// The table dumps, if they are used.
+    pub(super) dump: Option<DumpSettings>,
+    /// `bgp_daemon_msglog_label_filter`.
+    pub(super) label_filter: LabelFilter,
+    /// The looking glass, queries over HTTP, or flows read the routes.
+    pub(super) is_queried: bool,
+    pub(super) sources: Files,
+    /// How values are shown.
+    pub(super) format: Format,
+}
+
+/// When and how tables are dumped.
+#[derive(Clone, Debug)]
+pub(super) struct DumpSettings {
+    pub(super) log: LogSettings,
+    pub(super) schedule: Schedule,
+}
+
+/// The operator's files, which are read again on reload.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Files {
+    pub(super) allow: Option<PathBuf>,
+    pub(super) tags: Option<PathBuf>,
+    pub(super) xconnect: Option<PathBuf>,
+    pub(super) keys: Option<PathBuf>,
+    context: Option<Context>,
+}
+
+/// Their contents.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Loaded {
+    pub(super) allow: Option<Arc<AllowList>>,
+    pub(super) tags: Option<Arc<RoutingTagMap>>,
+    pub(super) xconnect: Option<Arc<XconnectMap>>,
+    /// Keys by which peers sign segments.
+    pub(super) keys: Option<Arc<Keys>>,
+}
+
+impl Settings {
+    /// Reads the settings; errors are added to the problems.
+    pub(super) fn read(reading: &mut Reading<'_>) -> Self {
+        let (config, problems) = (reading.config, &mut *reading.problems);
+        let ip = config.core(&bgp::BGP_DAEMON_IP).unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+        let limits = Limits {
+            max_peers: usize::try_from(config.core(&bgp::BGP_DAEMON_MAX_PEERS)).unwrap_or(usize::MAX),
+            batch: batch(config, problems),
+        };
+        let format = Format::read(config);
+        let sequence = Sequence::default();
+        let mut log = log(config, KeyPrefix::BGP_DAEMON_MSGLOG, problems);
+        log.schemas = schema::of_log(&format).into();
+        log.sequence = sequence.clone();
+        Self {
+            address: SocketAddr::new(ip, config.core(&bgp::BGP_DAEMON_PORT)),
+            file: savefile(config),
+            options: options(config),
+            limits,
+            local_as: config.core(&bgp::BGP_DAEMON_AS),
+            router_id: router_id(config, ip, problems),
+            add_path: !config.core(&bgp::BGP_DAEMON_ADD_PATH_IGNORE),
+            route_refresh: config.core(&bgp::TMP_BGP_DAEMON_ROUTE_REFRESH),
+            shares_router_ids: config.core(&bgp::BGP_DISABLE_ROUTER_ID_CHECK),
+            compares_ports: config.core(&bgp::TMP_BGP_LOOKUP_COMPARE_PORTS),
+            neighbors: config.core(&bgp::BGP_NEIGHBORS_FILE),
+            files: files_of(config),
+            log: Some(log).filter(LogSettings::is_used),
+            dump: dump(config, &format, sequence, problems),
+            is_queried: config.core(&bgp::BGP_DAEMON_LG)
+                || config.core(&HTTP_LISTEN).is_some()
+                || config.daemon() != config::Daemon::Pmbgpd,
+            label_filter: LabelFilter::read(config),
+            sources: Files {
+                allow: config.core(&maps::BGP_DAEMON_ALLOW_FILE),
+                tags: config.core(&maps::BGP_DAEMON_TAG_MAP),
+                xconnect: config.core(&maps::BGP_DAEMON_XCONNECT_MAP),
+                keys: config.core(&maps::BGP_DAEMON_MD5_FILE),
+                context: Some(Context {
+                    label_as_map: config.core(&encoding::PRE_TAG_LABEL_ENCODE_AS_MAP),
+                    ..Context::new(config.daemon())
+                }),
+            },
+            format,
+            names: reading.names.clone(),
+        }
+    }
+
+    /// Whether something reads the routes: dumps, the looking glass, queries over HTTP, or flows.
+    pub(super) fn keeps_routes(&self) -> bool {
+        self.dump.is_some() || self.is_queried
+    }
+
+    /// Files that this daemon alone may write, each with its key.
+    pub(super) fn owned_files(&self) -> Vec<(&'static str, PathBuf)> {
+        let log = self.log.as_ref().and_then(|log| log.file.clone());
+        let dump = self.dump.as_ref().and_then(|dump| dump.log.file.clone());
+        let is_fixed = |path: &PathBuf| !path.to_string_lossy().contains(['$', '%']);
+        let files = [
+            ("bgp_daemon_msglog_file", log),
+            ("bgp_table_dump_file", dump),
+            ("bgp_neighbors_file", self.neighbors.clone()),
+        ];
+        let files = files.into_iter().filter_map(|(key, path)| Some((key, path.filter(is_fixed)?)));
+        files.collect()
+    }
+}
+
+impl Files {
+    /// All files that are named.
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        [&self.allow, &self.tags, &self.xconnect, &self.keys].into_iter().flatten().cloned().collect()
+    }
+
+    /// Reads the files. Errors that prevent their use are fatal.
+    pub(super) fn load(&self, names: &Names, problems: &mut Diagnostics) -> Loaded {
+        let mut loaded = Loaded::default();
+        if let Some(path) = &self.allow {
+            let key = names.of(&maps::BGP_DAEMON_ALLOW_FILE);
+            loaded.allow = allow::read(key, path, &Origin::whole(&path.display().to_string()), problems);
+        }
+        let Some(context) = &self.context else { return loaded };
+        if let Some((origin, text)) = read("bgp_daemon_tag_map", self.tags.as_deref(), problems) {
+            loaded.tags = Some(Arc::new(RoutingTagMap::parse(&origin, &text, context, problems)));
+        }
+        if let Some((origin, text)) = read("bgp_daemon_xconnect_map", self.xconnect.as_deref(), problems) {
+            loaded.xconnect = Some(Arc::new(XconnectMap::parse(&origin, &text, context, problems)));
+        }
+        if let Some((origin, text)) = read("bgp_daemon_md5_file", self.keys.as_deref(), problems) {
+            loaded.keys = Some(Arc::new(Keys::parse(&origin, &text, problems)));
+        }
+        loaded
+    }
+}
+
+/// The contents of a file, with its origin; a file that cannot be read is a fatal problem.
+fn read(key: &str, path: Option<&Path>, problems: &mut Diagnostics) -> Option<(Origin, Vec<u8>)> {
+    let path = path?;
+    let origin = Origin::whole(&path.display().to_string());
+    match config::text::read(path) {
+        Ok(text) => Some((origin, text)),
+        Err(error) => {
+            let what = match error.kind() {
+                std::io::ErrorKind::NotFound => format!("{key}: file not found."),
+                _ => format!("{key}: {error}."),
+            };
+            problems.fatal(&origin, what, None);
+            None
+        }
+    }
+}
+
+fn options(config: &Config) -> listener::Options {
+    let size = config.core(&bgp::BGP_DAEMON_PIPE_SIZE);
+    listener::Options {
+        interface: config.core(&bgp::BGP_DAEMON_INTERFACE),
+        ipv6_only: config.core(&bgp::BGP_DAEMON_IPV6_ONLY),
+        precedence: u8::try_from(config.core(&bgp::BGP_DAEMON_IPPREC)).ok().filter(|precedence| *precedence > 0),
+        receive_buffer: size.map(|size| usize::try_from(size).unwrap_or(usize::MAX)),
+        // A session without a hold time has no timer of its own.
+        keepalive: Some(Duration::from_secs(60)),
+        ..listener::Options::default()
+    }
+}
+
+/// The capture file of pmbgpd; that of other daemons has flows.
+fn savefile(config: &Config) -> Option<pcap_file::Settings> {
+    let path = config.core(&input::PCAP_SAVEFILE).filter(|_| config.daemon() == config::Daemon::Pmbgpd)?;
+    let (wait, delay) = (config.core(&input::PCAP_SAVEFILE_WAIT), config.core(&input::PCAP_SAVEFILE_DELAY));
+    Some(pcap_file::Settings { path, wait, delay, ..pcap_file::Settings::default() })
+}
+
+/// Both keys or none.
+fn batch(config: &Config, problems: &mut Diagnostics) -> Option<(u32, Duration)> {
+    let (batch, interval) = (config.core(&bgp::BGP_DAEMON_BATCH), config.core(&bgp::BGP_DAEMON_BATCH_INTERVAL));
+    if (batch == 0) != interval.is_zero() {
+        let key = if batch == 0 {
+            blame(config, &bgp::BGP_DAEMON_BATCH_INTERVAL)
+        } else {
+            blame(config, &bgp::BGP_DAEMON_BATCH)
+        };
+        let what = "'bgp_daemon_batch_interval' and 'bgp_daemon_batch' both set to zero.";
+        problems.warn(key, what, Some("Set both to limit the sessions that begin at a time.".to_owned()));
+        return None;
+    }
+    (batch > 0).then_some((batch, interval))
+}
+
+/// `bgp_daemon_id`; else the listening address, if it is an IPv4 address of this machine.
+fn router_id(config: &Config, ip: IpAddr, problems: &mut Diagnostics) -> Ipv4Addr {
+    /// The identifier of a speaker must not be zero (RFC 6286 section 2.1).
+    const FALLBACK: Ipv4Addr = Ipv4Addr::new(1, 2, 3, 4);
+    match (config.core(&bgp::BGP_DAEMON_ID), ip) {
+        (Some(IpAddr::V4(id)), _) if !id.is_unspecified() => id,
+        (None, IpAddr::V4(ip)) if !ip.is_unspecified() => ip,
+        (None, _) => FALLBACK,
+        (Some(id), _) => {
+            let what = format!("bgp_daemon_id: {id} is not a router ID; {FALLBACK} is used.");
+            let hint = "Use an IPv4 address other than 0.0.0.0.".to_owned();
+            problems.warn(blame(config, &bgp::BGP_DAEMON_ID), what, Some(hint));
+            FALLBACK
+        }
+    }
+}
+
+/// The settings of a log or a dump, checked.
+fn log(config: &Config, prefix: KeyPrefix, problems: &mut Diagnostics) -> LogSettings {
+    let mut settings = LogSettings::read(config, prefix, VARIABLES);
+    settings.files = files_of(config);
+    settings.style = plugins::sink::core_style(config);
+    check(config, &settings, problems);
+    settings
+}
+
+fn dump(config: &Config, format: &Format, sequence: Sequence, problems: &mut Diagnostics) -> Option<DumpSettings> {
+    const PREFIX: KeyPrefix = KeyPrefix::BGP_TABLE_DUMP;
+    let mut log = log(config, PREFIX, problems);
+    log.schemas = schema::of_dump(format).into();
+    log.sequence = sequence;
+    let schedule = Schedule::read(config, PREFIX, log.is_used(), problems)?;
+    log.is_used().then_some(DumpSettings { log, schedule })
+}
+
+/// Checks the settings of a log, and the variables in its names.
+fn check(config: &Config, settings: &LogSettings, problems: &mut Diagnostics) {
+    let lookup: Lookup = |text| VARIABLES.iter().find(|word| text.starts_with(**word)).map(|word| (*word, None));
+    let prefix = settings.prefix.0;
+    let origin = |key: &str| config.core_origin_named(key).unwrap_or(config.source()).clone();
+    for error in settings.check() {
+        if let StoreError::Configuration { key, what } = error {
+            let key = format!("{prefix}{key}");
+            problems.fatal(&origin(&key), format!("{key}: {what}."), None);
+        }
+    }
+    for (key, text) in settings.names() {
+        let key = format!("{prefix}{key}");
+        for variable in names::variables(text, lookup) {
+            if let Variable::Unknown(word) = variable {
+                let what = format!("{key}: '${word}' is not a variable here and is used literally.");
+                problems.warn(&origin(&key), what, Some(crate::flows::meant(word, lookup)));
+            }
+        }
+    }
+}
