@@ -1,6 +1,7 @@
 //! Changes of the table.
 
-use crate::rib::{Body, Cursor, Rib};
+use crate::cursor::Cursor;
+use crate::rib::Rib;
 use crate::route::{Announced, AttributesId, Limits, Nlri, PeerId, Refused, Route, TableKey};
 use crate::shared::{Lock, Pace, ReadGuard, SharedRib};
 use crate::store::Index;
@@ -180,34 +181,34 @@ impl Changes<'_> {
         route: Route,
     ) -> Result<Announced, Refused> {
         let nlri = nlri.into();
-        let Rib { tables, store, peers } = self.lock.rib_mut();
+        let rib = self.lock.rib_mut();
         if !table.fits(nlri) {
             return Err(Refused::WrongTable);
         }
-        if store.references(route.attributes) == 0 {
+        if rib.store.references(route.attributes) == 0 {
             return Err(Refused::UnknownAttributes);
         }
-        match peers.check(route.peer) {
+        match rib.peers.check(route.peer) {
             Ok(()) => {}
             Err(Refused::UnknownPeer) => return Err(Refused::UnknownPeer),
             Err(full) => {
-                let list = tables.get(&table).and_then(|body| body.get(nlri));
+                let list = rib.tables.get(table).and_then(|body| body.get(nlri));
                 list.and_then(|list| list.get(route.peer, route.path_id)).ok_or(full)?;
             }
         }
-        let body = tables.entry(table).or_insert_with(|| Box::new(Body::new(table)));
-        let old = body
-            .update(nlri, |list| list.set(&route))
+        let old = rib
+            .tables
+            .update(table, nlri, |list| list.set(&route))
             .ok_or(Refused::WrongTable)?
             .map_err(|()| Refused::TooManyPaths)?;
-        store.refer(route.attributes, 1);
+        rib.store.refer(route.attributes, 1);
         let announced = match old {
             Some(old) => {
                 self.ending.push(old.attributes);
                 Announced::Replaced(old)
             }
             None => {
-                peers.count(route.peer, table.family());
+                rib.peers.count(route.peer, table.family());
                 Announced::New
             }
         };
@@ -225,16 +226,12 @@ impl Changes<'_> {
         path_id: u32,
     ) -> Option<Route> {
         let nlri = nlri.into();
-        let Rib { tables, peers, .. } = self.lock.rib_mut();
-        if !peers.has(peer) || !table.fits(nlri) {
+        let rib = self.lock.rib_mut();
+        if !rib.peers.has(peer) || !table.fits(nlri) {
             return None;
         }
-        let body = tables.get_mut(&table)?;
-        let route = body.change(nlri, |list| list.remove(peer, path_id))??;
-        peers.uncount(peer, table.family());
-        if body.is_empty() {
-            tables.remove(&table);
-        }
+        let route = rib.tables.change(table, nlri, |list| list.remove(peer, path_id))??;
+        rib.peers.uncount(peer, table.family());
         self.ending.push(route.attributes);
         self.lock.changed();
         Some(route)
@@ -242,26 +239,20 @@ impl Changes<'_> {
 
     /// Removes the routes of NLRI whose peers are swept.
     fn sweep(&mut self, table: TableKey, nlri: Nlri<'_>) {
-        let Rib { tables, store, peers } = self.lock.rib_mut();
-        let Some(body) = tables.get_mut(&table) else {
-            return;
-        };
+        let rib = self.lock.rib_mut();
         let mut gone = Vec::new();
-        body.change(nlri, |list| {
+        rib.tables.change(table, nlri, |list| {
             list.remove_all(|route| {
-                let is_gone = peers.is_swept(route.peer);
+                let is_gone = rib.peers.is_swept(route.peer);
                 if is_gone {
                     gone.push(*route);
                 }
                 is_gone
             });
         });
-        if body.is_empty() {
-            tables.remove(&table);
-        }
         for route in gone {
-            peers.uncount(route.peer, table.family());
-            self.index.release(route.attributes, store);
+            rib.peers.uncount(route.peer, table.family());
+            self.index.release(route.attributes, &mut rib.store);
         }
         self.lock.changed();
     }
