@@ -96,6 +96,7 @@ impl Writer {
     pub fn sweep(&mut self, budget: usize, mut removed: impl FnMut(TableKey, Nlri<'_>, &Route, &[u8])) -> bool {
         let mut cursor = match self.sweep.take() {
             Some(cursor) => cursor,
+            None if !self.shared.read().peers.has_unswept() => return false,
             None if self.shared.lock(&mut self.pace).rib_mut().peers.begin_sweep() => Cursor::all(),
             None => return false,
         };
