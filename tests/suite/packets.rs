@@ -388,10 +388,11 @@ fn with_traffic(program: &str, config: &std::path::Path, before: &str, ready: &s
         "ip link set lo up
          {before}
          {program} -f {config} 2> {log} & daemon=$!
-         for n in $(seq 200); do grep -q '{ready}' {log} && break; read -t 0.1 < <(:) || true; done
+         for n in $(seq 600); do grep -q '{ready}' {log} && break; sleep 0.1; done
+         grep -q '{ready}' {log}
          for n in $(seq 200); do echo 1234567 > /dev/udp/127.0.0.1/9999 || true; done
-         for n in $(seq 100); do
-             kill -USR1 $daemon; read -t 0.1 < <(:) || true
+         for n in $(seq 600); do
+             kill -USR1 $daemon; sleep 0.1
              grep -q 'received_packets=200' {log} && break
          done
          kill -INT $daemon; wait $daemon"
