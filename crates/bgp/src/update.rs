@@ -4,7 +4,19 @@
 //! are in the attributes MP_REACH_NLRI and MP_UNREACH_NLRI (RFC 4760).
 //!
 //! A [`Decoder`] checks the whole message before it returns anything. Malformed attributes are discarded, or make withdrawals of
-//! the announced routes, and the [`Update`] lists them as [`Fault`]s. An [`UpdateError`] requires that the session be reset.
+//! the announced routes, and the [`Update`] lists them as [`Fault`]s. An [`UpdateError`] requires that the session be reset; no
+//! family is disabled instead (RFC 7606 section 2).
+//!
+//! What the RFCs leave open, or what this decoder does otherwise:
+//!
+//! - Next hops of MP_REACH_NLRI may have 4, 16 or 32 octets in any family, as the capability for IPv6 next hops of IPv4 routes
+//!   (RFC 8950) is not known here. In VPN families they may be with or without route distinguishers.
+//! - Internal peers may leave out LOCAL_PREF, and send segments of confederations from outside of one: a collector has no policy
+//!   that depends on them.
+//! - Attributes that an RFC adds to those of RFC 7606 are checked as that RFC requires: AS4_PATH and AS4_AGGREGATOR (RFC 6793), AS 0
+//!   (RFC 7607), AIGP, large communities, prefix SID, SRv6 services, BGP-LS, ONLY_TO_CUSTOMER. Of the PMSI tunnel only the length is
+//!   checked, of tunnel encapsulation the lengths of TLVs.
+//! - Contents of NLRI without prefixes, and of SIDs and TLVs, are decoded on demand, and do not affect other routes.
 
 mod attributes;
 pub(crate) mod canonical;

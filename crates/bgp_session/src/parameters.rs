@@ -57,12 +57,15 @@ impl Parameters {
     }
 
     /// What the decoder of UPDATEs has to know.
+    ///
+    /// It leaves open whether the peer is external. From an external one LOCAL_PREF and others would be discarded (RFC 7606
+    /// section 7), so that they choose no route; a collector chooses none, and shows what the peer sent, as pmacct does.
     pub fn decoding(&self) -> Decoding {
         Decoding {
             asn4: self.asn4,
             add_path: self.add_path.clone(),
             multiple_labels: self.multiple_labels.clone(),
-            peering: Some(self.peering()),
+            peering: None,
         }
     }
 

@@ -148,12 +148,12 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(registry.id("flows", "value", r#"{"type":"record"}"#), Ok(7));
         }
-        assert_eq!(registry.id("others", "value", r#"{"type":"record"}"#), Ok(8));
+        assert_eq!(registry.id("flows", "bgp_dump", r#"{"type":"record"}"#), Ok(8));
         let (line, login, body) = questions.recv().unwrap();
         assert_eq!(line, "POST /subjects/flows-value/versions HTTP/1.1");
         assert!(login.ends_with("Basic dXNlcjp3b3Jk"), "{login}");
         assert_eq!(body, r#"{"schema":"{\"type\":\"record\"}"}"#);
-        assert!(questions.recv().unwrap().0.contains("/others-value/"));
+        assert!(questions.recv().unwrap().0.contains("/flows-bgp_dump/"));
     }
 
     #[test]

@@ -129,7 +129,7 @@ impl KeyPrefix {
     /// Whether this version implements the output: otherwise its keys are accepted and have no effect yet.
     #[must_use]
     pub fn is_implemented(self) -> bool {
-        self == Self::PLUGIN || self == Self::SFACCTD_COUNTER
+        matches!(self, Self::PLUGIN | Self::SFACCTD_COUNTER | Self::BGP_DAEMON_MSGLOG | Self::BGP_TABLE_DUMP)
     }
 
     /// The daemons in which keys with this prefix have an effect; `None` without a prefix, where the key itself lists them.

@@ -2,7 +2,8 @@
 //!
 //! A daemon is a row ([`Daemon`]): its identity, and its parts. [`run`] reads the configuration and gives it to the process ([`host`]), which
 //! runs the parts ([`host::part`]): opens what they need, starts threads, waits for events, and ends in order.
-//! The parts are the pipeline of flows ([`flows`]), the log of sFlow counters ([`counter_log`]), and the sessions of BGP ([`bgp`]).
+//! The parts are the pipeline of flows ([`flows`]), the log of sFlow counters ([`counter_log`]), BGP ([`bgp`]), route origin validation
+//! ([`validation`]), and the metrics endpoint ([`http`]).
 #![forbid(unsafe_code)]
 
 mod about;
@@ -13,6 +14,7 @@ mod flows;
 mod host;
 mod http;
 mod rows;
+mod validation;
 
 pub use rows::{NFACCTD, PMACCTD, PMBGPD, SFACCTD, UACCTD};
 

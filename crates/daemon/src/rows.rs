@@ -7,7 +7,7 @@ use crate::flows::input::InputRow;
 use crate::flows::intake::{datagram_file, interfaces, nflog, packet_file, udp};
 use crate::flows::protocols::{NetFlow, Packets, Sflow};
 use crate::flows::{self, Applications};
-use crate::{bgp, counter_log, http};
+use crate::{bgp, counter_log, http, validation};
 use config::Daemon as Id;
 use plugins::kinds::KINDS;
 
@@ -15,6 +15,8 @@ use plugins::kinds::KINDS;
 pub static NFACCTD: Daemon = Daemon {
     id: Id::Nfacctd,
     parts: &[
+        &validation::ROW,
+        &bgp::ROW,
         &flows::Row {
             input: &InputRow::<NetFlow> { intakes: &[datagram_file::choose, udp::choose] },
             applications: Applications::Exported,
@@ -30,6 +32,8 @@ pub static SFACCTD: Daemon = Daemon {
     id: Id::Sfacctd,
     parts: &[
         &counter_log::ROW,
+        &validation::ROW,
+        &bgp::ROW,
         &flows::Row {
             input: &InputRow::<Sflow> { intakes: &[datagram_file::choose, udp::choose] },
             applications: Applications::Recognised,
@@ -44,6 +48,8 @@ pub static SFACCTD: Daemon = Daemon {
 pub static PMACCTD: Daemon = Daemon {
     id: Id::Pmacctd,
     parts: &[
+        &validation::ROW,
+        &bgp::ROW,
         &flows::Row {
             input: &InputRow::<Packets> { intakes: &[packet_file::choose, interfaces::choose] },
             applications: Applications::Recognised,
@@ -58,6 +64,8 @@ pub static PMACCTD: Daemon = Daemon {
 pub static UACCTD: Daemon = Daemon {
     id: Id::Uacctd,
     parts: &[
+        &validation::ROW,
+        &bgp::ROW,
         &flows::Row {
             input: &InputRow::<Packets> { intakes: &[nflog::choose] },
             applications: Applications::Recognised,
@@ -68,5 +76,5 @@ pub static UACCTD: Daemon = Daemon {
     ],
 };
 
-/// The BGP collector, which accepts connections and does not speak BGP yet.
-pub static PMBGPD: Daemon = Daemon { id: Id::Pmbgpd, parts: &[&bgp::ROW, &http::ROW] };
+/// The BGP collector.
+pub static PMBGPD: Daemon = Daemon { id: Id::Pmbgpd, parts: &[&validation::ROW, &bgp::ROW, &http::ROW] };

@@ -83,11 +83,6 @@ impl<A: Address, V> PrefixMap<A, V> {
         self.depth
     }
 
-    /// Bytes of memory, without what values point to.
-    pub fn size(&self) -> usize {
-        self.trie.size() + size_of_val(&*self.entries) + size_of_val(&*self.parents)
-    }
-
     /// Number of entries.
     pub fn len(&self) -> usize {
         self.entries.len()

@@ -28,6 +28,9 @@ pub(crate) trait Address: Copy + Ord + Debug + Default + 'static {
     /// Length of the common prefix of two addresses.
     fn common(self, other: Self) -> u8;
 
+    /// Whether the first `len` bits of two addresses are equal. `len` is from 1 to the width.
+    fn shares(self, other: Self, len: u8) -> bool;
+
     /// The address whose six bits from bit `from` on are `slot`, and whose other bits are zero.
     fn of_slot(slot: u8, from: u8) -> Self;
 }
@@ -68,6 +71,11 @@ impl Address for u32 {
     #[inline]
     fn common(self, other: Self) -> u8 {
         (self ^ other).leading_zeros() as u8
+    }
+
+    #[inline]
+    fn shares(self, other: Self, len: u8) -> bool {
+        (self ^ other).wrapping_shr(32 - u32::from(len)) == 0
     }
 
     #[inline]
@@ -112,6 +120,11 @@ impl Address for u128 {
     #[inline]
     fn common(self, other: Self) -> u8 {
         (self ^ other).leading_zeros() as u8
+    }
+
+    #[inline]
+    fn shares(self, other: Self, len: u8) -> bool {
+        (self ^ other).wrapping_shr(128 - u32::from(len)) == 0
     }
 
     #[inline]

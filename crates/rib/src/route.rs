@@ -63,7 +63,7 @@ pub struct Route {
     pub label: u32,
 }
 
-/// Which table a route belongs to. Tables are ordered as the variants are, then by family, then by route distinguisher.
+/// Which table a route belongs to. Tables are ordered by AFI, then by SAFI, then by route distinguisher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TableKey {
     /// Unicast routes (SAFI 1).
@@ -108,14 +108,11 @@ impl TableKey {
         }
     }
 
-    const fn rank(self) -> (u8, u16, u8, [u8; 8]) {
+    const fn rank(self) -> (u16, u8, [u8; 8]) {
         let (afi, safi) = self.family();
         match self {
-            Self::Unicast(_) => (0, afi.0, 0, [0; 8]),
-            Self::Multicast(_) => (1, afi.0, 0, [0; 8]),
-            Self::Labelled(_) => (2, afi.0, 0, [0; 8]),
-            Self::Vpn(_, rd) => (3, afi.0, 0, rd.0),
-            Self::Opaque(..) => (4, afi.0, safi.0, [0; 8]),
+            Self::Vpn(_, rd) => (afi.0, safi.0, rd.0),
+            _ => (afi.0, safi.0, [0; 8]),
         }
     }
 }
@@ -190,7 +187,7 @@ impl std::error::Error for Refused {}
 pub struct Limits {
     /// Routes of one peer.
     pub routes_of_peer: u64,
-    /// Routes of all peers; those of removed peers do not count.
+    /// Routes of all peers, 2^29 at most; those of removed peers do not count.
     pub routes: u64,
 }
 

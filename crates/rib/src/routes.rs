@@ -47,6 +47,18 @@ pub(crate) struct Units<'a> {
     left: &'a [Unit],
 }
 
+impl Units<'_> {
+    /// Some of the first and the last bytes, so that both cache lines are loaded.
+    #[inline]
+    pub(crate) fn touch(&self) -> u32 {
+        match self.left {
+            [first, .., last] => first.head ^ last.head,
+            [one] => one.head,
+            [] => 0,
+        }
+    }
+}
+
 impl Iterator for Units<'_> {
     type Item = Route;
 

@@ -331,7 +331,7 @@ impl Both {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 2, ..ProptestConfig::default() })]
 
     #[test]
     fn the_table_equals_its_model(actions in prop::collection::vec(actions(), 1..250)) {
@@ -440,6 +440,51 @@ fn routes_beyond_a_limit_are_refused_and_replacements_are_not() {
 }
 
 #[test]
+fn a_peer_with_too_many_paths_costs_others_nothing() {
+    let (shared, mut writer) = SharedRib::new(Limits::default());
+    let (a, b) = (writer.add_peer().unwrap(), writer.add_peer().unwrap());
+    let mut changes = writer.begin();
+    let attributes = changes.intern(b"x").unwrap();
+    let mut refused = 0;
+    for path_id in 1..=2000 {
+        let route = Route { peer: a, path_id, attributes, label: NO_LABEL };
+        match changes.announce(UNICAST, prefix("0.0.0.0/0"), route) {
+            Ok(announced) => assert_eq!(announced, Announced::New),
+            Err(error) => {
+                assert_eq!(error, Refused::TooManyPaths);
+                refused += 1;
+            }
+        }
+    }
+    assert_eq!(refused, 2000 - crate::MAX_PATHS);
+    announce(&mut changes, UNICAST, "0.0.0.0/0", b, 0, b"b");
+    drop(changes);
+    assert_eq!(shared.read().routes_of_peer(a), crate::MAX_PATHS as u64);
+    writer.remove_peer(a);
+    sweep_all(&mut writer);
+    let rib = shared.read();
+    let routes = rib.table(UNICAST).unwrap().exact(Nlri::Prefix(prefix("0.0.0.0/0"))).unwrap();
+    assert_eq!(routes.map(|route| route.peer).collect::<Vec<_>>(), [b]);
+    assert!(rib.memory().tables < 1000, "{:?}", rib.memory());
+}
+
+#[test]
+fn an_index_that_grows_within_changes_finds_all_sets() {
+    let (_, mut writer) = SharedRib::new(Limits::default());
+    let mut changes = writer.begin();
+    let ids: Vec<_> = (0..5000_u32).map(|n| changes.intern(&n.to_be_bytes()).unwrap()).collect();
+    for (n, id) in (0..5000_u32).zip(&ids) {
+        assert_eq!(changes.intern(&n.to_be_bytes()), Ok(*id));
+        assert_eq!(changes.rib().attributes(*id), n.to_be_bytes());
+    }
+    assert_eq!(changes.intern(&[0; 65536]), Err(Refused::Full));
+    assert_eq!(changes.intern(&[0; 65535]).map(|id| changes.rib().attributes(id).len()), Ok(65535));
+    assert_eq!(changes.intern(&[]).map(|id| changes.rib().attributes(id).len()), Ok(0));
+    drop(changes);
+    assert_eq!(writer.begin().rib().memory().attribute_sets, 0);
+}
+
+#[test]
 fn a_set_that_no_route_took_is_freed_and_cannot_be_used() {
     let (_, mut writer) = SharedRib::new(Limits::default());
     let peer = writer.add_peer().unwrap();
@@ -507,6 +552,31 @@ fn a_table_with_one_route_is_small() {
     let memory = changes.rib().memory();
     assert_eq!((memory.table_count, memory.prefixes), (count, count));
     assert!(memory.tables / count < 500, "{memory:?}");
+}
+
+#[test]
+fn the_writer_gets_on_though_there_is_always_a_reader() {
+    let (shared, mut writer) = SharedRib::new(Limits::default());
+    let peer = writer.add_peer().unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                // One guard is held until the next one.
+                let mut guard = shared.read();
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    drop(guard);
+                    guard = shared.read();
+                    std::hint::black_box(guard.memory());
+                }
+            });
+        }
+        for number in 0..200_u8 {
+            announce(&mut writer.begin(), UNICAST, &format!("10.0.{number}.0/24"), peer, 0, b"x");
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert_eq!(shared.read().routes_of_peer(peer), 200);
 }
 
 #[test]

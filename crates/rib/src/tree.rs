@@ -99,7 +99,7 @@ impl<A: Address> Node<A> {
     /// The child on the way to an address.
     #[inline]
     fn next(&self, address: A) -> Option<&Self> {
-        self.child(address.slot(self.depth)).filter(|child| child.bits().common(address) >= child.depth)
+        self.child(address.slot(self.depth)).filter(|child| child.bits().shares(address, child.depth))
     }
 
     /// The prefixes of this node that cover an address, as a bitmap.
@@ -207,7 +207,7 @@ impl<A: Address> Node<A> {
         }
         let at = rank(self.children, u32::from(slot));
         let child = self.nodes.get_mut(at)?;
-        if child.depth > len || child.bits().common(bits) < child.depth {
+        if child.depth > len || !child.bits().shares(bits, child.depth) {
             return None;
         }
         let nodes = counts.0;

@@ -24,7 +24,7 @@ fn set(number: u32) -> Vec<u8> {
     }
     set.extend_from_slice(&[0x40, 3, 4, 10, 0, 0, 1, 0x80, 4, 4, 0, 0, 0, 50, 0x40, 5, 4, 0, 0, 0, 100]);
     set.extend_from_slice(&[0xc0, 8, 12]);
-    for community in [65_001 << 16 | 100, 65_001 << 16 | number % 1000, 3_356 << 16 | 3] {
+    for community in [(65_001 << 16) | 100, (65_001 << 16) | (number % 1000), (3_356 << 16) | 3] {
         set.extend_from_slice(&u32::to_be_bytes(community));
     }
     set.extend_from_slice(&[0xc0, 32, 12]);

@@ -9,7 +9,7 @@ use encode::number::decimal;
 use event_log::Encoding;
 use std::fmt::Display;
 use std::io::Write;
-use wire::{Afi, Safi};
+use wire::{Afi, Community, LargeCommunity, Safi};
 
 /// The label index of the prefix SID: a member of all routes, so that the attribute does not show it again.
 const PSID_LI: &str = "psid_li";
@@ -199,11 +199,17 @@ impl Kind {
     fn text(self, set: AttributeSet<'_>, text: &mut Vec<u8>) -> bool {
         text.clear();
         match self {
-            Self::Standard => set.communities().for_each(|community| word(text, &community)),
+            // The communities with names are few: numbers are written without formatting.
+            Self::Standard => set.communities().for_each(|community| match community {
+                Community(0 | 0xffff_0000..) => word(text, &community),
+                _ => numbers_of(text, &[community.asn().into(), community.value().into()]),
+            }),
             Self::Extended => {
                 set.extended_communities().for_each(|community| word(text, &community));
             }
-            Self::Large => set.large_communities().for_each(|community| word(text, &community)),
+            Self::Large => set.large_communities().for_each(|LargeCommunity { global, local1, local2 }| {
+                numbers_of(text, &[global.0, local1, local2]);
+            }),
         }
         !text.is_empty()
     }
@@ -215,6 +221,16 @@ fn word(text: &mut Vec<u8>, word: &impl Display) {
     }
     // Writing to a `Vec` cannot fail.
     let _ = write!(text, "{word}");
+}
+
+/// Appends a word of numbers separated by colons.
+fn numbers_of(text: &mut Vec<u8>, numbers: &[u32]) {
+    let mut separator = (!text.is_empty()).then_some(b' ');
+    for number in numbers {
+        text.extend(separator);
+        decimal(text, u64::from(*number));
+        separator = Some(b':');
+    }
 }
 
 /// The words of a text; none of an empty one.

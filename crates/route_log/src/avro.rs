@@ -119,7 +119,7 @@ impl Writer for Text<'_> {
 
     fn optional_string(&mut self, name: &str, text: Option<&[u8]>) {
         json::name(self.0, name);
-        self.branch("string", text, |out, text| json::string(out, text));
+        self.branch("string", text, json::string);
     }
 
     fn optional_long(&mut self, name: &str, number: Option<i64>) {

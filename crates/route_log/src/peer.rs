@@ -52,7 +52,8 @@ impl Peer {
     }
 
     /// A peer of another protocol, from the members that precede the event type and those at the end of routes. Both are parts of a
-    /// JSON object, such as `"bmp_router": "192.0.2.1"`, or empty.
+    /// JSON object, such as `"bmp_router": "192.0.2.1"`, or empty. Their records in Avro are not those of [`crate::schema`], which
+    /// are of BGP.
     #[must_use]
     pub fn other(lead: &str, tail: &str, variables: Vec<(&'static str, String)>) -> Self {
         let with = |text: &str, before: &str, after: &str| match text {

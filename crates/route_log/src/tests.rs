@@ -351,8 +351,6 @@ fn records_in_avro_have_the_values_of_json() {
                 let event = RouteEvent { tags, ..RouteEvent::new(&format, &peer, kind, route) };
                 let schemas = if kind == UPDATE { schema::of_log(&format) } else { schema::of_dump(&format) };
                 let (binary, text, json) = (with(Encoding::Avro), with(Encoding::AvroJson), with(Encoding::Json));
-                let attributes = |fragment: &Option<Fragment>| fragment.as_ref().map(|fragment| fragment.clone());
-                let (binary, text, json) = (attributes(&binary), attributes(&text), attributes(&json));
                 let record = RouteEvent { attributes: binary.as_ref().map(Fragment::as_ref), ..event };
                 let (number, value) = avro(&schemas, &record);
                 assert_eq!(number, 0);

@@ -2,7 +2,7 @@
 
 use crate::records::{Collector, Packed, Records};
 use crate::validity::Validity;
-use lpm::{Address, Entry, PrefixMap, Sorted};
+use lpm::{Address, Entry, NONE, Sorted, Trie};
 use std::fmt;
 use wire::{Asn, Family, Prefix};
 
@@ -115,81 +115,126 @@ impl Vrps {
 }
 
 /// The VRPs of a family.
+///
+/// A look-up costs what it misses in the caches of the processor: some words of the trie, and one node, which has the parent, and the only VRP of
+/// nearly all prefixes.
 #[derive(Clone, Debug)]
 struct Table<A> {
-    /// By prefix, the index of its first AS number; those of the next prefix follow.
-    prefixes: PrefixMap<A, u32>,
-    /// AS numbers, ascending for each prefix, without repeats.
-    asns: Box<[u32]>,
-    /// By AS number, the maximum length; the largest one if there were several VRPs.
-    max_lengths: Box<[u8]>,
+    /// Finds the node of the longest prefix that covers an address.
+    trie: Trie<A>,
+    /// One for each prefix, in the order of addresses, and one at the end.
+    nodes: Box<[Node]>,
+    /// AS numbers beyond the first of each prefix, ascending for each.
+    more_asns: Box<[u32]>,
+    /// Their maximum lengths.
+    more_max_lengths: Box<[u8]>,
+}
+
+/// A prefix with its VRPs: of those with one AS, the one with the largest maximum length.
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    /// The node of the longest other prefix that covers this one, or [`NONE`].
+    parent: u32,
+    /// The lowest AS number.
+    asn: u32,
+    /// The index of the second one, if there is one; those up to the index of the next node are of this prefix.
+    more: u32,
+    /// The maximum length of the lowest AS number.
+    max_length: u8,
+    /// The prefix length.
+    length: u8,
 }
 
 impl<A: Address> Table<A> {
     fn new<const N: usize>(records: &[Packed<N>], address: impl Fn([u8; N]) -> A) -> Self {
-        let (mut prefixes, mut asns, mut max_lengths) = (Vec::new(), Vec::new(), Vec::new());
-        let mut last: Option<&Packed<N>> = None;
-        for record in records {
-            let is_same = |other: &&Packed<N>| (other.address, other.length) == (record.address, record.length);
-            let same = last.filter(is_same);
-            if same.is_none() {
-                // Fewer than 2^32: a source is bounded.
-                prefixes.push(Entry::new(address(record.address), record.length, asns.len() as u32));
+        let (mut nodes, mut prefixes): (Vec<Node>, Vec<Entry<A, u32>>) = (Vec::new(), Vec::new());
+        let (mut more_asns, mut more_max_lengths) = (Vec::new(), Vec::new());
+        // The prefixes that cover the current one, from the shortest to the longest.
+        let mut open: Vec<Entry<A, u32>> = Vec::new();
+        for records in records.chunk_by(|a, b| (a.address, a.length) == (b.address, b.length)) {
+            // Sorted by AS number, then by maximum length, so the last of each has the largest one.
+            let mut by_asn = records.chunk_by(|a, b| a.asn() == b.asn()).filter_map(<[_]>::last);
+            let Some(first) = by_asn.next() else { continue };
+            // Numbers are below 2^32, since sources are bounded.
+            let entry = Entry::new(address(first.address), first.length, nodes.len() as u32);
+            while open.pop_if(|outer| !outer.covers(entry.bits())).is_some() {}
+            nodes.push(Node {
+                parent: open.last().map_or(NONE, |outer| *outer.value()),
+                asn: first.asn(),
+                more: more_asns.len() as u32,
+                max_length: first.max_length,
+                length: first.length,
+            });
+            open.push(entry);
+            prefixes.push(entry);
+            for record in by_asn {
+                more_asns.push(record.asn());
+                more_max_lengths.push(record.max_length);
             }
-            match max_lengths.last_mut() {
-                // Records are sorted, so this maximum length is the largest so far.
-                Some(max) if same.is_some_and(|other| other.asn() == record.asn()) => *max = record.max_length,
-                _ => {
-                    asns.push(record.asn());
-                    max_lengths.push(record.max_length);
-                }
-            }
-            last = Some(record);
         }
-        // The bound of a map is far above that of VRPs.
-        let prefixes = PrefixMap::new(Sorted::new(prefixes)).unwrap_or_default();
-        Self { prefixes, asns: asns.into(), max_lengths: max_lengths.into() }
+        nodes.push(Node { more: more_asns.len() as u32, ..Node::END });
+        Self {
+            // The bound of a trie is far above that of VRPs.
+            trie: Trie::new(&Sorted::new(prefixes)).unwrap_or_default(),
+            nodes: nodes.into(),
+            more_asns: more_asns.into(),
+            more_max_lengths: more_max_lengths.into(),
+        }
     }
 
     fn validity(&self, address: A, length: u8, origin: Option<Asn>) -> Validity {
         let mut validity = Validity::Unknown;
-        let mut next = self.prefixes.longest_index(address);
-        while let Some(index) = next {
-            next = self.prefixes.parent(index);
-            let Some(entry) = self.prefixes.entry(index) else { break };
-            // It covers the first address of the route, but perhaps not the route.
-            if entry.len() > length {
-                continue;
-            }
-            match origin {
-                Some(Asn(asn)) if asn != 0 => {
-                    if self.max_length(index, *entry.value(), asn).is_some_and(|max| length <= max) {
-                        return Validity::Valid;
+        let mut next = self.trie.lookup(address).unwrap_or(NONE);
+        while let Some(node) = self.nodes.get(next as usize) {
+            // Otherwise it covers the first address of the route, but not the route.
+            if node.length <= length {
+                match origin {
+                    Some(Asn(asn)) if asn != 0 => {
+                        if self.max_length(next, node, asn).is_some_and(|max| length <= max) {
+                            return Validity::Valid;
+                        }
+                        validity = Validity::Invalid;
                     }
-                    validity = Validity::Invalid;
+                    _ => return Validity::Invalid,
                 }
-                _ => return Validity::Invalid,
             }
+            next = node.parent;
         }
         validity
     }
 
-    fn size(&self) -> usize {
-        self.prefixes.size() + size_of_val(&*self.asns) + size_of_val(&*self.max_lengths)
+    /// The maximum length for an AS below a prefix.
+    #[inline]
+    fn max_length(&self, index: u32, node: &Node, asn: u32) -> Option<u8> {
+        if node.asn == asn {
+            return Some(node.max_length);
+        }
+        let (first, end) = (node.more as usize, self.nodes.get(index as usize + 1)?.more as usize);
+        let found = self.more_asns.get(first..end)?.binary_search(&asn).ok()?;
+        self.more_max_lengths.get(first + found).copied()
     }
 
-    /// The maximum length for an AS below a prefix.
-    fn max_length(&self, index: u32, first: u32, asn: u32) -> Option<u8> {
-        let first = first as usize;
-        let end = self.prefixes.entry(index + 1).map_or(self.asns.len(), |next| *next.value() as usize);
-        let found = self.asns.get(first..end)?.binary_search(&asn).ok()?;
-        self.max_lengths.get(first + found).copied()
+    fn size(&self) -> usize {
+        self.trie.size()
+            + size_of_val(&*self.nodes)
+            + size_of_val(&*self.more_asns)
+            + size_of_val(&*self.more_max_lengths)
     }
+}
+
+impl Node {
+    /// The one after the last prefix.
+    const END: Self = Self { parent: NONE, asn: 0, more: 0, max_length: 0, length: 0 };
 }
 
 impl<A: Address> Default for Table<A> {
     fn default() -> Self {
-        Self { prefixes: PrefixMap::default(), asns: Box::default(), max_lengths: Box::default() }
+        Self {
+            trie: Trie::default(),
+            nodes: Box::default(),
+            more_asns: Box::default(),
+            more_max_lengths: Box::default(),
+        }
     }
 }
 

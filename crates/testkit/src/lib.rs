@@ -6,16 +6,20 @@
 //! | [`exporter`] | sends datagrams from its own address, never faster than the receiver reads |
 //! | [`process`] | a program of the suite with its configuration and folder; signals, log, exit status |
 //! | [`statistics`] | the statistics that a daemon logs on SIGUSR1 |
+//! | [`bgp`] | a BGP speaker, and every octet that it sends |
+//! | [`routers`] | BIRD, FRRouting, GoBGP and ExaBGP as peers |
 //! | [`capture_file`] | datagrams in a pcap file |
 //! | [`frames`] | frames layer by layer, and capture files of them |
 //! | [`certificates`] | certificate authorities and their certificates |
 //! | [`servers`] | private databases and brokers |
 //! | [`output`] | readers of JSON lines and CSV files |
+//! | [`namespace`] | network namespaces with a link that can be cut |
 //! | [`conditions`] | waiting for a condition; nothing here waits for a fixed time |
 //!
 //! Everything here panics on a timeout or an error: the test has failed.
 #![forbid(unsafe_code)]
 
+pub mod bgp;
 pub mod capture_file;
 #[cfg(feature = "servers")]
 pub mod certificates;
@@ -23,8 +27,11 @@ pub mod conditions;
 pub mod exporter;
 pub mod frames;
 pub mod mmdb;
+pub mod namespace;
 pub mod output;
 pub mod process;
+#[cfg(feature = "servers")]
+pub mod routers;
 #[cfg(feature = "servers")]
 pub mod servers;
 pub mod sockets;

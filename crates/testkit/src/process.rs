@@ -98,6 +98,13 @@ impl Setup {
         self
     }
 
+    /// Listens on that address.
+    #[must_use]
+    pub fn on(mut self, ip: IpAddr) -> Self {
+        self.address = sockets::free_port(ip);
+        self
+    }
+
     /// Writes a file in the folder.
     ///
     /// # Panics
@@ -174,8 +181,12 @@ impl Setup {
     ///
     /// If it exits instead.
     pub fn start(&self) -> Process {
+        self.start_until("the UDP port", || !sockets::bound(self.address).is_empty())
+    }
+
+    fn start_until(&self, what: &str, is_ready: impl Fn() -> bool) -> Process {
         let mut process = self.spawn();
-        eventually("the UDP port", || {
+        eventually(what, || {
             let ended = process.child.try_wait().ok().flatten();
             assert!(
                 ended.is_none(),
@@ -183,9 +194,18 @@ impl Setup {
                 self.program.display(),
                 process.log()
             );
-            (!sockets::bound(self.address).is_empty()).then_some(())
+            is_ready().then_some(())
         });
         process
+    }
+
+    /// Starts the program, and waits until it listens on its address over TCP.
+    ///
+    /// # Panics
+    ///
+    /// If it exits instead.
+    pub fn start_tcp(&self) -> Process {
+        self.start_until("the TCP port", || sockets::is_listened_on(self.address))
     }
 
     /// Runs the program until it exits by itself.

@@ -1,6 +1,6 @@
-//! UDP sockets: free ports, and the state of other processes' sockets (`/proc/net/udp`).
+//! Sockets: free ports, and the state of other processes' sockets (`/proc/net/udp`, `/proc/net/tcp`).
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
 /// First and number of the ports that tests use. They are below the kernel's ephemeral ports
@@ -24,6 +24,15 @@ pub fn own_address() -> SocketAddr {
 /// If the machine does not have the address.
 pub fn free_port(address: IpAddr) -> SocketAddr {
     free(address, UdpSocket::bind).0
+}
+
+/// As [`free_port`], for TCP.
+///
+/// # Panics
+///
+/// If the machine does not have the address.
+pub fn free_tcp_port(address: IpAddr) -> SocketAddr {
+    free(address, TcpListener::bind).0
 }
 
 /// An address with the first port that can be bound, and the result of binding it. The search starts at a port that
@@ -69,6 +78,18 @@ pub fn bound(address: SocketAddr) -> Vec<Bound> {
     text.lines().filter_map(|line| parse(line, &wanted)).collect()
 }
 
+/// True if a TCP socket listens on that address.
+pub fn is_listened_on(address: SocketAddr) -> bool {
+    const LISTEN: &str = "0A";
+    let table = if address.is_ipv4() { "/proc/net/tcp" } else { "/proc/net/tcp6" };
+    let text = std::fs::read_to_string(table).unwrap_or_default();
+    let wanted = kernel_form(address);
+    text.lines().any(|line| {
+        let columns: Vec<&str> = line.split_whitespace().take(4).collect();
+        matches!(columns.as_slice(), [_, local, _, LISTEN] if *local == wanted)
+    })
+}
+
 /// Address and port in the kernel's format: hexadecimal 32-bit words in native byte order.
 fn kernel_form(address: SocketAddr) -> String {
     let octets = match address.ip() {
@@ -109,6 +130,14 @@ mod tests {
         drop(socket);
         // A process that a concurrent test forks holds it until its exec.
         eventually("the socket to be closed", || bound(address).is_empty().then_some(()));
+    }
+
+    #[test]
+    fn finds_a_listening_socket() {
+        let listener = TcpListener::bind((own_address().ip(), 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        assert!(is_listened_on(address));
+        assert!(!is_listened_on(SocketAddr::new([127, 0, 0, 1].into(), address.port())));
     }
 
     #[test]

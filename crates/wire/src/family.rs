@@ -51,6 +51,8 @@ impl Safi {
     pub const BGP_LS_VPN: Self = Self(72);
     /// Segment-routing policies (RFC 9830).
     pub const SR_POLICY: Self = Self(73);
+    /// BGP-LS for shortest paths computed in BGP (RFC 9815).
+    pub const BGP_LS_SPF: Self = Self(80);
     /// VPN prefixes with MPLS labels (RFC 4364, RFC 8277).
     pub const MPLS_VPN: Self = Self(128);
     /// Multicast in BGP/MPLS VPNs (RFC 6513).
@@ -74,6 +76,7 @@ impl Safi {
             Self::BGP_LS => "bgp-ls",
             Self::BGP_LS_VPN => "bgp-ls-vpn",
             Self::SR_POLICY => "sr-policy",
+            Self::BGP_LS_SPF => "bgp-ls-spf",
             Self::MPLS_VPN => "mpls-vpn",
             Self::MULTICAST_MPLS_VPN => "multicast-mpls-vpn",
             Self::ROUTE_TARGET => "route-target",

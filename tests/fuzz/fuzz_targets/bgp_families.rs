@@ -26,7 +26,15 @@ const FAMILIES: &[(Afi, Safi)] = &[
     (Afi::BGP_LS, Safi::BGP_LS_VPN),
 ];
 
-const ATTRIBUTES: &[Code] = &[Code::PMSI_TUNNEL, Code::TUNNEL_ENCAPSULATION, Code::LINK_STATE, Code::PREFIX_SID];
+const ATTRIBUTES: &[Code] = &[
+    Code::PMSI_TUNNEL,
+    Code::TUNNEL_ENCAPSULATION,
+    Code::LINK_STATE,
+    Code::PREFIX_SID,
+    Code::AGGREGATOR,
+    Code::CLUSTER_LIST,
+    Code::IPV6_EXTENDED_COMMUNITIES,
+];
 
 /// Visits everything, and returns the number of values.
 fn walk(members: &dyn Members, depth: usize) -> usize {
@@ -34,7 +42,10 @@ fn walk(members: &dyn Members, depth: usize) -> usize {
     let (mut names, mut count) = (HashSet::new(), 0);
     members.members(&mut |name, value| {
         assert!(names.insert(name.to_owned()), "{name} is shown once");
-        assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'), "{name}");
+        assert!(
+            name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'),
+            "{name}"
+        );
         count += walk_value(value, depth);
     });
     count
@@ -86,8 +97,7 @@ fn text(flowspec: &Flowspec<'_>) {
     assert_eq!(again.to_string(), shown);
 }
 
-fuzz_target!(|data: &[u8]| {
-    let Some((&first, octets)) = data.split_first() else { return };
+fn communities(octets: &[u8]) {
     for community in octets.as_chunks::<8>().0 {
         let community = ExtendedCommunity(*community);
         let shown = community.to_string();
@@ -98,18 +108,29 @@ fuzz_target!(|data: &[u8]| {
         let community = Ipv6ExtendedCommunity(*community);
         assert_eq!(format!("{community:#}").parse(), Ok(community));
     }
-    if let Ok(text) = std::str::from_utf8(octets) {
-        _ = Builder::parse(Family::V6, text).map(|builder| builder.finish(None));
+}
+
+fn nlri((afi, safi): (Afi, Safi), octets: &[u8]) {
+    let Ok(nlri) = AnyNlri::decode(afi, safi, octets) else {
+        return assert_eq!(AnyNlri::lenient(afi, safi, octets), AnyNlri::Octets(octets));
+    };
+    check(&nlri, octets);
+    rewrite(&nlri, afi, safi);
+    if let AnyNlri::Flowspec(flowspec) = &nlri {
+        text(flowspec);
     }
-    let at = usize::from(first) % (FAMILIES.len() + ATTRIBUTES.len());
-    if let Some(&(afi, safi)) = FAMILIES.get(at) {
-        check(&AnyNlri::lenient(afi, safi, octets), octets);
-        let Ok(nlri) = AnyNlri::decode(afi, safi, octets) else { return };
-        rewrite(&nlri, afi, safi);
-        if let AnyNlri::Flowspec(flowspec) = &nlri {
-            text(flowspec);
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Some((&first, octets)) = data.split_first() else { return };
+    match usize::from(first) {
+        at @ ..64 => nlri(FAMILIES[at % FAMILIES.len()], octets),
+        at @ 64..128 => check(&AnyAttribute::lenient(ATTRIBUTES[(at - 64) % ATTRIBUTES.len()], octets), octets),
+        128 => communities(octets),
+        129 => {
+            let Ok(text) = std::str::from_utf8(octets) else { return };
+            _ = Builder::parse(Family::V6, text).map(|builder| builder.finish(None));
         }
-    } else if let Some(&code) = ATTRIBUTES.get(at - FAMILIES.len()) {
-        check(&AnyAttribute::lenient(code, octets), octets);
+        _ => {}
     }
 });

@@ -63,6 +63,9 @@ fuzz_target!(|octets: &[u8]| {
         extended_message: flags & 8 != 0,
         ..Config::default()
     };
+    let is_observed = flags & 64 != 0;
+    let config =
+        if is_observed { Config { extended_message: flags & 8 != 0, ..Config::observing(OPEN) } } else { config };
     let now = Instant::now();
     let [mut whole, mut pieces] = [config.clone(), config].map(|config| Session::new(config, now));
     let (mut expected, mut seen) = (Vec::new(), Vec::new());
@@ -80,6 +83,7 @@ fuzz_target!(|octets: &[u8]| {
     assert_eq!((pieces.closed(), pieces.state()), (whole.closed(), whole.state()));
     assert_eq!(pieces.received_messages(), whole.received_messages());
     assert_eq!(pieces.send_buffer(), whole.send_buffer());
+    assert!(!is_observed || whole.send_buffer().is_empty() && whole.deadline().is_none());
     check_sent(whole.send_buffer());
     assert_eq!(whole.closed().is_some(), whole.state() == State::Closed);
     // Time ends it, unless there is no hold time.
@@ -90,7 +94,7 @@ fuzz_target!(|octets: &[u8]| {
         assert!(steps < 100 && deadline <= now + Duration::from_secs(2 * 65_535));
     }
     let has_hold_time = whole.parameters().is_none_or(|parameters| parameters.hold_time.is_some());
-    assert!(whole.closed().is_some() || !has_hold_time);
+    assert!(whole.closed().is_some() || !has_hold_time || is_observed);
     check_sent(whole.send_buffer());
     if let Ok(notification) = Notification::decode(stream) {
         _ = notification.to_string();

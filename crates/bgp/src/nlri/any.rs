@@ -18,7 +18,7 @@ pub enum AnyNlri<'a> {
     Evpn(Evpn<'a>),
     /// AFI 1 or 2, SAFI 133 or 134.
     Flowspec(Flowspec<'a>),
-    /// AFI 16388, SAFI 71 or 72.
+    /// AFI 16388, SAFI 71, 72 or 80.
     LinkState(LinkState<'a>),
     /// AFI 1 or 2, SAFI 5.
     McastVpn(McastVpn<'a>),
@@ -41,7 +41,9 @@ impl<'a> AnyNlri<'a> {
     pub fn decode(afi: Afi, safi: Safi, octets: &'a [u8]) -> Result<Self, Malformed> {
         match (afi, safi) {
             (Afi::L2VPN, Safi::EVPN) => Evpn::decode(octets).map(Self::Evpn),
-            (Afi::BGP_LS, Safi::BGP_LS) => LinkState::decode(false, octets).map(Self::LinkState),
+            (Afi::BGP_LS, Safi::BGP_LS | Safi::BGP_LS_SPF) => {
+                LinkState::decode(false, octets).map(Self::LinkState)
+            }
             (Afi::BGP_LS, Safi::BGP_LS_VPN) => LinkState::decode(true, octets).map(Self::LinkState),
             (Afi::L2VPN, Safi::VPLS) => Vpls::decode(octets).map(Self::Vpls),
             (Afi::IPV4, Safi::FLOWSPEC) => Flowspec::decode(Family::V4, false, octets).map(Self::Flowspec),
@@ -73,5 +75,36 @@ impl Members for AnyNlri<'_> {
             Self::Vpls(route) => route.members(visit),
             Self::Octets(octets) => visit("nlri", Value::Shown(&Hex(octets))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Json;
+
+    #[test]
+    fn each_family_has_its_decoder_and_malformed_octets_are_kept() {
+        let all = [
+            (Afi::L2VPN, Safi::EVPN),
+            (Afi::L2VPN, Safi::VPLS),
+            (Afi::IPV4, Safi::FLOWSPEC),
+            (Afi::IPV6, Safi::FLOWSPEC),
+            (Afi::IPV4, Safi::FLOWSPEC_VPN),
+            (Afi::IPV6, Safi::FLOWSPEC_VPN),
+            (Afi::IPV4, Safi::MCAST_VPN),
+            (Afi::IPV6, Safi::MCAST_VPN),
+            (Afi::IPV4, Safi::SR_POLICY),
+            (Afi::IPV6, Safi::SR_POLICY),
+            (Afi::IPV4, Safi::ROUTE_TARGET),
+            (Afi::BGP_LS, Safi::BGP_LS),
+            (Afi::BGP_LS, Safi::BGP_LS_VPN),
+            (Afi::BGP_LS, Safi::BGP_LS_SPF),
+        ];
+        for (afi, safi) in all {
+            assert!(AnyNlri::decode(afi, safi, &[1]).is_err(), "{afi} {safi}");
+            assert_eq!(Json(&AnyNlri::lenient(afi, safi, &[1])).to_string(), r#"{"nlri":"01"}"#);
+        }
+        assert_eq!(AnyNlri::decode(Afi(1), Safi(83), &[1]), Ok(AnyNlri::Octets(&[1])));
     }
 }

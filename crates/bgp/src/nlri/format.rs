@@ -18,7 +18,7 @@ pub(crate) enum Layout {
     VpnWithoutLabels(Family),
     /// Length in bits of one octet, at most the number given, and as many octets as it requires.
     Bits(u8),
-    /// Type and length of one octet each (EVPN, multicast VPN).
+    /// Type and length of one octet each (EVPN, multicast VPN and VPLS).
     TypeLength8,
     /// Type and length of two octets each (BGP-LS).
     TypeLength16,
@@ -29,6 +29,11 @@ pub(crate) enum Layout {
     /// Unknown: the whole field is one.
     Whole,
 }
+
+/// Multicast distribution trees (RFC 6037).
+const MDT: Safi = Safi(66);
+/// Multicast VPLS (RFC 7117).
+const MCAST_VPLS: Safi = Safi(8);
 
 impl Layout {
     pub(crate) const fn new(afi: Afi, safi: Safi) -> Self {
@@ -44,6 +49,8 @@ impl Layout {
                     Safi::MPLS_VPN => Self::Vpn(family),
                     Safi::MULTICAST_MPLS_VPN => Self::VpnWithoutLabels(family),
                     Safi::MCAST_VPN => Self::TypeLength8,
+                    // RFC 6037 section 3: distinguisher, address and group.
+                    MDT => Self::Bits(128),
                     // RFC 4684 section 4: an AS number and a route target.
                     Safi::ROUTE_TARGET => Self::Bits(96),
                     // RFC 9830 section 2.1: distinguisher, color and endpoint.
@@ -52,10 +59,10 @@ impl Layout {
                     _ => Self::Whole,
                 }
             }
-            (Afi::L2VPN, Safi::EVPN) => Self::TypeLength8,
+            (Afi::L2VPN, Safi::EVPN | MCAST_VPLS) => Self::TypeLength8,
             (Afi::L2VPN, Safi::VPLS) => Self::Length16,
             (Afi::L2VPN, Safi::FLOWSPEC | Safi::FLOWSPEC_VPN) => Self::FlowSpec,
-            (Afi::BGP_LS, Safi::BGP_LS | Safi::BGP_LS_VPN) => Self::TypeLength16,
+            (Afi::BGP_LS, Safi::BGP_LS | Safi::BGP_LS_VPN | Safi::BGP_LS_SPF) => Self::TypeLength16,
             _ => Self::Whole,
         }
     }
@@ -87,7 +94,8 @@ impl From<Truncated> for Malformed {
 }
 
 impl Format {
-    /// Appends one, with its path identifier. `None` if it is not of the family, or has more than 255 bits.
+    /// Appends one, with its path identifier. `None` if it is not of the family, has more than 255 bits, or has labels that cannot be
+    /// read back.
     pub(crate) fn write(self, out: &mut Vec<u8>, path_id: Option<u32>, nlri: &Nlri<'_>) -> Option<()> {
         if self.add_path {
             out.extend_from_slice(&path_id.unwrap_or(0).to_be_bytes());
@@ -97,10 +105,10 @@ impl Format {
                 put_prefix(out, &[&[]], prefix)
             }
             (Layout::Labelled(family), Nlri::Labelled { labels, prefix }) if prefix.family() == family => {
-                put_prefix(out, &[labels.as_bytes()], prefix)
+                put_prefix(out, &[self.labels(*labels)?], prefix)
             }
             (Layout::Vpn(family), Nlri::Vpn { rd, labels, prefix }) if prefix.family() == family => {
-                put_prefix(out, &[labels.as_bytes(), &rd.0], prefix)
+                put_prefix(out, &[self.labels(*labels)?, &rd.0], prefix)
             }
             (Layout::VpnWithoutLabels(family), Nlri::Vpn { rd, prefix, .. }) if prefix.family() == family => {
                 put_prefix(out, &[&rd.0], prefix)
@@ -113,6 +121,18 @@ impl Format {
                 r.is_empty().then_some(())
             }
         }
+    }
+
+    /// The octets of labels: one, or a stack of which only the last is marked as its bottom.
+    fn labels(self, labels: Labels<'_>) -> Option<&[u8]> {
+        let octets = labels.as_bytes();
+        let count = labels.iter().len();
+        let bottoms = labels.iter().filter(|label| label.is_bottom()).count();
+        let is_good = match self.label_stacks {
+            true => bottoms == 1 && labels.last().is_some_and(Label::is_bottom),
+            false => count == 1,
+        };
+        (is_good && octets.len() == 3 * count).then_some(octets)
     }
 
     /// Checks that the field consists of whole NLRI.

@@ -2,6 +2,9 @@
 //!
 //! Routes of IP prefixes are decoded here: unicast and multicast, with MPLS labels (RFC 8277), and of VPNs (RFC 4364, RFC 4659,
 //! RFC 6514). The NLRI of other families are only separated from each other, and decoded on demand by the modules below.
+//!
+//! A speaker discards NLRI whose type or contents it does not understand (RFC 7606 section 5.4, RFC 9552 section 8.2.2), since it
+//! cannot use them. Here they are kept, as a collector can still show their octets.
 
 pub mod any;
 pub mod evpn;

@@ -39,6 +39,14 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        let Self { path, members, communities, extended, large, ipv6 } = self;
+        let lists =
+            4 * communities.capacity() + 8 * extended.capacity() + 12 * large.capacity() + 20 * ipv6.capacity();
+        path.capacity() + 4 * members.capacity() + lists
+    }
+
     /// Appends an attribute in canonical form, whose AS numbers have four octets. `None` if the value is too long.
     #[inline]
     pub(crate) fn put(&mut self, out: &mut Vec<u8>, flags: Flags, code: Code, value: &[u8]) -> Option<()> {

@@ -128,6 +128,15 @@ impl Decoder {
         Self::default()
     }
 
+    /// Bytes that the buffers have room for.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        size_of::<Span>() * self.kept.capacity()
+            + size_of::<Fault>() * self.faults.capacity()
+            + self.canonical.capacity()
+            + self.scratch.capacity()
+    }
+
     /// Decodes the body of a message, without its header.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ pub struct Encoder<'s> {
 pub enum EncodeError {
     /// A message of the largest size has no room for the attributes and one route.
     TooLong,
-    /// A route is not of the family, or has more labels than its length can count.
+    /// A route is not of the family, has more labels than its length can count, or not the labels that the session agreed on.
     Nlri,
     /// The attributes are malformed.
     Attributes,
@@ -36,7 +36,7 @@ impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::TooLong => "the attributes and one route exceed a message",
-            Self::Nlri => "a route is not of its family",
+            Self::Nlri => "a route is not of its family, or has wrong labels",
             Self::Attributes => "the attributes are malformed",
         })
     }

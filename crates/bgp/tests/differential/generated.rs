@@ -4,6 +4,7 @@ use super::{Outcome, compare, theirs};
 use bgp::attribute::{AttributeSetBuf, Origin, SegmentType};
 use bgp::nlri::evpn::Evpn;
 use bgp::nlri::fields::{Esi, LabelField};
+use bgp::nlri::link_state::{Body, LinkState, NlriType, Object, Protocol};
 use bgp::nlri::route_target::RouteTarget;
 use bgp::nlri::{Label, Labels, Nlri, Opaque};
 use bgp::update::{Encoder, Entry, Families, Session};
@@ -23,6 +24,7 @@ const FAMILIES: &[(Afi, Safi)] = &[
     (Afi::IPV6, Safi::MPLS_VPN),
     (Afi::L2VPN, Safi::EVPN),
     (Afi::IPV4, Safi::ROUTE_TARGET),
+    (Afi::BGP_LS, Safi::BGP_LS),
 ];
 
 /// What a route is made of.
@@ -86,6 +88,21 @@ impl Numbers {
             Safi::ROUTE_TARGET => {
                 let community = ExtendedCommunity([0, 2, 0, 1, 0, 0, 0, self.length]);
                 RouteTarget::new(Asn(self.id), community).write(&mut w);
+            }
+            Safi::BGP_LS => {
+                let [a, b, c, d] = self.id.to_be_bytes();
+                let node = [2, 0, 0, 4, a, b, c, d, 2, 3, 0, 6, 0, 0, a, b, c, d];
+                let mut descriptors = vec![1, 0, 0, 18];
+                descriptors.extend(node);
+                let nlri_type = if self.length.is_multiple_of(2) {
+                    NlriType::NODE
+                } else {
+                    descriptors.extend([1, 9, 0, 4, 24, a, b, c]);
+                    NlriType::IPV4_PREFIX
+                };
+                let object =
+                    Object { protocol: Protocol(2), identifier: self.id.into(), descriptors: &descriptors };
+                LinkState { nlri_type, rd: None, body: Body::Object(object) }.write(&mut w);
             }
             _ => {
                 let [_, a, b, c] = Label::bottom(self.label).0.to_be_bytes();

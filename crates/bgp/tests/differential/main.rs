@@ -7,11 +7,13 @@
 #![allow(clippy::unwrap_used, reason = "all of it is a test")]
 
 mod captures;
+mod flowspec;
 mod generated;
 mod theirs;
 
 use bgp::attribute::AttributeSet;
 use bgp::nlri::Nlri;
+use bgp::nlri::any::AnyNlri;
 use bgp::update::{Action, Decoder, Entry, Session, Update};
 use bgp::value::Hex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,6 +53,24 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
+    /// Joins sequences, and sorts sets: how a path is split into segments has no meaning (RFC 4271 section 5.1.2).
+    pub(crate) fn with_plain_path(mut self) -> Self {
+        let mut plain: Vec<(u8, Vec<u32>)> = Vec::new();
+        for (kind, mut asns) in self.as_path.take().into_iter().flatten() {
+            let is_set = matches!(kind, 1 | 4);
+            if is_set {
+                asns.sort_unstable();
+                asns.dedup();
+            }
+            match plain.last_mut() {
+                Some((last, all)) if *last == kind && !is_set => all.extend(asns),
+                _ => plain.push((kind, asns)),
+            }
+        }
+        self.as_path = (!self.announced.is_empty()).then_some(plain);
+        self
+    }
+
     /// Keeps attributes only if they are attributes of something.
     pub(crate) fn without_idle_attributes(self) -> Self {
         if self.announced.is_empty() { Self { withdrawn: self.withdrawn, ..Self::default() } } else { self }
@@ -70,14 +90,27 @@ pub(crate) fn nlri_octets(path_id: Option<u32>, labels: &[u8], rd: &[u8], prefix
     Octets(w.finish())
 }
 
-fn entry_octets(entry: &Entry<'_>) -> Octets {
+/// The octets of an NLRI after decoding and encoding, if that is possible.
+fn rewritten(afi: Afi, safi: Safi, octets: &[u8]) -> Vec<u8> {
+    let mut w = Writer::new();
+    match AnyNlri::decode(afi, safi, octets) {
+        Ok(AnyNlri::Evpn(route)) => route.write(&mut w),
+        Ok(AnyNlri::LinkState(nlri)) => nlri.write(&mut w),
+        Ok(AnyNlri::RouteTarget(target)) => target.write(&mut w),
+        _ => _ = w.put(octets),
+    }
+    w.finish()
+}
+
+fn entry_octets(afi: Afi, safi: Safi, entry: &Entry<'_>) -> Octets {
     match &entry.nlri {
         Nlri::Unicast(prefix) => nlri_octets(entry.path_id, &[], &[], *prefix),
         Nlri::Labelled { labels, prefix } => nlri_octets(entry.path_id, labels.as_bytes(), &[], *prefix),
         Nlri::Vpn { rd, labels, prefix } => nlri_octets(entry.path_id, labels.as_bytes(), &rd.0, *prefix),
         Nlri::Other(octets) => {
             let id = entry.path_id.map(u32::to_be_bytes);
-            Octets([id.as_ref().map_or(&[][..], |id| id), octets.as_bytes()].concat())
+            let octets = rewritten(afi, safi, octets.as_bytes());
+            Octets([id.as_ref().map_or(&[][..], |id| id), &octets].concat())
         }
     }
 }
@@ -100,7 +133,7 @@ pub(crate) fn ours(update: &Update<'_>) -> Reading {
     let mut reading = Reading::default();
     for block in update.blocks() {
         let family = (block.afi.0, block.safi.0);
-        let routes = block.entries().map(|entry| (family, entry_octets(&entry)));
+        let routes = block.entries().map(|entry| (family, entry_octets(block.afi, block.safi, &entry)));
         match block.action {
             Action::Withdraw => reading.withdrawn.extend(routes),
             Action::Announce => {
@@ -144,8 +177,9 @@ pub(crate) fn compare(
         Ok(update) => return fault(format!("{:?}", update.faults)),
         Err(error) => return fault(format!("{error:?}")),
     };
-    let ours = ours(&update);
-    match theirs(body, session, &ours).map(Reading::without_idle_attributes) {
+    let ours = ours(&update).with_plain_path();
+    let theirs = theirs(body, session, &ours);
+    match theirs.map(|theirs| theirs.without_idle_attributes().with_plain_path()) {
         Err(error) => Outcome::Theirs(error),
         Ok(theirs) if theirs == ours => Outcome::Same,
         Ok(theirs) => Outcome::Different { ours: Box::new(ours), theirs: Box::new(theirs) },

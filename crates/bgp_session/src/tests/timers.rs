@@ -157,3 +157,17 @@ fn a_timeout_before_the_deadline_does_nothing() {
     pair.session.timeout(pair.now);
     assert_eq!((pair.session.deadline(), pair.session.send_buffer()), (deadline, &[][..]));
 }
+
+#[test]
+fn a_keepalive_is_sent_when_the_caller_wants_to_know_whether_the_peer_is_there() {
+    let mut pair = Pair::configured();
+    pair.session.send_keepalive(pair.now);
+    assert!(pair.session.send_buffer().is_empty());
+    let mut pair = Pair::established(config(), &open(30));
+    pair.wait(5);
+    pair.session.send_keepalive(pair.now);
+    assert_eq!(pair.peer_reads(), KEEPALIVE);
+    pair.session.disconnected();
+    pair.session.send_keepalive(pair.now);
+    assert!(pair.session.send_buffer().is_empty());
+}

@@ -66,38 +66,38 @@ words! {
 keys! {
     /// Accepts BGP sessions and stores the routes of the peers.
     BGP_DAEMON: bool = boolean(&["bgp_daemon"]).default("false").default_in(PMBGPD, "true")
-        .daemons(PMBGPD.and(FLOW));
+        .daemons(PMBGPD.and(FLOW)).acts();
 
     /// Address to listen on; by default all addresses.
     BGP_DAEMON_IP: Option<IpAddr> = address(&["bgp_daemon_ip"]).daemons(PMBGPD.and(FLOW))
-        .option('L', PMBGPD, "address").acts_in(PMBGPD);
+        .option('L', PMBGPD, "address").acts();
 
     /// Network device, such as a VRF, to which the listening socket is bound.
-    BGP_DAEMON_INTERFACE: Option<String> = text(&["bgp_daemon_interface"]).daemons(PMBGPD.and(FLOW));
+    BGP_DAEMON_INTERFACE: Option<String> = text(&["bgp_daemon_interface"]).daemons(PMBGPD.and(FLOW)).acts();
 
     /// Accepts only IPv6 when the daemon listens on all addresses.
-    BGP_DAEMON_IPV6_ONLY: bool = boolean(&["bgp_daemon_ipv6_only"]).default("false").daemons(PMBGPD.and(FLOW));
+    BGP_DAEMON_IPV6_ONLY: bool = boolean(&["bgp_daemon_ipv6_only"]).default("false").daemons(PMBGPD.and(FLOW)).acts();
 
     /// eBPF program that distributes sessions among several daemons on one port.
     BGP_DAEMON_RP_EBPF_PROG: Option<PathBuf> = path(&["bgp_daemon_rp_ebpf_prog"]).daemons(PMBGPD.and(FLOW));
 
     /// Logs only messages with one of these labels.
     BGP_DAEMON_MSGLOG_LABEL_FILTER: Option<Vec<String>> = list(&["bgp_daemon_msglog_label_filter"])
-        .daemons(PMBGPD.and(FLOW));
+        .daemons(PMBGPD.and(FLOW)).acts();
 
     /// Receive buffer of each session, in bytes.
-    BGP_DAEMON_PIPE_SIZE: Option<u64> = bytes(&["bgp_daemon_pipe_size"], 1).daemons(PMBGPD.and(FLOW));
+    BGP_DAEMON_PIPE_SIZE: Option<u64> = bytes(&["bgp_daemon_pipe_size"], 1).daemons(PMBGPD.and(FLOW)).acts();
 
     /// IP precedence of the daemon's own packets.
-    BGP_DAEMON_IPPREC: u32 = integer(&["bgp_daemon_ipprec"], 0, 7).default("0").daemons(PMBGPD.and(FLOW));
+    BGP_DAEMON_IPPREC: u32 = integer(&["bgp_daemon_ipprec"], 0, 7).default("0").daemons(PMBGPD.and(FLOW)).acts();
 
     /// Maximum number of sessions that are accepted within one interval; 0 means no limit.
     BGP_DAEMON_BATCH: u32 = integer(&["bgp_daemon_batch"], 0, u32::MAX as i128).default("0")
-        .daemons(PMBGPD.and(FLOW));
+        .daemons(PMBGPD.and(FLOW)).acts();
 
     /// Length of that interval, in seconds.
     BGP_DAEMON_BATCH_INTERVAL: Duration = seconds(&["bgp_daemon_batch_interval"], 0).default("0")
-        .daemons(PMBGPD.and(FLOW));
+        .daemons(PMBGPD.and(FLOW)).acts();
 
     /// Number of buckets of the table of peers.
     BGP_TABLE_PEER_BUCKETS: u32 = integer(&["bgp_table_peer_buckets"], 1, 1000).default("13")
@@ -116,22 +116,22 @@ keys! {
         .daemons(PMBGPD.and(FLOW)).no_op("tables of routes grow as needed");
 
     /// Router ID; by default the listening address.
-    BGP_DAEMON_ID: Option<IpAddr> = address(&["bgp_daemon_id"]).daemons(PMBGPD.and(FLOW));
+    BGP_DAEMON_ID: Option<IpAddr> = address(&["bgp_daemon_id"]).daemons(PMBGPD.and(FLOW)).acts();
 
     /// Local AS number; by default that of each peer.
-    BGP_DAEMON_AS: Option<u32> = integer(&["bgp_daemon_as"], 1, u32::MAX as i128).daemons(PMBGPD.and(FLOW));
+    BGP_DAEMON_AS: Option<u32> = integer(&["bgp_daemon_as"], 1, u32::MAX as i128).daemons(PMBGPD.and(FLOW)).acts();
 
     /// TCP port to listen on.
     BGP_DAEMON_PORT: u16 = port(&["bgp_daemon_port"]).default("179").daemons(PMBGPD.and(FLOW))
-        .option('l', PMBGPD, "port").acts_in(PMBGPD);
+        .option('l', PMBGPD, "port").acts();
 
     /// Maximum number of concurrent sessions.
     BGP_DAEMON_MAX_PEERS: u32 = integer(&["bgp_daemon_max_peers"], 1, u32::MAX as i128).default("4")
-        .daemons(PMBGPD.and(FLOW)).acts_in(PMBGPD);
+        .daemons(PMBGPD.and(FLOW)).acts();
 
     /// Does not advertise the ADD-PATH capability (RFC 7911).
     BGP_DAEMON_ADD_PATH_IGNORE: bool = boolean(&["bgp_daemon_add_path_ignore"]).default("false")
-        .daemons(PMBGPD.and(FLOW));
+        .daemons(PMBGPD.and(FLOW)).acts();
 
     /// Maximum number of hops of the AS paths that flows show; a set is one hop. AS numbers are those of the whole path.
     BGP_ASPATH_RADIUS: Option<u32> = integer(&["bgp_aspath_radius"], 1, u32::MAX as i128)
@@ -229,7 +229,7 @@ keys! {
         .daemons(PMBGPD.and(FLOW)).acts();
 
     /// File that lists the established peers, one per line.
-    BGP_NEIGHBORS_FILE: Option<PathBuf> = path(&["bgp_neighbors_file"]).daemons(PMBGPD.and(FLOW));
+    BGP_NEIGHBORS_FILE: Option<PathBuf> = path(&["bgp_neighbors_file"]).daemons(PMBGPD.and(FLOW)).acts();
 
     /// Answers queries about routes (looking glass).
     BGP_DAEMON_LG: bool = boolean(&["bgp_daemon_lg"]).default("false").daemons(PMBGPD.and(COLLECTORS))
@@ -257,9 +257,9 @@ keys! {
 
     /// Advertises the route refresh capability to peers that advertise it.
     TMP_BGP_DAEMON_ROUTE_REFRESH: bool = boolean(&["tmp_bgp_daemon_route_refresh"]).default("false")
-        .daemons(PMBGPD.and(FLOW));
+        .daemons(PMBGPD.and(FLOW)).acts();
 
     /// Shows the origin attribute as a number.
     TMP_BGP_DAEMON_ORIGIN_TYPE_INT: bool = boolean(&["tmp_bgp_daemon_origin_type_int"]).default("false")
-        .daemons(PMBGPD.and(FLOW));
+        .daemons(PMBGPD.and(FLOW)).acts();
 }

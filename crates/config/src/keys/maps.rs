@@ -40,13 +40,13 @@ keys! {
         .daemons(PMTELEMETRYD.and(FLOW)).usr2();
 
     /// Tags and labels of BGP messages.
-    BGP_DAEMON_TAG_MAP: Option<PathBuf> = path(&["bgp_daemon_tag_map"]).daemons(PMBGPD.and(FLOW)).usr2();
+    BGP_DAEMON_TAG_MAP: Option<PathBuf> = path(&["bgp_daemon_tag_map"]).daemons(PMBGPD.and(FLOW)).usr2().acts();
 
     /// Addresses that may open a BGP session, one per line.
-    BGP_DAEMON_ALLOW_FILE: Option<PathBuf> = path(&["bgp_daemon_allow_file"]).daemons(PMBGPD.and(FLOW)).usr2().acts_in(PMBGPD);
+    BGP_DAEMON_ALLOW_FILE: Option<PathBuf> = path(&["bgp_daemon_allow_file"]).daemons(PMBGPD.and(FLOW)).usr2().acts();
 
     /// TCP MD5 keys of BGP sessions (RFC 2385).
-    BGP_DAEMON_MD5_FILE: Option<PathBuf> = path(&["bgp_daemon_md5_file"]).daemons(PMBGPD.and(FLOW)).usr2();
+    BGP_DAEMON_MD5_FILE: Option<PathBuf> = path(&["bgp_daemon_md5_file"]).daemons(PMBGPD.and(FLOW)).usr2().acts();
 
     /// Tags and labels of BMP messages.
     BMP_DAEMON_TAG_MAP: Option<PathBuf> = path(&["bmp_daemon_tag_map"]).daemons(PMBMPD.and(COLLECTORS)).usr2();
@@ -72,7 +72,7 @@ keys! {
 
     /// Pairs of peers between which BGP sessions are forwarded.
     BGP_DAEMON_XCONNECT_MAP: Option<PathBuf> = path(&["bgp_daemon_xconnect_map"]).daemons(PMBGPD).usr2()
-        .option('m', PMBGPD, "file");
+        .option('m', PMBGPD, "file").acts();
 
     /// Route distinguishers of flows, by exporter and interface or VRF. They override those of the exporter.
     FLOW_TO_RD_MAP: Option<PathBuf> = path(&["flow_to_rd_map"]).daemons(COLLECTORS).usr2().acts();

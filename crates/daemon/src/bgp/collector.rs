@@ -6,14 +6,17 @@ use super::figures::{ErrorOutcome, Figures, MESSAGE_TYPES};
 use super::messages::MessageLog;
 use super::peers::Listed;
 use super::service::Shared;
+use super::validator::Origin;
+use bgp::message::Message;
 use bgp::nlri::Nlri;
 use bgp::update::{Action, Block, Decoder, Session, Update, UpdateError};
 use bgp_session::{Counts, Parameters};
 use correlate::Routes;
 use rib::{NO_LABEL, PeerId, Refused, Route, TableKey, Writer};
+use route_log::{Format, LogType};
 use runtime::log::Limited;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{debug, warn};
@@ -23,6 +26,8 @@ use wire::{Afi, Asn, Prefix, Safi};
 const SWEEP: usize = 512;
 /// Steps of the background work before sessions get their turn.
 const STEPS: usize = 8;
+/// Routes whose removal makes it worth returning memory to the system.
+const GIVEN_BACK: u64 = 100_000;
 /// Minimum time between two log lines about invalid messages, and about routes that are not stored.
 const RATE: Duration = Duration::from_secs(10);
 
@@ -34,13 +39,28 @@ pub(super) struct Peer {
     pub(super) router_id: Option<Ipv4Addr>,
     pub(super) asn: Asn,
     pub(super) local_as: Asn,
+    pub(super) is_established: bool,
+    /// As outputs show it.
+    pub(super) shown: route_log::Peer,
     decoding: Session,
     counted: [u64; MESSAGE_TYPES.len()],
 }
 
+impl Origin for Peer {
+    fn id(&self) -> Option<PeerId> {
+        self.id
+    }
+
+    fn local_as(&self) -> Asn {
+        self.local_as
+    }
+}
+
 impl Peer {
-    pub(super) fn new(address: SocketAddr) -> Self {
+    pub(super) fn new(address: SocketAddr, format: &Format) -> Self {
         Self {
+            shown: route_log::Peer::bgp(format, address.ip(), address.port(), Ipv4Addr::UNSPECIFIED),
+            is_established: false,
             address,
             id: None,
             router_id: None,
@@ -59,6 +79,25 @@ impl Peer {
     /// Whether path identifiers are received in a family.
     pub(super) fn has_path_ids(&self, afi: Afi, safi: Safi) -> bool {
         self.decoding.add_path.contains(afi, safi)
+    }
+
+    /// Whether path identifiers are received in any family.
+    pub(super) fn has_any_path_ids(&self) -> bool {
+        !self.decoding.add_path.is_empty()
+    }
+
+    /// Whether AS numbers have four octets.
+    pub(super) fn has_asn4(&self) -> bool {
+        self.decoding.asn4
+    }
+
+    /// The session in MRT.
+    pub(super) fn mrt_session(&self) -> mrt::Session {
+        let local = match self.ip() {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        mrt::Session { peer_asn: self.asn, local_asn: self.local_as, interface: 0, peer: self.ip(), local }
     }
 
     /// Counts what was read. `received`: the messages of the session so far.
@@ -91,8 +130,11 @@ pub(super) struct Collector {
     decoder: Decoder,
     routes: Option<Tables>,
     log: Option<MessageLog>,
+    format: Format,
     /// Peers whose routes are being removed, by the numbers that the RIB gave them.
     leaving: HashMap<PeerId, Leaving>,
+    /// Routes removed since the table was last swept completely.
+    swept: u64,
     /// Routes that an UPDATE has withdrawn, for the log.
     withdrawn: Vec<(TableKey, Withdrawn, Route)>,
     invalid: Limited,
@@ -107,13 +149,20 @@ enum Withdrawn {
 }
 
 impl Collector {
-    pub(super) fn new(shared: Arc<Shared>, routes: Option<Tables>, log: Option<MessageLog>) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        routes: Option<Tables>,
+        log: Option<MessageLog>,
+        format: Format,
+    ) -> Self {
         Self {
+            format,
             shared,
             decoder: Decoder::new(),
             routes,
             log,
             leaving: HashMap::new(),
+            swept: 0,
             withdrawn: Vec::new(),
             invalid: Limited::new(RATE),
             refused: Limited::new(RATE),
@@ -132,7 +181,10 @@ impl Collector {
     pub(super) fn opened(&mut self, peer: &mut Peer, parameters: &Parameters) {
         peer.router_id = Some(parameters.peer_identifier);
         (peer.asn, peer.local_as) = (parameters.peer_as, parameters.local_as);
-        peer.decoding = parameters.decoding();
+        // A collector shows what routers are configured to send it, such as LOCAL_PREF in a session between two ASes.
+        peer.decoding = Session { peering: None, ..parameters.decoding() };
+        peer.shown =
+            route_log::Peer::bgp(&self.format, peer.ip(), peer.address.port(), parameters.peer_identifier);
         if let Some(routes) = &mut self.routes {
             peer.id = routes.writer.add_peer();
             if let Some(id) = peer.id {
@@ -141,6 +193,22 @@ impl Collector {
                 self.shared.change_peers(|peers| peers.push(listed));
             }
         }
+        if let Some(log) = &mut self.log {
+            log.opened(peer, parameters);
+        }
+    }
+
+    /// The session is established.
+    pub(super) fn established(&mut self, peer: &mut Peer) {
+        peer.is_established = true;
+        if let Some(log) = &mut self.log {
+            log.established(peer);
+        }
+    }
+
+    /// A peer that has connected.
+    pub(super) fn peer(&self, address: SocketAddr) -> Peer {
+        Peer::new(address, &self.format)
     }
 
     /// Counts what was read from a peer. `received`: the messages of its session so far.
@@ -148,14 +216,14 @@ impl Collector {
         peer.count(&self.shared.figures, bytes, received);
     }
 
-    /// Handles the body of an UPDATE. `position`: of the message in the stream of the peer.
+    /// Handles an UPDATE. `position`: of the message in the stream of the peer.
     ///
     /// # Errors
     /// The session must be reset.
-    pub(super) fn update(&mut self, peer: &Peer, body: &[u8], position: u64) -> Result<(), UpdateError> {
+    pub(super) fn update(&mut self, peer: &Peer, message: Message<'_>, position: u64) -> Result<(), UpdateError> {
         let Self { shared, decoder, routes, log, withdrawn, invalid, refused, .. } = self;
         let figures = &shared.figures;
-        let update = decoder.decode(body, &peer.decoding).inspect_err(|error| {
+        let update = decoder.decode(message.body(), &peer.decoding).inspect_err(|error| {
             figures.error(error.reason, ErrorOutcome::SessionReset);
             if let Some(pass) = invalid.pass() {
                 let held_back = pass.held_back;
@@ -187,15 +255,20 @@ impl Collector {
                 warn!(held_back = pass.held_back, "[{}] routes are not stored: {why}", peer.ip());
             }
         }
-        if let Some(log) = log {
+        if let Some(log) = log
+            && log.updated(peer, message)
+        {
             write_events(log, peer, &update, routes.as_ref().map(|routes| &routes.writer), withdrawn);
         }
         Ok(())
     }
 
     /// The session of a peer has ended. Its routes are invisible from now on.
-    pub(super) fn disconnected(&mut self, peer: Peer) {
+    ///
+    /// At shutdown they are not logged one by one: the peers are still there, and so are their routes.
+    pub(super) fn disconnected(&mut self, peer: Peer, is_shutdown: bool) {
         match (&mut self.routes, peer.id) {
+            _ if is_shutdown => self.left(&peer),
             (Some(routes), Some(id)) => {
                 self.shared.change_peers(|peers| peers.retain(|listed| listed.id != id));
                 routes.correlated.remove_peer(id);
@@ -224,12 +297,18 @@ impl Collector {
         let Some(Tables { writer: rib, .. }) = &mut self.routes else { return false };
         let (log, leaving) = (&mut self.log, &self.leaving);
         for _ in 0..STEPS {
+            let swept = &mut self.swept;
             let more = rib.sweep(SWEEP, |table, nlri, route, attributes| {
+                *swept += 1;
                 if let (Some(log), Some(leaving)) = (log.as_mut(), leaving.get(&route.peer)) {
-                    log.deleted(&leaving.peer, table, nlri, route, attributes);
+                    log.removed(&leaving.peer, LogType::Delete, (table, nlri), route, attributes);
                 }
             });
             if !more {
+                if self.swept > GIVEN_BACK {
+                    runtime::heap::give_back();
+                }
+                self.swept = 0;
                 let left: Vec<Leaving> = self.leaving.drain().map(|(_, leaving)| leaving).collect();
                 left.iter().for_each(|leaving| self.left(&leaving.peer));
                 return false;
@@ -256,6 +335,9 @@ impl Collector {
     /// Logs the rest and ends the log.
     pub(super) fn end(mut self) {
         while self.work_in_background() {}
+        // Without routes of theirs left, no sweep has ended.
+        let left: Vec<Leaving> = self.leaving.drain().map(|(_, leaving)| leaving).collect();
+        left.iter().for_each(|leaving| self.left(&leaving.peer));
         if let Some(log) = self.log {
             self.shared.unlogged.add(log.end());
         }
@@ -352,21 +434,22 @@ fn write_events(
     rib: Option<&Writer>,
     withdrawn: &[(TableKey, Withdrawn, Route)],
 ) {
+    let rib = rib.map(Writer::read);
     for block in update.blocks() {
-        match (block.action, rib) {
-            (Action::Announce, _) => log.announced(peer, block),
+        match (block.action, &rib) {
+            (Action::Announce, _) => log.announced(peer, block, rib.as_deref()),
             (Action::Withdraw, None) => log.withdrawn_unknown(peer, block),
             (Action::Withdraw, Some(_)) => {}
         }
     }
-    if let Some(rib) = rib.filter(|_| !withdrawn.is_empty()) {
-        let rib = rib.read();
+    if let Some(rib) = &rib {
         for (table, nlri, route) in withdrawn {
             let nlri = match nlri {
                 Withdrawn::Prefix(prefix) => rib::Nlri::Prefix(*prefix),
                 Withdrawn::Octets(octets) => rib::Nlri::Octets(octets),
             };
-            log.withdrawn(peer, *table, nlri, route, rib.attributes(route.attributes));
+            let attributes = rib.attributes(route.attributes);
+            log.removed(peer, LogType::Withdraw, (*table, nlri), route, attributes);
         }
     }
     if let Some((afi, safi)) = update.end_of_rib {

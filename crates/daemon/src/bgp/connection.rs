@@ -11,6 +11,7 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, sleep_until, timeout};
 use tracing::{info, warn};
@@ -21,6 +22,9 @@ const PROBE: Duration = Duration::from_millis(500);
 const SHUTDOWN_TEXT: &str = "pmacct received SIGINT - shutting down";
 /// Interval at which the end of an earlier session is awaited.
 const LEAVING: Duration = Duration::from_millis(5);
+/// How long, and for how many octets, a peer may take to close its side.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_OCTETS: usize = 64 * 1024;
 /// Octets read before other connections get their turn.
 const READ: usize = 64 * 1024;
 
@@ -35,7 +39,7 @@ pub(super) async fn serve(service: Rc<Service>, stream: TcpStream, peer: SocketA
     while service.collector.borrow().is_leaving(peer) {
         sleep(LEAVING).await;
     }
-    let mut state = Peer::new(peer);
+    let mut state = service.collector.borrow().peer(peer);
     service.collector.borrow_mut().connected(&state);
     let is_refused = match existing {
         Some(existing) => !has_restarted(&existing).await,
@@ -53,10 +57,26 @@ pub(super) async fn serve(service: Rc<Service>, stream: TcpStream, peer: SocketA
         run(&service, &stream, &entry, &mut session, &mut state).await;
         report(&service, &mut state, &session);
     }
-    service.collector.borrow_mut().disconnected(state);
+    service.collector.borrow_mut().disconnected(state, service.is_stopping());
     drop(entry);
     service.admission.borrow_mut().leave();
     service.neighbors_changed();
+    linger(stream).await;
+}
+
+/// Ends a connection so that its peer can read what was sent last: closing a socket with unread input resets the connection.
+pub(super) async fn linger(mut stream: TcpStream) {
+    let discard = async {
+        let _ = stream.shutdown().await;
+        let (mut buffer, mut total) = ([0; 4096], 0);
+        while total < LINGER_OCTETS {
+            match stream.read(&mut buffer).await {
+                Ok(0) | Err(_) => return,
+                Ok(count) => total += count,
+            }
+        }
+    };
+    let _ = timeout(LINGER, discard).await;
 }
 
 /// Whether the old connection of a peer ends when it is used.
@@ -121,13 +141,14 @@ fn handle(service: &Service, entry: &Entry<'_>, peer: &mut Peer, event: Event<'_
         Event::Open(parameters) => open(service, entry, peer, parameters),
         Event::Established => {
             entry.establish();
+            service.collector.borrow_mut().established(peer);
             info!("[{}] BGP session established: AS {}", peer.ip(), peer.asn);
             service.neighbors_changed();
             None
         }
         Event::Update(update) => {
             let mut collector = service.collector.borrow_mut();
-            let error = collector.update(peer, update.message.body(), update.position).err()?;
+            let error = collector.update(peer, update.message, update.position).err()?;
             let code = ErrorCode { code: bgp::update::UpdateError::NOTIFICATION_CODE, subcode: error.subcode() };
             Some(Notification::new(code, error.data(update.message.body())))
         }

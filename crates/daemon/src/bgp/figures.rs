@@ -107,7 +107,7 @@ pub(super) struct Figures {
     /// By outcome, then by reason.
     errors: [Box<[Figure]>; ErrorOutcome::ALL.len()],
     /// Routes beyond the bound of a peer, and beyond the bound of all.
-    pub(super) dropped: [Figure; 2],
+    dropped: [Figure; 2],
 }
 
 impl Default for Figures {
@@ -162,6 +162,11 @@ impl Figures {
         if let Some(figure) = self.dropped.get(figure) {
             figure.add(1);
         }
+    }
+
+    /// Routes that were not stored: beyond the bound of a peer, and beyond the bound of all.
+    pub(super) fn dropped(&self) -> [u64; 2] {
+        [&self.dropped[0], &self.dropped[1]].map(Figure::get)
     }
 
     /// Errors in UPDATEs by reason and by what was done, as far as there were any.

@@ -1,9 +1,10 @@
 //! The figures of BGP as metrics.
 
 use super::service::Shared;
+use ::metrics::{BGP, Family, Sample, Source};
 use correlate::Routes;
-use metrics::{BGP, Family, Sample, Source};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Reads the figures for the metrics endpoint.
 pub(super) struct Metrics {
@@ -44,7 +45,8 @@ impl Source for Metrics {
             11..=12 => {
                 let Some(rpki) = &self.rpki else { return };
                 let counters = rpki.counters();
-                let (vrps, updated) = (counters.vrps(), counters.last_update() / 1_000_000);
+                let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+                let (vrps, updated) = (read(&counters.vrps), read(&counters.last_update) / 1_000_000);
                 sample(&[], if family == 11 { vrps } else { updated });
             }
             _ => {}

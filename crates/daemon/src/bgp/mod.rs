@@ -7,25 +7,33 @@
 //! | [`admission`], [`connections`] | which connections become sessions |
 //! | [`connection`] | one connection |
 //! | [`collector`] | routes to the RIB, events to the log |
-//! | [`messages`] | the message log |
+//! | [`messages`], [`dump`] | the message log, and table dumps |
+//! | [`validator`] | validity of routes |
 //! | [`peers`] | the peers, for other threads |
 //! | [`neighbors`] | `bgp_neighbors_file` |
 //! | [`xconnect`] | forwarding of sessions |
 //! | [`savefile`], [`observed`] | sessions of a capture file |
+//! | `metrics`, `api` | metrics and queries over HTTP |
 //! | [`figures`] | counters |
 
 mod admission;
+#[cfg(feature = "http")]
+mod api;
 mod collector;
 mod connection;
 mod connections;
+mod dump;
 mod figures;
 mod messages;
+#[cfg(feature = "http")]
+mod metrics;
 mod neighbors;
 mod observed;
 mod peers;
 mod savefile;
 mod service;
 mod settings;
+mod validator;
 mod xconnect;
 
 use crate::host::describe;
@@ -35,6 +43,10 @@ use config::Diagnostics;
 use config::keys::bgp;
 use config::problem::Severity;
 use correlate::Routes;
+use dump::Dumps;
+use event_log::{Delivery, Dump, Log};
+use listener::{InstalledKeys, Keys};
+use messages::MessageLog;
 use rib::{Limits, SharedRib};
 use runtime::notice;
 use service::{Input, Service, Shared};
@@ -43,9 +55,10 @@ use std::io::{self, ErrorKind};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
+use validator::Validator;
 
 /// BGP in the row of a daemon: with `bgp_daemon: true`, which is the default of pmbgpd.
 pub(crate) static ROW: Bgp = Bgp;
@@ -58,7 +71,9 @@ struct Daemon {
     shared: Arc<Shared>,
     /// The RIB, until the thread starts; `None` if nothing reads routes.
     tables: Option<Tables>,
+    rpki: Option<Arc<rpki::Shared>>,
     socket: Option<TcpListener>,
+    signing: Arc<Mutex<Signing>>,
     stop: watch::Sender<bool>,
 }
 
@@ -73,16 +88,78 @@ impl Kind for Bgp {
             return None;
         }
         let shared = Arc::new(Shared::new(loaded, Arc::clone(&reading.reopenings)));
+        let rpki = reading.offers.take::<Arc<rpki::Shared>>();
         let tables = settings.keeps_routes().then(|| {
             let (rib, writer) = SharedRib::new(Limits::default());
-            Tables { writer, correlated: Arc::new(Routes::new(rib)) }
+            let routes = Routes::new(rib);
+            let routes = match &rpki {
+                Some(rpki) => routes.validated_by(Arc::clone(rpki)),
+                None => routes,
+            };
+            Tables { writer, correlated: Arc::new(routes) }
         });
         if let Some(tables) = &tables {
             reading.offers.put(Arc::clone(&tables.correlated));
         }
         let (stop, _) = watch::channel(false);
-        Some(Box::new(Daemon { settings: Arc::new(settings), shared, tables, socket: None, stop }))
+        Some(Box::new(Daemon {
+            settings: Arc::new(settings),
+            shared,
+            tables,
+            rpki,
+            socket: None,
+            signing: Arc::default(),
+            stop,
+        }))
     }
+}
+
+impl Daemon {
+    #[cfg(feature = "http")]
+    fn publish(&self, services: &Services, tables: Option<&Tables>) {
+        let routes = tables.map(|tables| Arc::clone(&tables.correlated));
+        let metrics = metrics::Metrics { shared: Arc::clone(&self.shared), routes, rpki: self.rpki.clone() };
+        if let Some(routes) = metrics.routes.clone() {
+            let (shared, validator) = (Arc::clone(&self.shared), Validator::new(self.rpki.clone()));
+            let api = api::Api { shared, routes, validator, format: self.settings.format };
+            services.board.add_pages(api::PATH, Arc::new(api));
+        }
+        services.board.add_source(Arc::new(metrics));
+    }
+
+    #[cfg(not(feature = "http"))]
+    fn publish(&self, _services: &Services, _tables: Option<&Tables>) {}
+}
+
+/// The keys of the listening socket, which sessions inherit.
+#[derive(Default)]
+struct Signing {
+    /// The same socket as that which accepts.
+    socket: Option<TcpListener>,
+    installed: InstalledKeys,
+}
+
+/// Gives the listening socket the keys of the file. What fails is logged: peers with such a key cannot connect.
+fn install(signing: &Mutex<Signing>, keys: &Keys) {
+    let mut signing = signing.lock().unwrap_or_else(PoisonError::into_inner);
+    let Signing { socket, installed } = &mut *signing;
+    if let Some(socket) = socket {
+        for error in installed.replace(&*socket, keys) {
+            error!("bgp_daemon_md5_file: {error}");
+        }
+        info!("bgp_daemon_md5_file: {} keys are in use", installed.len());
+    }
+}
+
+/// Starts the threads that deliver events to brokers.
+fn deliver(services: &Services, name: &str, deliveries: Vec<Delivery>) -> io::Result<()> {
+    for delivery in deliveries {
+        let threads = services.threads.clone();
+        services.threads.spawn_aside(&format!("{name}/delivery"), services.identity.clone(), move || {
+            delivery.run(|what| threads.fail(what));
+        })?;
+    }
+    Ok(())
 }
 
 impl Part for Daemon {
@@ -96,10 +173,17 @@ impl Part for Daemon {
             return Ok(());
         }
         let (ip_key, port_key) = (names.of(&bgp::BGP_DAEMON_IP), names.of(&bgp::BGP_DAEMON_PORT));
-        let described = |error| format!("{ip_key}, {port_key}: cannot listen on {address}: {error}");
-        let socket = TcpListener::bind(address).map_err(described)?;
-        socket.set_nonblocking(true).map_err(described)?;
-        self.socket = Some(socket);
+        let opened = listener::open(*address, &self.settings.options)
+            .map_err(|error| format!("{ip_key}, {port_key}: {address}: {error}"))?;
+        if let (Some(wanted), Some(granted)) = (self.settings.options.receive_buffer, opened.receive_buffer) {
+            info!("bgp_daemon_pipe_size: obtained={granted} target={wanted}.");
+        }
+        let signing = Signing { socket: opened.listener.try_clone().ok(), installed: InstalledKeys::new() };
+        self.signing = Arc::new(Mutex::new(signing));
+        if let Some(keys) = self.shared.loaded().keys {
+            install(&self.signing, &keys);
+        }
+        self.socket = Some(opened.listener);
         Ok(())
     }
 
@@ -110,10 +194,35 @@ impl Part for Daemon {
             (None, None) => return Err(ErrorKind::NotConnected.into()),
         };
         let tables = self.tables.take();
+        let validator = Validator::new(self.rpki.clone());
         let (settings, shared) = (Arc::clone(&self.settings), Arc::clone(&self.shared));
+        self.publish(services, tables.as_ref());
+        if let (Some(schedule), Some(tables)) = (&settings.dump, &tables) {
+            let dumps = Dumps {
+                settings: Arc::clone(&settings),
+                schedule: schedule.clone(),
+                shared: Arc::clone(&shared),
+                routes: Arc::clone(&tables.correlated),
+                validator: validator.clone(),
+            };
+            let (dump, deliveries) = Dump::open(&schedule.log);
+            deliver(services, "bgp/dump", deliveries)?;
+            let (shared, stop) = (Arc::clone(&shared), services.stop.clone());
+            services.threads.spawn("bgp/dump", services.identity.clone(), move || {
+                shared.unlogged.add(dumps.run(dump, &stop));
+            })?;
+        }
+        let log = match &settings.log {
+            Some(log) => {
+                let (log, deliveries) = Log::open(log);
+                deliver(services, "bgp/log", deliveries)?;
+                Some(MessageLog::new(log, &settings, &shared, validator))
+            }
+            None => None,
+        };
         let (stop, bell) = (self.stop.subscribe(), services.bell.clone());
         services.threads.spawn("bgp", services.identity.clone(), move || {
-            let collector = Collector::new(Arc::clone(&shared), tables, None);
+            let collector = Collector::new(Arc::clone(&shared), tables, log, settings.format);
             let service = Service::new(settings, Arc::clone(&shared), collector, stop);
             if let Err(error) = service.run(input) {
                 error!("BGP: {error}");
@@ -149,6 +258,7 @@ impl Part for Daemon {
             return None;
         }
         let (settings, shared) = (Arc::clone(&self.settings), Arc::clone(&self.shared));
+        let signing = Arc::clone(&self.signing);
         Some(Box::new(move || {
             let mut problems = Diagnostics::new();
             let loaded = settings.sources.load(&settings.names, &mut problems);
@@ -160,6 +270,9 @@ impl Part for Daemon {
             let remarks = remarks.iter().filter(|problem| problem.severity > Severity::Debug);
             remarks.for_each(|remark| warn!("{}", describe(remark)));
             Some(Box::new(move || {
+                if let Some(keys) = &loaded.keys {
+                    install(&signing, keys);
+                }
                 *shared.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
             }) as Commit)
         }))

@@ -27,7 +27,7 @@ pub(super) struct Observed {
 impl Observed {
     /// A connection of a peer has begun.
     pub(super) fn new(address: SocketAddr, collector: &RefCell<Collector>) -> Self {
-        let peer = Peer::new(address);
+        let peer = collector.borrow().peer(address);
         collector.borrow_mut().connected(&peer);
         Self { peer: Some(peer), session: None, waiting: Vec::new(), other: Vec::new(), failed: false }
     }
@@ -77,7 +77,7 @@ impl Observed {
             self.from_peer(&waiting, collector);
         }
         if let Some(peer) = self.peer.take() {
-            collector.borrow_mut().disconnected(peer);
+            collector.borrow_mut().disconnected(peer, false);
         }
     }
 }
@@ -90,7 +90,8 @@ fn decode(session: &mut Session, peer: &mut Peer, mut octets: &[u8], collector: 
         match event {
             Event::Open(parameters) => collector.opened(peer, parameters),
             // What was wrong is logged. The other speaker decides what becomes of the session.
-            Event::Update(update) => _ = collector.update(peer, update.message.body(), update.position),
+            Event::Established => collector.established(peer),
+            Event::Update(update) => _ = collector.update(peer, update.message, update.position),
             _ => {}
         }
     }

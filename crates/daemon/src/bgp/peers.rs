@@ -1,6 +1,7 @@
 //! The peers with routes in the RIB, for other threads: dumps, queries, metrics.
 
 use super::collector::Peer;
+use super::validator::Origin;
 use bgp::update::Families;
 use bgp_session::Parameters;
 use rib::PeerId;
@@ -51,5 +52,20 @@ impl Listed {
             local_as: self.local_as,
             add_path: self.add_path.iter().collect(),
         }
+    }
+
+    /// The peer as outputs show it.
+    pub(super) fn shown(&self, format: &route_log::Format) -> route_log::Peer {
+        route_log::Peer::bgp(format, self.address.ip(), self.address.port(), self.router_id)
+    }
+}
+
+impl Origin for Listed {
+    fn id(&self) -> Option<PeerId> {
+        Some(self.id)
+    }
+
+    fn local_as(&self) -> Asn {
+        self.local_as
     }
 }

@@ -269,7 +269,7 @@ fn admit(service: &Rc<Service>, stream: TcpStream, peer: SocketAddr) {
         false => Err(Rejection::NotAllowed),
     };
     if let Err(why) = admitted {
-        return close(service, &stream, peer, why);
+        return close(service, stream, peer, why);
     }
     service.figures().accepted.add(1);
     if let Some(pass) = service.limits.accepted.pass() {
@@ -283,12 +283,13 @@ fn admit(service: &Rc<Service>, stream: TcpStream, peer: SocketAddr) {
 }
 
 /// Closes a connection that must not become a session.
-fn close(service: &Service, stream: &TcpStream, peer: SocketAddr, why: Rejection) {
+fn close(service: &Service, stream: TcpStream, peer: SocketAddr, why: Rejection) {
     service.reject(why);
     // A stranger learns nothing.
     if why != Rejection::NotAllowed {
-        service.refuse(stream);
+        service.refuse(&stream);
     }
+    drop(stream);
     let Some(pass) = service.limits.refused.pass() else { return };
     let (held_back, address) = (pass.held_back, peer.ip());
     match why {

@@ -14,15 +14,14 @@ use config::keys::{bgp, encoding, input, maps};
 use config::{Config, Diagnostics, KeyPrefix, Names, Origin};
 use delivery::StoreError;
 use encode::names::{self, Lookup, Variable};
-use event_log::{Schedule, Settings as LogSettings};
+use event_log::{Schedule, Sequence, Settings as LogSettings};
+use listener::Keys;
+use route_log::{Format, LabelFilter, VARIABLES, schema};
 use runtime::files;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Variables in the names of files, topics and routing keys.
-pub(super) const VARIABLES: &[&str] = &["peer_src_ip", "peer_tcp_port"];
 
 /// The settings.
 pub(super) struct Settings {
@@ -30,6 +29,8 @@ pub(super) struct Settings {
     pub(super) address: SocketAddr,
     /// `pcap_savefile` of pmbgpd.
     pub(super) file: Option<pcap_file::Settings>,
+    /// Options of the listening socket.
+    pub(super) options: listener::Options,
     pub(super) limits: Limits,
     /// `bgp_daemon_as`; the peer's own AS if it is not set.
     pub(super) local_as: Option<u32>,
@@ -47,21 +48,12 @@ pub(super) struct Settings {
     /// The table dumps, if they are used.
     pub(super) dump: Option<DumpSettings>,
     /// `bgp_daemon_msglog_label_filter`.
-    pub(super) label_filter: Option<Vec<String>>,
+    pub(super) label_filter: LabelFilter,
     /// The looking glass, queries over HTTP, or flows read the routes.
     pub(super) is_queried: bool,
     pub(super) sources: Files,
-    pub(super) options: Formats,
-}
-
-/// How values are written.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Formats {
-    pub(super) path_as_array: bool,
-    pub(super) communities_as_array: bool,
-    pub(super) label_as_map: bool,
-    /// `tmp_bgp_daemon_origin_type_int`.
-    pub(super) origin_as_number: bool,
+    /// How values are shown.
+    pub(super) format: Format,
 }
 
 /// When and how tables are dumped.
@@ -77,6 +69,7 @@ pub(super) struct Files {
     pub(super) allow: Option<PathBuf>,
     pub(super) tags: Option<PathBuf>,
     pub(super) xconnect: Option<PathBuf>,
+    pub(super) keys: Option<PathBuf>,
     context: Option<Context>,
 }
 
@@ -86,6 +79,8 @@ pub(super) struct Loaded {
     pub(super) allow: Option<Arc<AllowList>>,
     pub(super) tags: Option<Arc<RoutingTagMap>>,
     pub(super) xconnect: Option<Arc<XconnectMap>>,
+    /// Keys by which peers sign segments.
+    pub(super) keys: Option<Arc<Keys>>,
 }
 
 impl Settings {
@@ -97,10 +92,15 @@ impl Settings {
             max_peers: usize::try_from(config.core(&bgp::BGP_DAEMON_MAX_PEERS)).unwrap_or(usize::MAX),
             batch: batch(config, problems),
         };
-        let log = log(config, KeyPrefix::BGP_DAEMON_MSGLOG, problems);
+        let format = Format::read(config);
+        let sequence = Sequence::default();
+        let mut log = log(config, KeyPrefix::BGP_DAEMON_MSGLOG, problems);
+        log.schemas = schema::of_log(&format).into();
+        log.sequence = sequence.clone();
         Self {
             address: SocketAddr::new(ip, config.core(&bgp::BGP_DAEMON_PORT)),
             file: savefile(config),
+            options: options(config),
             limits,
             local_as: config.core(&bgp::BGP_DAEMON_AS),
             router_id: router_id(config, ip, problems),
@@ -110,27 +110,23 @@ impl Settings {
             compares_ports: config.core(&bgp::TMP_BGP_LOOKUP_COMPARE_PORTS),
             neighbors: config.core(&bgp::BGP_NEIGHBORS_FILE),
             files: files_of(config),
-            log: log.filter(LogSettings::is_used),
-            dump: dump(config, problems),
+            log: Some(log).filter(LogSettings::is_used),
+            dump: dump(config, &format, sequence, problems),
             is_queried: config.core(&bgp::BGP_DAEMON_LG)
                 || config.core(&HTTP_LISTEN).is_some()
                 || config.daemon() != config::Daemon::Pmbgpd,
-            label_filter: config.core(&bgp::BGP_DAEMON_MSGLOG_LABEL_FILTER),
+            label_filter: LabelFilter::read(config),
             sources: Files {
                 allow: config.core(&maps::BGP_DAEMON_ALLOW_FILE),
                 tags: config.core(&maps::BGP_DAEMON_TAG_MAP),
                 xconnect: config.core(&maps::BGP_DAEMON_XCONNECT_MAP),
+                keys: config.core(&maps::BGP_DAEMON_MD5_FILE),
                 context: Some(Context {
                     label_as_map: config.core(&encoding::PRE_TAG_LABEL_ENCODE_AS_MAP),
                     ..Context::new(config.daemon())
                 }),
             },
-            options: Formats {
-                path_as_array: config.core(&encoding::AS_PATH_ENCODE_AS_ARRAY),
-                communities_as_array: config.core(&encoding::BGP_COMMS_ENCODE_AS_ARRAY),
-                label_as_map: config.core(&encoding::PRE_TAG_LABEL_ENCODE_AS_MAP),
-                origin_as_number: config.core(&bgp::TMP_BGP_DAEMON_ORIGIN_TYPE_INT),
-            },
+            format,
             names: reading.names.clone(),
         }
     }
@@ -158,7 +154,7 @@ impl Settings {
 impl Files {
     /// All files that are named.
     pub(super) fn paths(&self) -> Vec<PathBuf> {
-        [&self.allow, &self.tags, &self.xconnect].into_iter().flatten().cloned().collect()
+        [&self.allow, &self.tags, &self.xconnect, &self.keys].into_iter().flatten().cloned().collect()
     }
 
     /// Reads the files. Errors that prevent their use are fatal.
@@ -174,6 +170,9 @@ impl Files {
         }
         if let Some((origin, text)) = read("bgp_daemon_xconnect_map", self.xconnect.as_deref(), problems) {
             loaded.xconnect = Some(Arc::new(XconnectMap::parse(&origin, &text, context, problems)));
+        }
+        if let Some((origin, text)) = read("bgp_daemon_md5_file", self.keys.as_deref(), problems) {
+            loaded.keys = Some(Arc::new(Keys::parse(&origin, &text, problems)));
         }
         loaded
     }
@@ -193,6 +192,19 @@ fn read(key: &str, path: Option<&Path>, problems: &mut Diagnostics) -> Option<(O
             problems.fatal(&origin, what, None);
             None
         }
+    }
+}
+
+fn options(config: &Config) -> listener::Options {
+    let size = config.core(&bgp::BGP_DAEMON_PIPE_SIZE);
+    listener::Options {
+        interface: config.core(&bgp::BGP_DAEMON_INTERFACE),
+        ipv6_only: config.core(&bgp::BGP_DAEMON_IPV6_ONLY),
+        precedence: u8::try_from(config.core(&bgp::BGP_DAEMON_IPPREC)).ok().filter(|precedence| *precedence > 0),
+        receive_buffer: size.map(|size| usize::try_from(size).unwrap_or(usize::MAX)),
+        // A session without a hold time has no timer of its own.
+        keepalive: Some(Duration::from_secs(60)),
+        ..listener::Options::default()
     }
 }
 
@@ -237,17 +249,19 @@ fn router_id(config: &Config, ip: IpAddr, problems: &mut Diagnostics) -> Ipv4Add
 }
 
 /// The settings of a log or a dump, checked.
-fn log(config: &Config, prefix: KeyPrefix, problems: &mut Diagnostics) -> Option<LogSettings> {
+fn log(config: &Config, prefix: KeyPrefix, problems: &mut Diagnostics) -> LogSettings {
     let mut settings = LogSettings::read(config, prefix, VARIABLES);
     settings.files = files_of(config);
     settings.style = plugins::sink::core_style(config);
     check(config, &settings, problems);
-    Some(settings)
+    settings
 }
 
-fn dump(config: &Config, problems: &mut Diagnostics) -> Option<DumpSettings> {
+fn dump(config: &Config, format: &Format, sequence: Sequence, problems: &mut Diagnostics) -> Option<DumpSettings> {
     const PREFIX: KeyPrefix = KeyPrefix::BGP_TABLE_DUMP;
-    let log = log(config, PREFIX, problems)?;
+    let mut log = log(config, PREFIX, problems);
+    log.schemas = schema::of_dump(format).into();
+    log.sequence = sequence;
     let schedule = Schedule::read(config, PREFIX, log.is_used(), problems)?;
     log.is_used().then_some(DumpSettings { log, schedule })
 }

@@ -31,7 +31,7 @@ pub use fault::{Fault, Reason};
 pub use timers::Timers;
 
 use crate::aspas::Aspas;
-use crate::rtr::{ErrorCode, Pdu, Version};
+use crate::rtr::{ErrorCode, Pdu, PduType, Version};
 use crate::vrps::{MAX_VRPS, Vrps};
 use data::{Data, Transfer};
 use std::sync::Arc;
@@ -356,15 +356,15 @@ impl Client {
             self.first_version = self.settings.version;
             self.tally.expirations += 1;
             self.notices.push(Notice::Expired);
-            if let State::Open(open) = &mut self.state {
-                match &mut open.phase {
-                    Phase::Idle { refresh } => *refresh = now,
+            if let State::Open(open) = &self.state {
+                match &open.phase {
                     // Changes to data that have expired are of no use.
                     Phase::Queried { all: false, .. } => return Err(self.fail(Fault::AnswerTime, now)),
                     Phase::Receiving { transfer, .. } if !transfer.is_all() => {
                         return Err(self.fail(Fault::TransferTime, now));
                     }
-                    Phase::Queried { .. } | Phase::Receiving { .. } => {}
+                    // A refresh is due before data expire.
+                    Phase::Idle { .. } | Phase::Queried { .. } | Phase::Receiving { .. } => {}
                 }
             }
         }
@@ -503,7 +503,7 @@ impl Client {
                     return Err(Fault::Session);
                 }
                 let transfer = std::mem::take(transfer);
-                let sent = intervals.map_or(Timers::RECOMMENDED, |intervals| Timers::sent(&intervals));
+                let sent = intervals.map_or(Timers::VERSION_0, |intervals| Timers::sent(&intervals));
                 self.timers = self.settings.timers.or(sent);
                 self.complete(transfer, Resume { version, session: *session, serial: *serial }, now);
                 Ok(())
@@ -547,10 +547,13 @@ impl Client {
         self.notices.push(Notice::Transferred { all, vrps: self.data.vrps() });
         self.resume = Some(resume);
         self.expires = Some(now + self.timers.expire);
+        // A configured interval may be longer than that of a cache after which data expire.
+        let Timers { refresh, expire, .. } = self.timers;
+        let refresh = if refresh < expire { refresh } else { expire / 2 };
         (self.quick, self.failing) = (true, false);
         if let State::Open(open) = &mut self.state {
             open.synchronised = true;
-            open.phase = Phase::Idle { refresh: now + self.timers.refresh };
+            open.phase = Phase::Idle { refresh: now + refresh };
             if open.notified.is_some_and(|serial| serial == resume.serial) {
                 open.notified = None;
             }
@@ -561,6 +564,9 @@ impl Client {
     fn report(&mut self, fault: &Fault, pdu: &[u8]) {
         let State::Open(open) = &self.state else { return };
         let Some(code) = fault.report() else { return };
+        if pdu.get(1) == Some(&PduType::ERROR_REPORT.0) {
+            return;
+        }
         // Not all types are known in all versions.
         let code = match code {
             ErrorCode::UNEXPECTED_VERSION if open.version == Version::V0 => ErrorCode::UNSUPPORTED_VERSION,

@@ -1,7 +1,7 @@
 //! Sessions with a made-up clock, octet by octet.
 
 use super::*;
-use crate::rtr::{self, Intervals, PduError, PduType};
+use crate::rtr::{self, Intervals, PduError};
 use crate::vrps::tests::any_vrp;
 use crate::{Validity, Vrp};
 use proptest::prelude::*;
@@ -329,18 +329,27 @@ fn changes_to_expired_data_are_not_applied() {
 }
 
 #[test]
-fn expired_data_are_asked_for_again_over_an_idle_connection() {
-    let settings = Settings {
-        version: Version::V1,
-        timers: Timers { expire: Some(20 * SECOND), ..Timers::default() },
-        ..Settings::default()
-    };
-    let mut session = Session::with(settings);
+fn data_are_refreshed_before_they_expire_whatever_is_configured() {
+    let timers = Timers { refresh: Some(5000 * SECOND), ..Timers::default() };
+    let mut session = Session::with(Settings { version: Version::V1, timers, ..Settings::default() });
+    session.open();
+    session.receive(&[response(77), end(77, 5)]).unwrap();
+    session.wait(500 * SECOND).unwrap();
+    session.sends(&[QUERY_5]);
+}
+
+#[test]
+fn a_late_answer_to_expired_data_is_not_used() {
+    let timers = Timers { expire: Some(20 * SECOND), ..Timers::default() };
+    let mut session = Session::with(Settings { version: Version::V1, timers, ..Settings::default() });
     session.open();
     session.receive(&[response(77), announce("10.0.0.0/8", 8, 1), end(77, 5)]).unwrap();
-    session.wait(20 * SECOND).unwrap();
-    session.sends(&[Pdu::ResetQuery]);
-    assert!(!session.client.is_current());
+    session.wait(10 * SECOND).unwrap();
+    session.sends(&[QUERY_5]);
+    assert_eq!(session.wait(10 * SECOND), Err(Fault::AnswerTime));
+    assert!(session.client.snapshot().is_none() && !session.client.is_current());
+    session.until_connecting();
+    assert_eq!(session.open(), octets(Version::V1, &[Pdu::ResetQuery]));
 }
 
 #[test]
@@ -351,7 +360,7 @@ fn a_response_of_a_lower_version_is_accepted() {
         session.version = second;
         session.receive(&[response(77), announce("10.0.0.0/8", 8, 1), end(77, 5)]).unwrap();
         assert_eq!(session.client.take_notices()[0], Notice::Version(second));
-        let refresh = if second == Version::V0 { 3600 } else { 100 };
+        let refresh = if second == Version::V0 { 10 } else { 100 };
         session.wait(refresh * SECOND).unwrap();
         session.sends(&[QUERY_5]);
         // The next session continues in that version.
@@ -539,6 +548,11 @@ fn malformed_pdus_are_reported_and_sent_back() {
     };
     assert_eq!((code, returned), (ErrorCode::CORRUPT_DATA, &pdu[..]));
     assert_eq!(text, b"a PDU of type 3 cannot have 9 octets");
+    // But never an Error Report.
+    let mut session = Session::synchronised();
+    let report = [1, 10, 0, 0, 0, 0, 0, 17, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    assert_eq!(session.client.receive(&report, session.now).unwrap_err().reason(), Reason::Malformed);
+    session.sends(&[]);
 }
 
 #[test]

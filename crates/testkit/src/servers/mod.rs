@@ -46,7 +46,7 @@ const START: Duration = Duration::from_secs(120);
 /// The variable that names a ClickHouse server.
 const CLICKHOUSE: &str = "PMACCT_TEST_CLICKHOUSE";
 /// The user and group that servers run as when the tests run as root.
-const NOBODY: u32 = 65_534;
+pub(crate) const NOBODY: u32 = 65_534;
 
 /// The address of a server, and how to log in.
 #[derive(Clone, Debug)]
@@ -173,7 +173,7 @@ fn free_ports<const COUNT: usize>(ips: [IpAddr; COUNT]) -> [SocketAddr; COUNT] {
 }
 
 /// A temporary folder that servers can write to.
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     let folder = tempfile::Builder::new().prefix("pmacct-server-").tempdir();
     let folder = folder.unwrap_or_else(|error| panic!("no temporary folder: {error}"));
     hand_over(folder.path());
@@ -181,7 +181,7 @@ fn folder() -> TempDir {
 }
 
 /// Changes the owner of a file or folder to the user that servers run as.
-fn hand_over(path: &Path) {
+pub(crate) fn hand_over(path: &Path) {
     if is_root() {
         std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY))
             .unwrap_or_else(|error| panic!("cannot hand over {}: {error}", path.display()));
@@ -194,7 +194,7 @@ fn is_root() -> bool {
 }
 
 /// A command that runs as the servers' user.
-fn as_nobody(program: impl AsRef<Path>) -> Command {
+pub(crate) fn as_nobody(program: impl AsRef<Path>) -> Command {
     let mut command = Command::new(program.as_ref());
     command.stdin(Stdio::null());
     if is_root() {
@@ -204,14 +204,14 @@ fn as_nobody(program: impl AsRef<Path>) -> Command {
 }
 
 /// Runs a command to completion.
-fn run(mut command: Command) {
+pub(crate) fn run(mut command: Command) {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {}\n{text}", output.status);
 }
 
 /// A program in one of these folders, or in `PATH`.
-fn program(name: &str, folders: &[&str]) -> Option<PathBuf> {
+pub(crate) fn program(name: &str, folders: &[&str]) -> Option<PathBuf> {
     let path = std::env::var("PATH").unwrap_or_default();
     let folders = folders.iter().copied().chain(path.split(':'));
     folders.map(|folder| Path::new(folder).join(name)).find(|path| path.is_file())
@@ -231,29 +231,35 @@ fn watch(tests: u32, group: u32, folder: &Path) -> Child {
 
 /// A process and its children, killed together.
 #[derive(Debug)]
-struct Group {
+pub(crate) struct Group {
     child: Child,
     watch: Child,
     log: PathBuf,
 }
 
 impl Group {
-    /// Starts a server, and waits until it listens.
-    fn start(mut command: Command, log: PathBuf, address: SocketAddr) -> Self {
+    /// Starts a server.
+    pub(crate) fn spawn(mut command: Command, log: PathBuf) -> Self {
         let open = || File::options().create(true).append(true).open(&log);
         let (out, err) = (open(), open());
         let file = |file: std::io::Result<File>| file.unwrap_or_else(|error| panic!("{}: {error}", log.display()));
         command.stdout(file(out)).stderr(file(err)).process_group(0);
         let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let watch = watch(std::process::id(), child.id(), log.parent().unwrap_or(Path::new("")));
-        let mut group = Self { child, watch, log };
+        Self { child, watch, log }
+    }
+
+    /// Starts a server, and waits until it listens.
+    fn start(command: Command, log: PathBuf, address: SocketAddr) -> Self {
+        let text = format!("{command:?}");
+        let mut group = Self::spawn(command, log);
         let answers = within(START, || {
             if let Ok(Some(status)) = group.child.try_wait() {
-                panic!("{command:?} exited: {status}\n{}", group.output());
+                panic!("{text} exited: {status}\n{}", group.output());
             }
             TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()
         });
-        assert!(answers.is_some(), "{command:?} does not answer at {address}\n{}", group.output());
+        assert!(answers.is_some(), "{text} does not answer at {address}\n{}", group.output());
         group
     }
 
@@ -262,11 +268,20 @@ impl Group {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Stops all processes of the group, without ending them.
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Ok(group) = i32::try_from(self.child.id()) {
+            let _ = killpg(Pid::from_raw(group), signal);
+        }
+    }
+
     /// Kills all processes of the group.
     fn kill(&mut self) {
-        if let Ok(group) = i32::try_from(self.child.id()) {
-            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
-        }
+        self.signal(Signal::SIGKILL);
         let _ = self.child.wait();
         let _ = self.watch.kill();
         let _ = self.watch.wait();

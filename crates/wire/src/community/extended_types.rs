@@ -175,7 +175,7 @@ const TYPES: &[Row] = &[
     (0x80, 0x08, "redirect", As2),
     (0x80, 0x09, "mark-dscp", Dscp),
     (0x80, 0x0a, "l2-info", Layer2Info),
-    (0x80, 0x0b, "e-tree-info", Flags16),
+    (0x80, 0x0b, "e-tree-info", Hex),
     (0x80, 0x0c, "rate-packets", Rate),
     (0x80, 0x0d, "vlan-action", Hex),
     (0x80, 0x0e, "tpid-action", Hex),

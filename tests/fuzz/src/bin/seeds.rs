@@ -1,13 +1,19 @@
 //! Writes seeds for the targets: valid traffic, frames and configurations.
 
+use bgp::attribute::{AttributeSetBuf, Origin, SegmentType};
+use bgp::nlri::{Labels, Nlri, Opaque};
+use bgp::update::{Encoder, Entry, Families, Session};
 use netflow::encode::{Message, field, variable};
 use netflow::template::{Kind, Template, VARIABLE};
 use query::Request;
+use rpki::Vrp;
+use rpki::rtr::{Aspa, Pdu, Providers, Version};
 use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 use testkit::capture_file;
-use testkit::traffic::{Flows, Stream, Version};
+use testkit::traffic::{self, Flows, Stream};
+use wire::{Afi, Asn, Community, ExtendedCommunity, LargeCommunity, Prefix, RouteDistinguisher, Safi, Writer};
 
 const NOW: u32 = 1_700_000_000;
 /// Bytes of a capture file before its first frame.
@@ -28,17 +34,97 @@ fn options() -> Vec<u8> {
         .finish()
 }
 
+/// What the target `bgp_families` decodes, in hexadecimal: the octet that selects the decoder, and an NLRI or the value of an attribute.
+const BGP_FAMILIES: &[(&str, &str)] = &[
+    ("evpn-1", "00011900010a000001006400112233445566778899ffffffff000641"),
+    ("evpn-2", "00022800010a000001006400112233445566778899000000053002005e10000120c0000201002710000321"),
+    ("evpn-5", "00052200010a0000010064001122334455667788990000000018c00002000a000009000641"),
+    ("evpn-7", "00072600010a0000010064001122334455667788990000000720c000020120ef010101200a00000104"),
+    ("evpn-11", "000b18031100010a000001006400000000200a000001200a000002"),
+    ("vpls", "0100110000fde900000001000700010008000641"),
+    ("mcast-vpn", "0207160000fde9000000010000fde920c000020120ef010101"),
+    ("flowspec-v4", "03120118c000020218cb0071040389458b911f90"),
+    ("flowspec-v6", "040f016840123456789a02200020010db8"),
+    ("route-target", "07600000fde90002fde900000005"),
+    ("sr-policy", "086000000001000000640a000009"),
+    ("link-state", "09000100270200000000000000000100001a020000040000fde9020100040000000002030006000000000001"),
+    ("pmsi", "400002000641060001040a000001000701000400000009"),
+    (
+        "tunnel",
+        "41000f002c0c060000000000640d06000003e8000081000500706174688000110009060000000000010106000003e81000",
+    ),
+    ("link-state-attribute", "42044b0007300a0000003e80048600086000000000000001040f000c800100640411000400000001"),
+    ("prefix-sid", "430500220001001e0020010db800010000000000000000000000001300010006281810001040"),
+];
+
+fn octets(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.chars().filter_map(|digit| digit.to_digit(16)).map(|digit| digit as u8).collect();
+    digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+}
+
 fn write(folder: &Path, target: &str, name: &str, octets: &[u8]) -> io::Result<()> {
     let folder = folder.join("corpus").join(target);
     fs::create_dir_all(&folder)?;
     fs::write(folder.join(name), octets)
 }
 
+/// Announcements and withdrawals of each kind of NLRI, with most attributes, after the octet of the target `bgp_update`.
+fn updates() -> Vec<(String, Vec<u8>)> {
+    let attributes = AttributeSetBuf::new()
+        .origin(Origin::Egp)
+        .segments(&[
+            (SegmentType::AS_CONFED_SEQUENCE, &[Asn(65_100)]),
+            (SegmentType::AS_SEQUENCE, &[Asn(65_001), Asn(4_200_000_001)]),
+            (SegmentType::AS_SET, &[Asn(65_010), Asn(65_011)]),
+        ])
+        .next_hop([10, 0, 0, 1].into())
+        .med(50)
+        .local_pref(200)
+        .atomic_aggregate()
+        .aggregator(Asn(4_200_000_001), [10, 0, 0, 2].into())
+        .communities(&[Community(1), Community::NO_EXPORT])
+        .originator_id([10, 0, 0, 3].into())
+        .cluster_list(&[[10, 0, 0, 4].into()])
+        .extended_communities(&[ExtendedCommunity([0, 2, 0xfd, 0xe9, 0, 0, 0, 5])])
+        .large_communities(&[LargeCommunity { global: Asn(65_536), local1: 1, local2: 2 }])
+        .aigp(77)
+        .otc(Asn(65_001));
+    let (v4, v6) = (Prefix::host([192, 0, 2, 1].into()), Prefix::host([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1].into()));
+    let (rd, labels) = (RouteDistinguisher([0, 0, 0xfd, 0xe9, 0, 0, 0, 1]), Labels::new(&[0, 6, 0x41]));
+    let mut updates = Vec::new();
+    for agreed in 0..4 {
+        for (afi, safi, nlri) in [
+            (Afi::IPV4, Safi::UNICAST, Nlri::Unicast(v4)),
+            (Afi::IPV6, Safi::UNICAST, Nlri::Unicast(v6)),
+            (Afi::IPV4, Safi::LABELED_UNICAST, Nlri::Labelled { labels, prefix: v4 }),
+            (Afi::IPV6, Safi::MPLS_VPN, Nlri::Vpn { rd, labels, prefix: v6 }),
+            (Afi::L2VPN, Safi::EVPN, Nlri::Other(Opaque::new(&[3, 2, 1, 2]))),
+            (Afi::IPV4, Safi::FLOWSPEC, Nlri::Other(Opaque::new(&[3, 1, 8, 10]))),
+            (Afi::BGP_LS, Safi::BGP_LS, Nlri::Other(Opaque::new(&[0, 1, 0, 1, 7]))),
+        ] {
+            let families = [(afi, safi)].into_iter().filter(|_| agreed & 2 != 0).collect::<Families>();
+            let session = Session { asn4: agreed & 1 != 0, add_path: families, ..Session::default() };
+            let encoder = Encoder::new(&session);
+            let entries = || (1..4).map(|id| Entry { path_id: Some(id), nlri });
+            let bodies = [
+                encoder.announce(afi, safi, attributes.as_set(), entries()),
+                encoder.withdraw(afi, safi, entries()),
+            ];
+            for (kind, body) in ["announce", "withdraw"].into_iter().zip(bodies.into_iter().flatten().flatten()) {
+                updates.push((format!("{afi}-{safi}-{kind}-{agreed}"), [&[agreed], &body[..]].concat()));
+            }
+        }
+    }
+    updates
+}
+
 fn main() -> io::Result<()> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let ends: [SocketAddrV4; 2] =
         [([192, 0, 2, 1], 9), ([192, 0, 2, 2], 2055)].map(|(ip, port)| SocketAddrV4::new(ip.into(), port));
-    for (name, version) in [("v5", Version::V5), ("v9", Version::V9), ("ipfix", Version::Ipfix)] {
+    for (name, version) in
+        [("v5", traffic::Version::V5), ("v9", traffic::Version::V9), ("ipfix", traffic::Version::Ipfix)]
+    {
         let flows: Vec<_> = Flows::new(1).take(12).collect();
         let mut datagrams = Stream::new(version, 1, NOW).datagrams(&flows);
         datagrams.push(options());
@@ -53,10 +139,51 @@ fn main() -> io::Result<()> {
         }
         write(&folder, "netflow", name, &sequence)?;
     }
+    for (name, text) in BGP_FAMILIES {
+        write(&folder, "bgp_families", name, &octets(text))?;
+    }
     let lines = "\0! seed\nplugins: print[p], memory[m]\naggregate[p]: src_host, dst_host, proto\n\
         print_output[p]: json\nprint_refresh_time[p]: 10\nprint_history[p]: 5m\nimt_path[m]: /tmp/m\nnfacctd_port: 2055\n";
     write(&folder, "config", "seed", lines.as_bytes())?;
+    for (name, octets) in updates() {
+        write(&folder, "bgp_update", &name, &octets)?;
+    }
     let mut request = Vec::new();
     Request::default().write(&mut request)?;
-    write(&folder, "query", "seed", &request)
+    write(&folder, "query", "seed", &request)?;
+    for version in 0..=2 {
+        write(&folder, "rtr", &format!("v{version}"), &rtr(version))?;
+    }
+    let roas = r#"{"metadata": {"vrps": 2}, "roas": [{"asn": 64496, "prefix": "192.0.2.0/24", "maxLength": 25, "expires": 1},
+        {"asn": "AS64497", "prefix": "2001:db8::/32", "maxLength": 48, "ta": "t"}, {"asn": -1}, []]}"#;
+    write(&folder, "roas", "seed", roas.as_bytes())
+}
+
+/// A full transfer, a notification, and changes, after the three octets that the target takes.
+fn rtr(number: u8) -> Vec<u8> {
+    let version = Version::of_number(number).unwrap_or(Version::V0);
+    let session = 77;
+    let vrp = |prefix: &str, max, asn| Vrp::new(prefix.parse().unwrap_or_default(), max, Asn(asn));
+    let records = [vrp("192.0.2.0/24", 24, 64_496), vrp("2001:db8::/32", 48, 64_497)];
+    let prefix = |announce| move |vrp: Vrp| Pdu::Prefix { announce, vrp };
+    let mut pdus = vec![Pdu::CacheResponse { session }];
+    pdus.extend(records.into_iter().flatten().map(prefix(true)));
+    if version >= Version::V1 {
+        pdus.push(Pdu::RouterKey { announce: true, identifier: [7; 20], asn: Asn(64_496), key: &[1, 2, 3] });
+    }
+    if version >= Version::V2 {
+        let providers = Providers::new(&[0, 0, 0, 1, 0, 0, 0, 2]);
+        let aspa = Aspa { announce: true, family: None, customer: Asn(64_496), providers };
+        pdus.push(Pdu::Aspa(aspa));
+        pdus.push(Pdu::Aspa(Aspa { family: Some(Afi::IPV4), ..aspa }));
+    }
+    pdus.push(Pdu::EndOfData { session, serial: 5, intervals: None });
+    pdus.push(Pdu::SerialNotify { session, serial: 6 });
+    pdus.push(Pdu::CacheResponse { session });
+    pdus.extend(records.into_iter().flatten().take(1).map(prefix(false)));
+    pdus.push(Pdu::EndOfData { session, serial: 6, intervals: None });
+    let mut w = Writer::new();
+    w.u8(number).u8(200).u8(0);
+    pdus.iter().for_each(|pdu| pdu.write(version, &mut w));
+    w.finish()
 }

@@ -80,3 +80,79 @@ fn reasons_have_names_of_their_own() {
         assert!(reason.name().bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_'));
     }
 }
+
+#[test]
+fn buffers_grow_with_the_largest_message_only() {
+    // A path to be merged with sets to be sorted, communities of all kinds to be sorted, a fault.
+    let large = format!(
+        "400101 00 400304 0a000101 {} {} c00808 00000002 00000001 c01010 0002000000000002 0002000000000001 {} 400601 00",
+        attribute("4002", "0203 fde9 fdea 5ba0 0102 0002 0001"),
+        attribute("c011", "0201 00010000 0102 00000002 00000001"),
+        attribute("c020", "000000020000000000000000 000000010000000000000000"),
+    );
+    let large = body("", &large, ROUTE);
+    let small = body("", MANDATORY_2, ROUTE);
+    let mut decoder = Decoder::new();
+    assert_eq!(decoder.decode(&large, &asn2()).unwrap().faults.len(), 1);
+    let capacity = decoder.capacity();
+    for message in [&small, &large, &small, &large] {
+        assert_eq!(decoder.decode(message, &asn2()).unwrap().blocks().count(), 1);
+        assert_eq!(decoder.capacity(), capacity);
+    }
+    // However long a message is, the buffers have room for little more than its attributes as they are written in canonical form.
+    let long = format!("400101 00 400304 0a000101 400204 0201fde9 {}", "c0fa00".repeat(20_000));
+    assert_eq!(decoder.decode(&body("", &long, ROUTE), &asn2()).unwrap().faults.len(), 1);
+    assert!(decoder.capacity() < 4 * 4096, "{}", decoder.capacity());
+}
+
+#[test]
+fn what_cannot_be_read_back_is_not_encoded() {
+    use crate::attribute::{AttributeSetBuf, Origin};
+    use crate::nlri::{Labels, Opaque};
+    let multiple_labels = [(Afi::IPV6, Safi::LABELED_UNICAST)].into_iter().collect();
+    let session = Session { multiple_labels, ..asn4() };
+    let attributes = AttributeSetBuf::new().origin(Origin::Igp).as_path(&[]).next_hop([10, 0, 0, 1].into());
+    let announce = |afi, safi, nlri| {
+        let entry = Entry { path_id: None, nlri };
+        Encoder::new(&session).announce(afi, safi, attributes.as_set(), [entry]).map(|bodies| bodies.len())
+    };
+    let v4 = "192.0.2.0/24".parse().unwrap();
+    let v6 = "2001:db8::/32".parse().unwrap();
+    let labelled = |labels: &'static [u8], prefix| Nlri::Labelled { labels: Labels::new(labels), prefix };
+    let labels = Safi::LABELED_UNICAST;
+    for (afi, safi, nlri, expected) in [
+        (Afi::IPV4, Safi::UNICAST, Nlri::Unicast(v4), Ok(1)),
+        (Afi::IPV6, Safi::UNICAST, Nlri::Unicast(v4), Err(EncodeError::Nlri)),
+        (Afi::IPV4, labels, Nlri::Unicast(v4), Err(EncodeError::Nlri)),
+        (Afi::IPV4, labels, labelled(&[0, 1, 1], v4), Ok(1)),
+        (Afi::IPV4, labels, labelled(&[], v4), Err(EncodeError::Nlri)),
+        (Afi::IPV4, labels, labelled(&[0, 1], v4), Err(EncodeError::Nlri)),
+        (Afi::IPV4, labels, labelled(&[0, 1, 0, 0, 1, 1], v4), Err(EncodeError::Nlri)),
+        (Afi::IPV6, labels, labelled(&[0, 1, 0, 0, 1, 1], v6), Ok(1)),
+        (Afi::IPV6, labels, labelled(&[0, 1, 1, 0, 1, 1], v6), Err(EncodeError::Nlri)),
+        (Afi::IPV6, labels, labelled(&[0, 1, 0], v6), Err(EncodeError::Nlri)),
+        (Afi::L2VPN, Safi::EVPN, Nlri::Other(Opaque::new(&[1, 1, 7])), Ok(1)),
+        (Afi::L2VPN, Safi::EVPN, Nlri::Other(Opaque::new(&[1, 1])), Err(EncodeError::Nlri)),
+        (Afi::L2VPN, Safi::EVPN, Nlri::Other(Opaque::new(&[1, 0, 1])), Err(EncodeError::Nlri)),
+    ] {
+        assert_eq!(announce(afi, safi, nlri), expected, "{afi} {safi} {nlri:?}");
+    }
+    let route = [Entry { path_id: None, nlri: Nlri::Unicast(v4) }];
+    let encoder = Encoder { max_len: 40, ..Encoder::new(&session) };
+    let error = encoder.announce(Afi::IPV4, Safi::UNICAST, attributes.as_set(), route);
+    assert_eq!(error, Err(EncodeError::TooLong));
+    let malformed = AttributeSet::new(&[0x40, 1, 2, 0]);
+    let error = Encoder::new(&session).announce(Afi::IPV4, Safi::MULTICAST, malformed, route);
+    assert_eq!(error, Err(EncodeError::Attributes));
+}
+
+#[test]
+fn a_set_of_families_has_each_once() {
+    let mut families = Families::new();
+    assert!(families.is_empty());
+    families.insert(Afi::IPV6, Safi::UNICAST);
+    families.insert(Afi::IPV6, Safi::UNICAST);
+    families.insert(Afi::IPV4, Safi::UNICAST);
+    assert_eq!(families.iter().collect::<Vec<_>>(), [(Afi::IPV6, Safi::UNICAST), (Afi::IPV4, Safi::UNICAST)]);
+    assert!(families.contains(Afi::IPV4, Safi::UNICAST) && !families.contains(Afi::IPV4, Safi::MPLS_VPN));
+}

@@ -88,6 +88,9 @@ fn nlri_of_other_families_are_separated() {
         // EVPN: type, length
         ("001946", "0402 aabb 6300", &["[04, 02, aa, bb]", "[63, 00]"][..]),
         ("000105", "0101 01 0700", &["[01, 01, 01]", "[07, 00]"]),
+        ("001908", "0101 01 0700", &["[01, 01, 01]", "[07, 00]"]),
+        // Multicast distribution trees: bits
+        ("000142", "10 0102 00", &["[10, 01, 02]", "[00]"]),
         // VPLS: length of two octets
         ("001941", "0002 0102 0000", &["[00, 02, 01, 02]", "[00, 00]"]),
         // BGP-LS: type, length of two octets each
