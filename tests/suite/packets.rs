@@ -605,7 +605,7 @@ fn daemon_of<'a>(config: &str, document: &'a str) -> &'a str {
 #[test]
 fn the_documented_examples_are_valid() {
     let mut checked = 0;
-    for document in ["pmacctd", "sfacctd", "nfacctd"] {
+    for document in ["pmacctd", "sfacctd", "nfacctd", "correlation"] {
         let path = format!("{}/docs/{document}.md", env!("CARGO_MANIFEST_DIR"));
         let blocks = crate::maps::blocks(&std::fs::read_to_string(path).unwrap());
         // The documented command lines, and those that use the documented files.
@@ -624,6 +624,7 @@ fn the_documented_examples_are_valid() {
                         "interfaces.map" => "pcap_interfaces_map: interfaces.map\npcap_ifindex: map",
                         "exporters.list" => "nfacctd_allow_file: exporters.list",
                         "primitives.list" => "aggregate_primitives: primitives.list",
+                        "agents.map" => "bgp_agent_map: agents.map",
                         _ => panic!("{document}: which key names {name}?"),
                     };
                     let config = format!("{config}\nplugins: print\naggregate: in_iface\n");
@@ -646,5 +647,5 @@ fn the_documented_examples_are_valid() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 20, "command lines and configurations of the documents");
+    assert_eq!(checked, 28, "command lines and configurations of the documents");
 }

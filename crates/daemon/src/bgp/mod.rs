@@ -242,7 +242,9 @@ impl Part for Daemon {
     }
 
     fn is_working(&self) -> bool {
-        !self.shared.ended.load(Ordering::Acquire)
+        // Daemons of flows go on as long as flows come; then sessions are closed.
+        let goes_on = self.settings.keeps_running || *self.stop.borrow();
+        goes_on && !self.shared.ended.load(Ordering::Acquire)
     }
 
     fn rereads(&self) -> Option<&'static str> {
