@@ -7,6 +7,8 @@
 mod aggregates;
 #[path = "suite/bgp.rs"]
 mod bgp;
+#[path = "suite/bgp_looking_glass.rs"]
+mod bgp_looking_glass;
 #[path = "suite/bgp_routers.rs"]
 mod bgp_routers;
 #[path = "suite/checks.rs"]
