@@ -26,7 +26,7 @@ test)
     optional="clickhouse-server libndpi-dev"
     packages="$build python3 python3-venv iproute2 nftables util-linux procps"
     packages="$packages postgresql mariadb-server rabbitmq-server tshark valgrind"
-    packages="$packages bird2 frr gobgpd exabgp stayrtr"
+    packages="$packages bird2 bgpdump frr gobgpd exabgp stayrtr"
     ;;
 *)
     echo "usage: $0 [demo|build|test]" >&2

@@ -7,10 +7,18 @@
 mod aggregates;
 #[path = "suite/bgp.rs"]
 mod bgp;
+#[path = "suite/bgp_flows.rs"]
+mod bgp_flows;
+#[path = "suite/bgp_hostile.rs"]
+mod bgp_hostile;
+#[path = "suite/bgp_log.rs"]
+mod bgp_log;
 #[path = "suite/bgp_looking_glass.rs"]
 mod bgp_looking_glass;
 #[path = "suite/bgp_routers.rs"]
 mod bgp_routers;
+#[path = "suite/bgp_sessions.rs"]
+mod bgp_sessions;
 #[path = "suite/checks.rs"]
 mod checks;
 #[path = "suite/classes.rs"]

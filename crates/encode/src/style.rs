@@ -13,9 +13,6 @@ pub struct Style {
     pub since_epoch: bool,
     /// `timestamps_rfc3339` or `timestamps_rfc9557`: times have a `T` and an offset from UTC.
     pub rfc3339: bool,
-    /// With `rfc3339`, UTC is `Z`: pmacct's daemons write so in logs and dumps of messages under `timestamps_utc`, and plugins
-    /// do not.
-    pub utc_as_z: bool,
     /// Times as the client `pmacct` shows them: as with `rfc3339`, but UTC is `Z`, and a time that was never set is
     /// the start of 1970.
     pub client_times: bool,
@@ -47,7 +44,6 @@ impl Default for Style {
             zone: TimeZone::UTC,
             since_epoch: false,
             rfc3339: false,
-            utc_as_z: false,
             client_times: false,
             whole_seconds: false,
             num_protos: false,

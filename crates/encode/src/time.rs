@@ -4,7 +4,6 @@
 //! |---|---|---|
 //! | plain | `2023-11-14 22:13:20.123456` | `2023-11-14 22:13:20` |
 //! | RFC 3339 | `2023-11-14T22:13:20.123456+00:00` | `2023-11-14T22:13:20+00:00` |
-//! | RFC 3339, UTC as Z | `2023-11-14T22:13:20.123456Z` | `2023-11-14T22:13:20Z` |
 //! | of the client | `2023-11-14T22:13:20.123456Z`, `2023-11-14T23:13:20.123456+01:00` | the same without fractions |
 //! | since 1970 | `1700000000.123456` | `1700000000` |
 //!
@@ -30,7 +29,6 @@ pub struct Clock {
 enum Form {
     Plain,
     Rfc3339,
-    Rfc3339Z,
     Client,
     Epoch,
 }
@@ -56,8 +54,6 @@ impl Clock {
             Form::Epoch
         } else if style.client_times {
             Form::Client
-        } else if style.rfc3339 && style.utc_as_z {
-            Form::Rfc3339Z
         } else if style.rfc3339 {
             Form::Rfc3339
         } else {
@@ -108,8 +104,8 @@ impl Clock {
         out.extend_from_slice(&text);
         push_fraction(out, fraction);
         match self.form {
-            Form::Client | Form::Rfc3339Z if day.offset == *b"+00:00" => out.push(b'Z'),
-            Form::Client | Form::Rfc3339 | Form::Rfc3339Z => out.extend_from_slice(&day.offset),
+            Form::Client if day.offset == *b"+00:00" => out.push(b'Z'),
+            Form::Client | Form::Rfc3339 => out.extend_from_slice(&day.offset),
             Form::Plain | Form::Epoch => {}
         }
     }
@@ -184,18 +180,6 @@ mod tests {
         clock("UTC", true, false).seconds(&mut out, 1_700_000_000);
         clock("UTC", false, false).seconds(&mut out, 1_700_000_000);
         assert_eq!(out, b"17000000002023-11-14 22:13:20");
-    }
-
-    #[test]
-    fn utc_may_be_z() {
-        let clock = |zone: &str| {
-            let zone = TimeZone::get(zone).unwrap();
-            Clock::new(&Style { zone, rfc3339: true, utc_as_z: true, ..Style::default() })
-        };
-        let at = 1_700_000_000_123_456;
-        assert_eq!(micros(&mut clock("UTC"), at), "2023-11-14T22:13:20.123456Z");
-        assert_eq!(micros(&mut clock("Europe/Rome"), at), "2023-11-14T23:13:20.123456+01:00");
-        assert_eq!(micros(&mut clock("UTC"), 0), "0000-00-00T00:00:00.000000Z");
     }
 
     #[test]

@@ -88,6 +88,25 @@ impl Name {
         }
     }
 
+    /// The words after a dollar sign in a name that are no variables: they are kept as they are, which is seldom meant.
+    #[must_use]
+    pub fn unknown_variables(text: &str, variables: &[&'static str], has_time: bool) -> Vec<String> {
+        let mut unknown = Vec::new();
+        let mut rest = text;
+        while let Some((_, after)) = rest.split_once('$') {
+            let known = variables.iter().filter(|word| after.starts_with(**word)).map(|word| word.len()).max();
+            let known = known.or((has_time && after.starts_with(ZONE)).then_some(ZONE.len()));
+            let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+            let length = known.unwrap_or_else(|| after.find(|letter| !is_part(letter)).unwrap_or(after.len()));
+            let (word, left) = after.split_at_checked(length).unwrap_or((after, ""));
+            if known.is_none() && !word.is_empty() {
+                unknown.push(word.to_owned());
+            }
+            rest = left;
+        }
+        unknown
+    }
+
     /// The name, if it is the same for all events.
     #[must_use]
     pub fn constant(&self) -> Option<&str> {
@@ -161,6 +180,14 @@ mod tests {
         assert_eq!(fill("100%%Y"), "100%%Y");
         assert_eq!(Name::parse("a$b", variables).constant(), Some("a$b"));
         assert_eq!(Name::parse("a$peer_src_ip", variables).constant(), None);
+    }
+
+    #[test]
+    fn unknown_variables_are_found() {
+        let unknown =
+            |text, has_time| Name::unknown_variables(text, &["peer_src_ip", "peer_src_ip_port"], has_time);
+        assert_eq!(unknown("/$peer_src_ip-$peer_src_ip_port.$bmp_router/$tzone", false), ["bmp_router", "tzone"]);
+        assert_eq!(unknown("$tzone$peer_src_ipx$$-$", true), Vec::<String>::new());
     }
 
     #[test]

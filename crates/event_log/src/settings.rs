@@ -13,7 +13,6 @@ use config::keys::event_log::{
 use config::keys::input::PCAP_SAVEFILE;
 use config::keys::kafka::{DAEMON_KAFKA_TOPIC, KAFKA_PARTITION_KEY, KAFKA_TOPIC_RR};
 use config::keys::output::WRITER_ID_STRING;
-use config::keys::time::TIMESTAMPS_UTC;
 use config::{Config, KeyPrefix};
 use delivery::StoreError;
 use delivery::worker::Limits;
@@ -78,7 +77,7 @@ pub(crate) enum Target {
 }
 
 impl Settings {
-    /// The settings of a prefix. The caller sets owner and mode of files, the format of times ([`Settings::with_style`]), the schemas and,
+    /// The settings of a prefix. The caller sets owner and mode of files, the format of times, the schemas and,
     /// where outputs belong together, the sequence; and the file where the prefix has another key for it.
     #[must_use]
     pub fn read(config: &Config, prefix: KeyPrefix, variables: &'static [&'static str]) -> Self {
@@ -143,12 +142,6 @@ impl Settings {
         }
     }
 
-    /// The same, with this format of times, in which UTC is `Z` if `timestamps_utc` is set.
-    #[must_use]
-    pub fn with_style(self, config: &Config, style: Style) -> Self {
-        Self { style: Style { utc_as_z: config.core(&TIMESTAMPS_UTC), ..style }, ..self }
-    }
-
     /// True when there is a file or a broker.
     #[must_use]
     pub fn is_used(&self) -> bool {
@@ -205,6 +198,22 @@ impl Settings {
             std::iter::once((broker.target.topic_key(), broker.topic.as_str())).chain(key)
         });
         names.collect()
+    }
+
+    /// The words after a dollar sign in names of files, topics and keys that are no variables, each with its key without the prefix.
+    #[must_use]
+    pub fn unknown_variables(&self) -> Vec<(&'static str, String)> {
+        let is_dump = KeyPrefix::DUMPS.contains(&self.prefix);
+        let file = self.file.as_deref().map(|file| ("file", file.to_string_lossy().into_owned(), is_dump));
+        let latest =
+            self.latest.as_deref().map(|file| ("latest_file", file.to_string_lossy().into_owned(), false));
+        let names = self.names().into_iter().map(|(key, text)| (key, text.to_owned(), false));
+        let all = file.into_iter().chain(latest).chain(names);
+        let unknown = |(key, text, has_time): (_, String, _)| {
+            let words = Name::unknown_variables(&text, self.variables, has_time);
+            words.into_iter().map(move |word| (key, word))
+        };
+        all.flat_map(unknown).collect()
     }
 
     /// The name of the file of a log.
@@ -318,6 +327,40 @@ mod tests {
             assert_eq!((kafka.brokers.as_str(), amqp.host.as_str(), amqp.user.as_str()), ("k:9092", "a", "u"));
             assert!(!read(daemon, prefix, "kafka_topic: other\namqp_routing_key: other").is_used(), "{name}");
         }
+    }
+
+    #[test]
+    fn unknown_variables_are_found_in_all_names() {
+        let lines = "bgp_table_dump_file: d-$tzone-$peer\nbgp_table_dump_latest_file: $peer_src_ip-$tzone\n\
+                     bgp_table_dump_kafka_topic: $tag";
+        let settings = read(Daemon::Pmbgpd, KeyPrefix::BGP_TABLE_DUMP, lines);
+        let unknown = [("file", "peer"), ("latest_file", "tzone"), ("kafka_topic", "tag")];
+        assert_eq!(settings.unknown_variables(), unknown.map(|(key, word)| (key, word.to_owned())));
+    }
+
+    #[test]
+    fn outputs_that_cannot_work_are_errors() {
+        let keys = |lines: &str| {
+            let lines = lines.replace('@', "bgp_daemon_msglog_");
+            let checked = read(Daemon::Pmbgpd, KeyPrefix::BGP_DAEMON_MSGLOG, &lines).check();
+            let key = |error: &StoreError| match error {
+                StoreError::Configuration { key, .. } => *key,
+                error => panic!("{error}"),
+            };
+            checked.iter().map(key).collect::<Vec<_>>()
+        };
+        assert_eq!(keys("@output: mrt\n@file: f"), Vec::<&str>::new());
+        assert_eq!(keys("@output: mrt\n@amqp_routing_key: k"), ["amqp_routing_key"]);
+        let registry = "@kafka_topic: t\n@kafka_avro_schema_registry: http://localhost\n";
+        assert_eq!(keys(&format!("{registry}@output: avro_json")), ["kafka_avro_schema_registry"]);
+        assert_eq!(keys(&format!("{registry}@output: avro")), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn the_writer_is_named_by_the_daemon_and_the_log_of_counters_has_none() {
+        let settings = read(Daemon::Pmbgpd, KeyPrefix::BGP_DAEMON_MSGLOG, "core_proc_name: x");
+        assert_eq!(settings.writer_id, Some(format!("x/{}", std::process::id())));
+        assert_eq!(read(Daemon::Sfacctd, KeyPrefix::SFACCTD_COUNTER, "").writer_id, None);
     }
 
     #[test]

@@ -226,7 +226,7 @@ fn update(body: &[u8]) -> Vec<u8> {
     [&[0xff; 16], length.as_slice(), &[2], body].concat()
 }
 
-/// Skipped where bgpdump is not installed, unless tests must find their servers.
+/// Skipped where bgpdump is not installed, unless PMACCT_TEST_BGPDUMP is set.
 #[test]
 fn bgpdump_reads_the_same() {
     let folder = tempfile::tempdir().unwrap();

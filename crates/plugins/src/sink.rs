@@ -96,7 +96,6 @@ pub fn style(plugin: &Plugin) -> Style {
         zone,
         since_epoch: plugin.get(&time::TIMESTAMPS_SINCE_EPOCH),
         rfc3339: plugin.get(&time::TIMESTAMPS_RFC9557),
-        utc_as_z: false,
         client_times: false,
         whole_seconds: plugin.get(&time::TIMESTAMPS_SECS),
         num_protos: plugin.get(&print::PRINT_NUM_PROTOS),

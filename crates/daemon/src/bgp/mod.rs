@@ -96,17 +96,18 @@ impl Kind for Bgp {
             return None;
         }
         let shared = Arc::new(Shared::new(loaded, Arc::clone(&reading.reopenings)));
+        let rpki = reading.offers.take::<Arc<rpki::Shared>>();
         let tables = settings.keeps_routes().then(|| {
             let (rib, writer) = SharedRib::new(Limits::default());
-            Tables { writer, correlated: Arc::new(Routes::new(rib)) }
+            let routes = Routes::new(rib);
+            let routes = match &rpki {
+                Some(rpki) => routes.validated_by(Arc::clone(rpki)),
+                None => routes,
+            };
+            Tables { writer, correlated: Arc::new(routes) }
         });
         if let Some(tables) = &tables {
             reading.offers.put(Arc::clone(&tables.correlated));
-        }
-        // Flows validate routes as well.
-        let rpki = reading.offers.take::<Arc<rpki::Shared>>();
-        if let Some(rpki) = &rpki {
-            reading.offers.put(Arc::clone(rpki));
         }
         let (stop, _) = watch::channel(false);
         Some(Box::new(Daemon {

@@ -31,7 +31,7 @@ pub use fault::{Fault, Reason};
 pub use timers::Timers;
 
 use crate::aspas::Aspas;
-use crate::rtr::{ErrorCode, Pdu, Version};
+use crate::rtr::{ErrorCode, Pdu, PduType, Version};
 use crate::vrps::{MAX_VRPS, Vrps};
 use data::{Data, Transfer};
 use std::sync::Arc;
@@ -503,7 +503,7 @@ impl Client {
                     return Err(Fault::Session);
                 }
                 let transfer = std::mem::take(transfer);
-                let sent = intervals.map_or(Timers::RECOMMENDED, |intervals| Timers::sent(&intervals));
+                let sent = intervals.map_or(Timers::VERSION_0, |intervals| Timers::sent(&intervals));
                 self.timers = self.settings.timers.or(sent);
                 self.complete(transfer, Resume { version, session: *session, serial: *serial }, now);
                 Ok(())
@@ -564,6 +564,9 @@ impl Client {
     fn report(&mut self, fault: &Fault, pdu: &[u8]) {
         let State::Open(open) = &self.state else { return };
         let Some(code) = fault.report() else { return };
+        if pdu.get(1) == Some(&PduType::ERROR_REPORT.0) {
+            return;
+        }
         // Not all types are known in all versions.
         let code = match code {
             ErrorCode::UNEXPECTED_VERSION if open.version == Version::V0 => ErrorCode::UNSUPPORTED_VERSION,

@@ -1,7 +1,7 @@
 //! Sessions with a made-up clock, octet by octet.
 
 use super::*;
-use crate::rtr::{self, Intervals, PduError, PduType};
+use crate::rtr::{self, Intervals, PduError};
 use crate::vrps::tests::any_vrp;
 use crate::{Validity, Vrp};
 use proptest::prelude::*;
@@ -360,7 +360,7 @@ fn a_response_of_a_lower_version_is_accepted() {
         session.version = second;
         session.receive(&[response(77), announce("10.0.0.0/8", 8, 1), end(77, 5)]).unwrap();
         assert_eq!(session.client.take_notices()[0], Notice::Version(second));
-        let refresh = if second == Version::V0 { 3600 } else { 100 };
+        let refresh = if second == Version::V0 { 10 } else { 100 };
         session.wait(refresh * SECOND).unwrap();
         session.sends(&[QUERY_5]);
         // The next session continues in that version.
@@ -548,6 +548,11 @@ fn malformed_pdus_are_reported_and_sent_back() {
     };
     assert_eq!((code, returned), (ErrorCode::CORRUPT_DATA, &pdu[..]));
     assert_eq!(text, b"a PDU of type 3 cannot have 9 octets");
+    // But never an Error Report.
+    let mut session = Session::synchronised();
+    let report = [1, 10, 0, 0, 0, 0, 0, 17, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    assert_eq!(session.client.receive(&report, session.now).unwrap_err().reason(), Reason::Malformed);
+    session.sends(&[]);
 }
 
 #[test]

@@ -15,7 +15,10 @@ pub struct Timers<T> {
 }
 
 impl Timers<Duration> {
-    /// The intervals that RFC 8210 recommends; also those of version 0, whose caches send none.
+    /// The intervals for version 0, whose caches send none. Queries are cheap, so changes are seen as soon as by pmacct.
+    pub const VERSION_0: Self = Self { refresh: Duration::from_secs(10), ..Self::RECOMMENDED };
+
+    /// The intervals that RFC 8210 recommends.
     pub const RECOMMENDED: Self = Self {
         refresh: Duration::from_secs(3600),
         retry: Duration::from_secs(600),

@@ -338,6 +338,9 @@ fn body<'a>(
                 r.take(usize::try_from(length).unwrap_or(usize::MAX))
             };
             let (pdu, text) = (part()?, part()?);
+            if !r.is_empty() {
+                return Err(wire::Truncated { at: r.at(), wanted: 0, left: r.left() });
+            }
             Pdu::ErrorReport { code: ErrorCode(number), pdu, text }
         }
         PduType::ASPA => return Ok(Aspa::read(field, r)?.map(Pdu::Aspa)),

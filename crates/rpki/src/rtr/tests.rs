@@ -93,6 +93,7 @@ fn each_kind_of_malformed_pdu_has_its_error() {
         // Lengths inside.
         ("00 0a 0000 00000010 00000001 00000000", length(10, 16), ErrorCode::CORRUPT_DATA),
         ("00 0a 0000 00000010 ffffffff ffffffff", length(10, 16), ErrorCode::CORRUPT_DATA),
+        ("00 0a 0000 00000012 00000000 00000001 61 62", length(10, 18), ErrorCode::CORRUPT_DATA),
         ("02 0b 0100 00000011 0000fde8 00000001 00", length(11, 17), ErrorCode::CORRUPT_DATA),
         ("02 0b 0000 00000014 01 00 0002 0000fde8 00000001", length(11, 20), ErrorCode::CORRUPT_DATA),
         (
