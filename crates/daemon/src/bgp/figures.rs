@@ -77,6 +77,7 @@ impl ErrorOutcome {
     const ALL: [Self; 3] = [Self::AttributeDiscarded, Self::TreatedAsWithdraw, Self::SessionReset];
 
     /// The value of the metric's label.
+    #[cfg(feature = "http")]
     const fn name(self) -> &'static str {
         match self {
             Self::AttributeDiscarded => Outcome::AttributeDiscarded.name(),
@@ -195,11 +196,13 @@ impl Figures {
     }
 
     /// Routes that were not stored: beyond the bound of a peer, and beyond the bound of all.
+    #[cfg(feature = "http")]
     pub(super) fn dropped(&self) -> [u64; 2] {
         [&self.dropped[0], &self.dropped[1]].map(Figure::get)
     }
 
     /// Errors in UPDATEs by reason and by what was done, as far as there were any.
+    #[cfg(feature = "http")]
     pub(super) fn errors(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
         let of_outcome = |(outcome, figures): (ErrorOutcome, &[Figure])| -> Vec<_> {
             let counts = Reason::ALL.iter().zip(figures).map(|(reason, figure)| (reason.name(), figure.get()));

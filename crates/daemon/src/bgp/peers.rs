@@ -33,6 +33,7 @@ pub(crate) struct Listed {
     /// Families in which it may send several paths of a prefix.
     pub(crate) add_path: Families,
     /// Families that both sides have.
+    #[cfg_attr(not(any(feature = "http", feature = "zmq")), expect(dead_code, reason = "queries read it"))]
     pub(crate) families: Families,
     /// When its session began: microseconds since 1970.
     pub(crate) since: u64,
