@@ -26,16 +26,15 @@ HERE = pathlib.Path(__file__).resolve().parent
 EXPECTED = HERE / "conformance-expected-failures.tsv"
 
 # Implemented programs.
-DAEMONS = {"nfacctd", "sfacctd", "pmacctd", "uacctd"}
+DAEMONS = {"nfacctd", "sfacctd", "pmacctd", "uacctd", "pmbgpd"}
 
 # Plugins that the suite can check.
 PLUGINS = {"memory", "print"}
 
 # Keys of features that are not implemented yet.
 UNIMPLEMENTED = [
-    (r"bgp_daemon", "routes from BGP"),
+    (r"bgp_daemon_ha", "high availability"),
     (r"bmp_daemon", "routes from BMP"),
-    (r"rpki_roas_file|rpki_rtr_cache", "route origin validation"),
     (r"telemetry_daemon", "streaming telemetry"),
     (r"tee_receivers", "the tee plugin"),
     (r"(nfacctd|sfacctd)_(zmq_address|kafka_broker_host|dtls_port)", "intakes other than UDP and files"),

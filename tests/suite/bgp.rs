@@ -28,10 +28,11 @@ pub(crate) fn pmbgpd(lines: &str) -> Setup {
 pub(crate) const TABLES: &str =
     "bgp_table_dump_file: {dir}/dump.json\nbgp_table_dump_refresh_time: 86400\nbgp_daemon_max_peers: 100";
 
-/// What identifies a route: peer, family, route distinguisher, prefix, path identifier.
+/// What identifies a route: session, family, route distinguisher, prefix, path identifier.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
     pub(crate) peer: String,
+    pub(crate) port: u16,
     pub(crate) afi: u16,
     pub(crate) safi: u8,
     pub(crate) rd: String,
@@ -44,6 +45,7 @@ impl Key {
         let text = |name: &str| member(line, name).unwrap_or_default().to_owned();
         Self {
             peer: text("peer_ip_src"),
+            port: text("peer_tcp_port").parse().unwrap_or_default(),
             afi: text("afi").parse().unwrap_or_default(),
             safi: text("safi").parse().unwrap_or_default(),
             rd: text("rd"),
@@ -117,7 +119,9 @@ impl Log {
                 let known = self.routes.remove(&key);
                 assert!(known.is_some() || !self.has_tables, "no such route: {line}");
             }
-            (Some("log_close"), _) if !self.has_tables => self.routes.retain(|route, _| route.peer != key.peer),
+            (Some("log_close"), _) if !self.has_tables => {
+                self.routes.retain(|route, _| (&route.peer, route.port) != (&key.peer, key.port));
+            }
             _ => {}
         }
     }

@@ -3,7 +3,9 @@
 use crate::bgp::{AS, Log, TABLES, own_address, pmbgpd};
 use serde_json::Value;
 use std::ops::Range;
+use std::sync::Arc;
 use testkit::bgp::update::numbered;
+use testkit::namespace::Namespace;
 use testkit::routers::{Bird, ExaBgp, Frr, GoBgp, PATHS_PREFIX, Peering, Router, VPN_PREFIX};
 use testkit::{Process, Setup};
 
@@ -17,14 +19,27 @@ const OTHERS: Range<u32> = 300_000..300_100;
 const VPN: usize = 1;
 const PATHS: usize = 2;
 
-fn peering(process: &Process, asn: u16) -> Peering {
-    Peering::new(&own_address(), asn, process.setup().address(), AS)
+/// A collector, its log, and a session from a namespace, or from a loopback address where that takes more privileges.
+fn start(asn: u16) -> (Process, Log, Peering) {
+    start_with(asn, |_| pmbgpd(TABLES))
 }
 
-fn start(setup: &Setup) -> (Process, Log) {
+fn start_with(asn: u16, setup: impl FnOnce(&str) -> Setup) -> (Process, Log, Peering) {
+    let namespace = Namespace::new().map(Arc::new);
+    let local = namespace.as_ref().map_or_else(own_address, |namespace| namespace.inside().to_string());
+    let setup = setup(&local);
+    let setup = match &namespace {
+        Some(namespace) => setup.on(namespace.outside().into()),
+        None => setup,
+    };
     let process = setup.start_tcp();
     let log = Log::with_tables(&process);
-    (process, log)
+    let peering = Peering::new(&local, asn, setup.address(), AS);
+    let peering = match namespace {
+        Some(namespace) => peering.inside(namespace),
+        None => peering,
+    };
+    (process, log, peering)
 }
 
 fn has_all(log: &Log, numbers: Range<u32>) -> bool {
@@ -55,7 +70,7 @@ fn check_life(process: Process, mut log: Log, asn: u16, mut router: impl Router)
     log.wait_for_routes(OTHERS.len() + VPN + PATHS);
     assert!(has_all(&log, OTHERS), "{name}");
 
-    process.stop();
+    let _finished = process.stop();
     log.update();
     assert_eq!(log.count("log_init"), log.count("log_close"), "{name}");
 }
@@ -78,14 +93,11 @@ fn check_attributes(log: &Log, asn: u16, router: &impl Router) {
 
 /// A signed session, without ADD-PATH.
 fn check_signed<R: Router>(asn: u16, start_router: impl FnOnce(&Peering, Range<u32>) -> Option<R>) {
-    let local = own_address();
-    let setup = pmbgpd(TABLES)
-        .more_config("bgp_daemon_md5_file: {dir}/keys")
-        .file("keys", format!("{local}, s3cret\n192.0.2.1, other\n"));
-    let (process, mut log) = start(&setup);
-    let mut peering = peering(&process, asn);
-    peering.local = local.parse().expect("tests use IPv4");
-    peering.password = Some("s3cret".to_owned());
+    let (process, mut log, peering) = start_with(asn, |local| {
+        let keys = format!("{local}, s3cret\n192.0.2.1, other\n");
+        pmbgpd(TABLES).more_config("bgp_daemon_md5_file: {dir}/keys").file("keys", keys)
+    });
+    let peering = Peering { password: Some("s3cret".to_owned()), ..peering };
     let Some(router) = start_router(&peering, OTHERS) else { return };
     log.wait_for_routes(OTHERS.len() + VPN);
     assert!(has_all(&log, OTHERS), "{}", router.name());
@@ -93,47 +105,34 @@ fn check_signed<R: Router>(asn: u16, start_router: impl FnOnce(&Peering, Range<u
     process.stop();
 }
 
-/// The router dies without a word, as with a cut cable: only the hold timer tells.
-fn check_hold_timer(process: Process, mut log: Log, router: impl Router) {
-    log.wait_for_routes(OTHERS.len() + VPN);
-    router.freeze();
-    log.wait_for_routes(0);
-    log.wait_for(1, "log_close");
-    process.stop();
-}
-
 #[test]
 fn bird_loads_changes_dies_and_returns() {
-    let (process, log) = start(&pmbgpd(TABLES));
-    let peering = Peering { add_path: true, ..peering(&process, 65_001) };
-    if let Some(router) = Bird::start(&peering, MANY) {
+    let (process, log, peering) = start(65_001);
+    if let Some(router) = Bird::start(&Peering { add_path: true, ..peering }, MANY) {
         check_life(process, log, 65_001, router);
     }
 }
 
 #[test]
 fn frr_loads_changes_dies_and_returns() {
-    let (process, log) = start(&pmbgpd(TABLES));
-    let peering = Peering { add_path: true, ..peering(&process, 65_002) };
-    if let Some(router) = Frr::start(&peering, MANY) {
+    let (process, log, peering) = start(65_002);
+    if let Some(router) = Frr::start(&Peering { add_path: true, ..peering }, MANY) {
         check_life(process, log, 65_002, router);
     }
 }
 
 #[test]
 fn gobgp_loads_changes_dies_and_returns() {
-    let (process, log) = start(&pmbgpd(TABLES));
-    let peering = Peering { add_path: true, ..peering(&process, 65_003) };
-    if let Some(router) = GoBgp::start(&peering, MANY) {
+    let (process, log, peering) = start(65_003);
+    if let Some(router) = GoBgp::start(&Peering { add_path: true, ..peering }, MANY) {
         check_life(process, log, 65_003, router);
     }
 }
 
 #[test]
 fn exabgp_loads_changes_dies_and_returns() {
-    let (process, log) = start(&pmbgpd(TABLES));
-    let peering = Peering { add_path: true, ..peering(&process, 65_004) };
-    if let Some(router) = ExaBgp::start(&peering, MANY) {
+    let (process, log, peering) = start(65_004);
+    if let Some(router) = ExaBgp::start(&Peering { add_path: true, ..peering }, MANY) {
         check_life(process, log, 65_004, router);
     }
 }
@@ -159,10 +158,16 @@ fn exabgp_signs_its_session() {
 }
 
 #[test]
-fn a_router_that_stops_without_a_word_loses_its_routes_with_the_hold_timer() {
-    let (process, log) = start(&pmbgpd(TABLES));
-    let peering = peering(&process, 65_001);
-    if let Some(router) = Bird::start(&peering, OTHERS) {
-        check_hold_timer(process, log, router);
+fn a_router_behind_a_cut_link_loses_its_routes_with_the_hold_timer() {
+    let (process, mut log, peering) = start(65_001);
+    let Some(router) = Bird::start(&peering, OTHERS) else { return };
+    log.wait_for_routes(OTHERS.len() + VPN);
+    // Neither sends the end of the connection.
+    match &peering.namespace {
+        Some(namespace) => namespace.cut(),
+        None => router.freeze(),
     }
+    log.wait_for_routes(0);
+    log.wait_for(1, "log_close");
+    process.stop();
 }

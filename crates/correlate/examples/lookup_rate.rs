@@ -188,7 +188,8 @@ fn host(rng: &mut Rng, prefix: Prefix) -> IpAddr {
 /// A path of 2 to 6 ASes, a next hop, a preference, a MED, and up to 6 communities.
 fn attributes(rng: &mut Rng) -> Vec<u8> {
     let hops = rng.u8(2..=6);
-    let path: Vec<u8> = [2, hops].into_iter().chain((0..hops).flat_map(|_| rng.u32(1000..400_000).to_be_bytes())).collect();
+    let path: Vec<u8> =
+        [2, hops].into_iter().chain((0..hops).flat_map(|_| rng.u32(1000..400_000).to_be_bytes())).collect();
     let mut communities: Vec<u32> = (0..rng.u8(0..=6)).map(|_| rng.u32(65_536..u32::MAX / 2)).collect();
     communities.sort_unstable();
     let communities: Vec<u8> = communities.iter().flat_map(|community| community.to_be_bytes()).collect();

@@ -3,7 +3,7 @@
 //! All ends of a batch that are looked up in the same table for the same peer are looked up together. What found nothing goes on to the
 //! next table, and a default route may be followed to another peer, until every end has its route or none.
 
-use crate::peers::{AddPath, Peers, Slot, Wanted};
+use crate::peers::{Peers, Slot, Wanted};
 use crate::shown::Origin;
 use crate::spec::Search;
 use bgp::attribute::AttributeSet;
@@ -11,7 +11,7 @@ use flow::address::{self, Octets};
 use maps::routes::NextHopMap;
 use rib::{AttributesId, Match, Rib, Route, TableKey};
 use std::net::IpAddr;
-use wire::{Afi, Family, RouteDistinguisher, Safi};
+use wire::{Family, RouteDistinguisher};
 
 /// The most steps along next hops or default routes, whatever loops there are.
 pub(crate) const MAX_STEPS: u32 = 20;
@@ -188,13 +188,13 @@ impl Finder<'_> {
     ) {
         results.clear();
         let table = self.rib.table(key);
-        let (Some(peer), Some(table)) = (self.peers.get(slot), table) else {
+        let (Some(owner), Some(table)) = (self.peers.owner(slot), table) else {
             results.resize(addresses.len(), None);
             return;
         };
         let found = |route: &Route, length| Found { slot, table: key, attributes: route.attributes, length };
-        if !has_paths(peer.add_path, key) {
-            let accept = |_, route: &Route| route.peer == peer.id;
+        if !self.peers.has_paths(slot, key.family()) {
+            let accept = |_, route: &Route| owner.has(route);
             table.longest_many(addresses, accept, |_, matched| {
                 results.push(matched.map(|matched| found(&matched.route, matched.length)));
             });
@@ -203,7 +203,7 @@ impl Finder<'_> {
         let end = |number: usize| together.get(number).and_then(|number| ends.get(*number as usize));
         // The record's next hop tells which path its exporter chose; other peers chose their own.
         let accept = |number: usize, route: &Route| {
-            route.peer == peer.id
+            owner.has(route)
                 && (followed
                     || end(number).is_none_or(|end| {
                         end.side == Side::Src || self.is_next_hop(&end.next_hop, route.attributes)
@@ -226,10 +226,10 @@ impl Finder<'_> {
 
     /// The longest route of a peer to an address in the global tables, for the chase of next hops.
     pub(crate) fn find_one(&self, slot: Slot, address: IpAddr) -> Option<Found> {
-        let peer = self.peers.get(slot)?;
+        let owner = self.peers.owner(slot)?;
         let family = if address.is_ipv4() { Family::V4 } else { Family::V6 };
         [TableKey::Unicast(family), TableKey::Labelled(family)].into_iter().find_map(|key| {
-            let matched = self.rib.table(key)?.longest(address, |route| route.peer == peer.id)?;
+            let matched = self.rib.table(key)?.longest(address, |route| owner.has(route))?;
             let (attributes, length) = (matched.route.attributes, matched.length);
             Some(Found { slot, table: key, attributes, length })
         })
@@ -243,14 +243,15 @@ impl Finder<'_> {
         found: &Found,
         mut f: impl FnMut(u8, AttributesId) -> Option<R>,
     ) -> Option<R> {
-        let peer = self.peers.get(found.slot)?;
-        let chooses = has_paths(peer.add_path, found.table) && end.side == Side::Dst && end.followed == 0;
+        let owner = self.peers.owner(found.slot)?;
+        let has_paths = self.peers.has_paths(found.slot, found.table.family());
+        let chooses = has_paths && end.side == Side::Dst && end.followed == 0;
         self.rib.table(found.table)?.covering(end.address, |length, mut routes| {
             if length >= found.length {
                 return None;
             }
             let route = routes.find(|route| {
-                route.peer == peer.id && (!chooses || self.is_next_hop(&end.next_hop, route.attributes))
+                owner.has(route) && (!chooses || self.is_next_hop(&end.next_hop, route.attributes))
             })?;
             f(length, route.attributes)
         })
@@ -260,12 +261,6 @@ impl Finder<'_> {
     pub(crate) fn origin(&self, attributes: AttributesId) -> Origin {
         Origin::of(AttributeSet::new(self.rib.attributes(attributes)).as_path())
     }
-}
-
-/// True if the peer sends several paths for one prefix of the table.
-fn has_paths(add_path: AddPath, key: TableKey) -> bool {
-    let (afi, safi): (Afi, Safi) = key.family();
-    add_path.has(afi, safi)
 }
 
 /// The route that a match stands for: of several paths to a host the newest counts, as in pmacct; to a network the oldest.

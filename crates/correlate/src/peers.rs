@@ -1,6 +1,6 @@
 //! The peers whose routes flows meet.
 
-use rib::PeerId;
+use rib::{PeerId, Route};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use wire::{Afi, Asn, Safi};
@@ -64,6 +64,23 @@ pub struct Peer {
 /// Number of a peer in [`Peers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Slot(u32);
+
+/// Whose routes count for an end of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// Those of one peer.
+    Peer(PeerId),
+}
+
+impl Owner {
+    /// True if a route counts.
+    #[inline]
+    pub(crate) fn has(self, route: &Route) -> bool {
+        match self {
+            Self::Peer(peer) => route.peer == peer,
+        }
+    }
+}
 
 /// A peer that is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,6 +149,16 @@ impl Peers {
     /// The peers, in the order of their slots.
     pub fn iter(&self) -> impl Iterator<Item = &Peer> {
         self.slots.iter().flatten()
+    }
+
+    /// Whose routes count for a slot.
+    pub(crate) fn owner(&self, slot: Slot) -> Option<Owner> {
+        self.get(slot).map(|peer| Owner::Peer(peer.id))
+    }
+
+    /// Where several paths are sent for one prefix of a table.
+    pub(crate) fn has_paths(&self, slot: Slot, (afi, safi): (Afi, Safi)) -> bool {
+        self.get(slot).is_some_and(|peer| peer.add_path.has(afi, safi))
     }
 
     /// The peer in a slot.

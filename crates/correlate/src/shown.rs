@@ -216,8 +216,11 @@ fn cut(text: &mut Vec<u8>, radius: Option<u32>) {
     }
 }
 
-/// Entries that a cache starts with, and may grow to: 19 MiB a worker. A full table of the Internet has some 200,000 sets.
-const CACHED: std::ops::RangeInclusive<usize> = 1 << 10..=1 << 18;
+/// Entries that a cache starts with.
+const FEW: usize = 1 << 10;
+
+/// Entries that it may grow to: 19 MiB a worker. A full table of the Internet has some 200,000 sets.
+const MAX_SHOWN: usize = 1 << 18;
 
 /// What is shown of recent attribute sets, each at a place that follows from its serial number.
 #[derive(Debug, Default)]
@@ -278,7 +281,7 @@ impl Cache {
 
     fn grow(&mut self) {
         self.displaced = 0;
-        let size = (self.keys.len() * 2).clamp(*CACHED.start(), *CACHED.end());
+        let size = (self.keys.len() * 2).clamp(FEW, MAX_SHOWN);
         if size == self.keys.len() {
             return;
         }

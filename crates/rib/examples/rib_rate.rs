@@ -362,6 +362,19 @@ fn run_delay() -> u64 {
     text.split_whitespace().nth(1).and_then(|delay| delay.parse().ok()).unwrap_or(0)
 }
 
+#[derive(Default)]
+struct Pauses {
+    longest: Duration,
+    long: u32,
+}
+
+impl Pauses {
+    fn push(&mut self, pause: Duration) {
+        self.longest = self.longest.max(pause);
+        self.long += u32::from(pause.as_micros() > 100);
+    }
+}
+
 /// The longest wait of a reader that enters every 50 us for a batch of look-ups, while 4 peers load, one of them is removed, and one
 /// withdraws its routes.
 fn waits() {
@@ -375,16 +388,21 @@ fn waits() {
         let addresses: Vec<IpAddr> = all.prefixes.iter().map(Prefix::last_address).collect();
         move || {
             let mut waits = Vec::with_capacity(1 << 22);
+            let mut pauses = Pauses::default();
             let mut next = Instant::now();
             let mut delay = run_delay();
             for batch in addresses.chunks(128).cycle() {
                 if stop.load(Ordering::Relaxed) {
                     break;
                 }
-                while Instant::now() < next {
+                // Pauses outside the table are what other programs and the machine cause.
+                let mut start = Instant::now();
+                while start < next {
                     spin_loop();
+                    let now = Instant::now();
+                    pauses.push(now - start);
+                    start = now;
                 }
-                let start = Instant::now();
                 let rib = shared.read();
                 let wait = start.elapsed();
                 if let Some(table) = rib.table(TableKey::Unicast(Family::V4)) {
@@ -402,7 +420,7 @@ fn waits() {
                 delay = now;
                 next = start + Duration::from_micros(50);
             }
-            waits
+            (waits, pauses)
         }
     });
     let start = Busy::now();
@@ -418,7 +436,7 @@ fn waits() {
         }
     }
     stop.store(true, Ordering::Relaxed);
-    let waits = reader.join().unwrap();
+    let (waits, pauses) = reader.join().unwrap();
     let mut plain: Vec<Duration> = waits.iter().map(|(wait, _)| *wait).collect();
     let mut running: Vec<Duration> = waits.iter().map(|(wait, delay)| wait.saturating_sub(*delay)).collect();
     for (name, waits) in
@@ -436,6 +454,11 @@ fn waits() {
             waits.iter().filter(|wait| wait.as_micros() > 100).count(),
         );
     }
+    println!(
+        "pauses of the reader outside the table: longest {:.1} us; {} above 100 us",
+        pauses.longest.as_nanos() as f64 / 1000.0,
+        pauses.long,
+    );
     println!(
         "meanwhile: load {:.0} ns a route, sweep {:.0} ns a route",
         per(loading, all.prefixes.len() * peers.len()),

@@ -49,21 +49,26 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used, clippy::unwrap_used))]
 
 mod address;
+mod body;
+mod cursor;
 mod peers;
 mod rib;
 mod route;
 mod routes;
 mod shared;
 mod store;
+mod table;
 #[cfg(test)]
 mod tests;
 mod tree;
 mod writer;
 
-pub use rib::{Cursor, Match, Memory, Rib, Routes, Table};
+pub use cursor::Cursor;
+pub use rib::{Memory, Rib};
 pub use route::{
     Announced, AttributesId, AttributesKey, Limits, NO_LABEL, Nlri, PeerId, Refused, Route, TableKey,
 };
 pub use routes::MAX_PATHS;
 pub use shared::{ReadGuard, SharedRib};
+pub use table::{Match, Routes, Table};
 pub use writer::{Changes, Writer};

@@ -14,6 +14,8 @@ pub(crate) struct Peers {
     routes: u64,
     /// Routes of removed peers.
     removed: u64,
+    /// Peers that no sweep has begun for.
+    unswept: usize,
 }
 
 #[derive(Debug)]
@@ -98,17 +100,24 @@ impl Peers {
             let routes = slot.routes;
             self.routes -= routes;
             self.removed += routes;
+            self.unswept += 1;
         }
+    }
+
+    /// Whether a peer was removed since the last sweep began.
+    pub(crate) const fn has_unswept(&self) -> bool {
+        self.unswept > 0
     }
 
     /// Begins a sweep; false if no peer was removed since the last one.
     pub(crate) fn begin_sweep(&mut self) -> bool {
-        let mut any = false;
+        if std::mem::take(&mut self.unswept) == 0 {
+            return false;
+        }
         for slot in self.slots.iter_mut().filter(|slot| slot.state == State::Removed) {
             slot.state = State::Swept;
-            any = true;
         }
-        any
+        true
     }
 
     /// Whether the present sweep removes the routes of a peer.

@@ -48,10 +48,14 @@ pub(crate) struct Units<'a> {
 }
 
 impl Units<'_> {
-    /// Some of its memory, so that it is loaded.
+    /// Some of the first and the last bytes, so that both cache lines are loaded.
     #[inline]
-    pub(crate) fn first_word(&self) -> u32 {
-        self.left.first().map_or(0, |unit| unit.head)
+    pub(crate) fn touch(&self) -> u32 {
+        match self.left {
+            [first, .., last] => first.head ^ last.head,
+            [one] => one.head,
+            [] => 0,
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use std::hint::{black_box, spin_loop};
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread::yield_now;
+use std::thread::{park_timeout, yield_now};
 use std::time::{Duration, Instant};
 
 /// Changes after which the writer lets readers in that wait. It gets so many done however many readers there are.
@@ -22,8 +22,12 @@ const FEW: u32 = 8;
 /// Changes after which the writer leaves the table in any case.
 const MANY: u32 = 64;
 
-/// How long the writer stays away for readers. After that it waits in line, and readers that come later wait behind it.
+/// How long the writer stays away for readers, at least. After that it waits in line, and readers that come later wait behind it.
 const PATIENCE: Duration = Duration::from_micros(50);
+
+/// How long the writer stays away, at most. A reader that is in the table may have lost its processor for some milliseconds; the
+/// others need not wait for it.
+const MOST_PATIENCE: Duration = Duration::from_millis(20);
 
 /// Attempts of a reader before it sleeps: about 20 microseconds.
 const ATTEMPTS: u32 = 400;
@@ -34,8 +38,24 @@ pub struct SharedRib {
     rib: RwLock<Rib>,
     /// Readers that wait.
     waiting: AtomicU32,
-    /// Changes since [`settle_frees`]; only the writer uses it.
-    unsettled: AtomicU32,
+}
+
+/// What the writer remembers between changes.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    /// Changes since [`settle_frees`].
+    unsettled: u32,
+    /// How long the writer may wait for readers: as long as it did not, so that it works for half of the time, however many readers
+    /// there are.
+    credit: Duration,
+    /// When the credit was counted.
+    counted: Instant,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { unsettled: 0, credit: MOST_PATIENCE, counted: Instant::now() }
+    }
 }
 
 /// Changes after which freed memory is settled.
@@ -70,7 +90,7 @@ impl SharedRib {
         (Arc::clone(&shared), Writer::new(shared))
     }
 
-    /// Enters the table.
+    /// Enters the table. A thread that has a guard must not enter again, nor make the writer wait for itself.
     #[inline]
     pub fn read(&self) -> ReadGuard<'_> {
         match self.rib.try_read() {
@@ -97,36 +117,45 @@ impl SharedRib {
         ReadGuard(guard)
     }
 
-    /// Waits until no reader waits or reads, or patience ends. The table must not be locked.
-    fn let_readers_in(&self) {
-        if self.waiting.load(Ordering::SeqCst) == 0 && !self.rib.is_locked() {
+    fn has_readers(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) > 0 || self.rib.is_locked()
+    }
+
+    /// Waits until no reader waits or reads, or patience ends. The table must not be locked by the writer.
+    fn let_readers_in(&self, pace: &mut Pace) {
+        if !self.has_readers() {
             return;
         }
         let start = Instant::now();
+        let credit = pace.credit + start.duration_since(pace.counted);
+        let patience = credit.clamp(PATIENCE, MOST_PATIENCE);
         let mut attempt = 0_u32;
-        while (self.waiting.load(Ordering::SeqCst) > 0 || self.rib.is_locked()) && start.elapsed() < PATIENCE {
+        while self.has_readers() && start.elapsed() < patience {
             attempt += 1;
-            if attempt.is_multiple_of(64) { yield_now() } else { spin_loop() }
+            // A batch of look-ups takes some ten microseconds. Who takes longer may need this processor.
+            match attempt {
+                1024.. => park_timeout(PATIENCE),
+                _ if attempt.is_multiple_of(64) => yield_now(),
+                _ => spin_loop(),
+            }
         }
+        pace.counted = Instant::now();
+        pace.credit = credit.min(MOST_PATIENCE).saturating_sub(pace.counted - start);
     }
 
-    /// Counts changes. Only the writer calls this, so two steps do.
-    fn count(&self, changes: u32) {
-        self.unsettled.store(self.unsettled.load(Ordering::Relaxed) + changes, Ordering::Relaxed);
-    }
-
-    fn settle_sometimes(&self) {
-        if self.unsettled.load(Ordering::Relaxed) >= UNSETTLED {
-            self.unsettled.store(0, Ordering::Relaxed);
+    /// What the writer does before it locks the table.
+    fn prepare(&self, pace: &mut Pace) {
+        if pace.unsettled >= UNSETTLED {
+            pace.unsettled = 0;
             settle_frees();
         }
+        self.let_readers_in(pace);
     }
 
     /// Locks the table for the writer.
-    pub(crate) fn lock(&self) -> Lock<'_> {
-        self.settle_sometimes();
-        self.let_readers_in();
-        Lock { shared: self, rib: self.rib.write(), changes: 0 }
+    pub(crate) fn lock<'a>(&'a self, pace: &'a mut Pace) -> Lock<'a> {
+        self.prepare(pace);
+        Lock { shared: self, pace, rib: self.rib.write(), changes: 0 }
     }
 }
 
@@ -134,6 +163,7 @@ impl SharedRib {
 #[derive(Debug)]
 pub(crate) struct Lock<'a> {
     shared: &'a SharedRib,
+    pace: &'a mut Pace,
     rib: RwLockWriteGuard<'a, Rib>,
     /// Changes since the table was locked.
     changes: u32,
@@ -141,7 +171,7 @@ pub(crate) struct Lock<'a> {
 
 impl Drop for Lock<'_> {
     fn drop(&mut self) {
-        self.shared.count(self.changes);
+        self.pace.unsettled += self.changes;
     }
 }
 
@@ -159,12 +189,8 @@ impl Lock<'_> {
     pub(crate) fn changed(&mut self) {
         self.changes += 1;
         if self.changes >= MANY || self.changes >= FEW && self.shared.waiting.load(Ordering::Relaxed) > 0 {
-            let changes = std::mem::take(&mut self.changes);
-            RwLockWriteGuard::unlocked(&mut self.rib, || {
-                self.shared.count(changes);
-                self.shared.settle_sometimes();
-                self.shared.let_readers_in();
-            });
+            self.pace.unsettled += std::mem::take(&mut self.changes);
+            RwLockWriteGuard::unlocked(&mut self.rib, || self.shared.prepare(self.pace));
         }
     }
 
@@ -172,7 +198,7 @@ impl Lock<'_> {
     #[cold]
     pub(crate) fn grow(&mut self, index: &mut Index) {
         RwLockWriteGuard::unlocked(&mut self.rib, || index.reserve(1, &self.shared.rib.read().store));
-        self.changes = 0;
+        self.pace.unsettled += std::mem::take(&mut self.changes);
         self.rib.store.index_bytes = index.bytes();
     }
 }

@@ -331,7 +331,7 @@ impl Both {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 2, ..ProptestConfig::default() })]
 
     #[test]
     fn the_table_equals_its_model(actions in prop::collection::vec(actions(), 1..250)) {
@@ -552,6 +552,31 @@ fn a_table_with_one_route_is_small() {
     let memory = changes.rib().memory();
     assert_eq!((memory.table_count, memory.prefixes), (count, count));
     assert!(memory.tables / count < 500, "{memory:?}");
+}
+
+#[test]
+fn the_writer_gets_on_though_there_is_always_a_reader() {
+    let (shared, mut writer) = SharedRib::new(Limits::default());
+    let peer = writer.add_peer().unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                // One guard is held until the next one.
+                let mut guard = shared.read();
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    drop(guard);
+                    guard = shared.read();
+                    std::hint::black_box(guard.memory());
+                }
+            });
+        }
+        for number in 0..200_u8 {
+            announce(&mut writer.begin(), UNICAST, &format!("10.0.{number}.0/24"), peer, 0, b"x");
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert_eq!(shared.read().routes_of_peer(peer), 200);
 }
 
 #[test]

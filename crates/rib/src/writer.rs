@@ -1,8 +1,9 @@
 //! Changes of the table.
 
-use crate::rib::{Body, Cursor, Rib};
+use crate::cursor::Cursor;
+use crate::rib::Rib;
 use crate::route::{Announced, AttributesId, Limits, Nlri, PeerId, Refused, Route, TableKey};
-use crate::shared::{Lock, ReadGuard, SharedRib};
+use crate::shared::{Lock, Pace, ReadGuard, SharedRib};
 use crate::store::Index;
 use std::sync::Arc;
 use wire::Prefix;
@@ -11,6 +12,7 @@ use wire::Prefix;
 #[derive(Debug)]
 pub struct Writer {
     shared: Arc<SharedRib>,
+    pace: Pace,
     index: Index,
     /// References to attribute sets that end when the next changes begin: of routes that were replaced or withdrawn,
     /// and of sets that were interned.
@@ -39,7 +41,14 @@ impl Key {
 
 impl Writer {
     pub(crate) fn new(shared: Arc<SharedRib>) -> Self {
-        Self { shared, index: Index::default(), ending: Vec::new(), sweep: None, found: Vec::new() }
+        Self {
+            shared,
+            pace: Pace::default(),
+            index: Index::default(),
+            ending: Vec::new(),
+            sweep: None,
+            found: Vec::new(),
+        }
     }
 
     /// The table, for others to read.
@@ -54,28 +63,29 @@ impl Writer {
 
     /// Sets other limits. Routes that are there stay.
     pub fn set_limits(&mut self, limits: Limits) {
-        self.shared.lock().rib_mut().peers.set_limits(limits);
+        self.shared.lock(&mut self.pace).rib_mut().peers.set_limits(limits);
     }
 
     /// Adds a peer; `None` if there are a million.
     pub fn add_peer(&mut self) -> Option<PeerId> {
-        self.shared.lock().rib_mut().peers.add()
+        self.shared.lock(&mut self.pace).rib_mut().peers.add()
     }
 
     /// Removes a peer. Its routes are invisible from now on; [`Writer::sweep`] removes them.
     pub fn remove_peer(&mut self, peer: PeerId) {
-        self.shared.lock().rib_mut().peers.remove(peer);
+        self.shared.lock(&mut self.pace).rib_mut().peers.remove(peer);
     }
 
     /// Begins a number of changes, such as those of an UPDATE message. The table is locked until the end of the result, except
     /// for moments in which readers are let in; so other work, such as logging, belongs behind it.
     pub fn begin(&mut self) -> Changes<'_> {
-        let mut lock = self.shared.lock();
-        for id in self.ending.drain(..) {
-            self.index.release(id, &mut lock.rib_mut().store);
+        let Self { shared, pace, index, ending, .. } = self;
+        let mut lock = shared.lock(pace);
+        for id in ending.drain(..) {
+            index.release(id, &mut lock.rib_mut().store);
             lock.changed();
         }
-        Changes { lock, index: &mut self.index, ending: &mut self.ending }
+        Changes { lock, index, ending }
     }
 
     /// Removes routes of removed peers, after visiting about `budget` prefixes and routes, and returns whether there are more. To be
@@ -86,7 +96,8 @@ impl Writer {
     pub fn sweep(&mut self, budget: usize, mut removed: impl FnMut(TableKey, Nlri<'_>, &Route, &[u8])) -> bool {
         let mut cursor = match self.sweep.take() {
             Some(cursor) => cursor,
-            None if self.shared.lock().rib_mut().peers.begin_sweep() => Cursor::all(),
+            None if !self.shared.read().peers.has_unswept() => return false,
+            None if self.shared.lock(&mut self.pace).rib_mut().peers.begin_sweep() => Cursor::all(),
             None => return false,
         };
         let mut found = std::mem::take(&mut self.found);
@@ -128,7 +139,7 @@ impl Writer {
     /// Gives back memory of the index.
     fn shrink(&mut self) {
         self.index.shrink(&self.shared.read().store);
-        self.shared.lock().rib_mut().store.index_bytes = self.index.bytes();
+        self.shared.lock(&mut self.pace).rib_mut().store.index_bytes = self.index.bytes();
     }
 }
 
@@ -171,34 +182,34 @@ impl Changes<'_> {
         route: Route,
     ) -> Result<Announced, Refused> {
         let nlri = nlri.into();
-        let Rib { tables, store, peers } = self.lock.rib_mut();
+        let rib = self.lock.rib_mut();
         if !table.fits(nlri) {
             return Err(Refused::WrongTable);
         }
-        if store.references(route.attributes) == 0 {
+        if rib.store.references(route.attributes) == 0 {
             return Err(Refused::UnknownAttributes);
         }
-        match peers.check(route.peer) {
+        match rib.peers.check(route.peer) {
             Ok(()) => {}
             Err(Refused::UnknownPeer) => return Err(Refused::UnknownPeer),
             Err(full) => {
-                let list = tables.get(&table).and_then(|body| body.get(nlri));
+                let list = rib.tables.get(table).and_then(|body| body.get(nlri));
                 list.and_then(|list| list.get(route.peer, route.path_id)).ok_or(full)?;
             }
         }
-        let body = tables.entry(table).or_insert_with(|| Box::new(Body::new(table)));
-        let old = body
-            .update(nlri, |list| list.set(&route))
+        let old = rib
+            .tables
+            .update(table, nlri, |list| list.set(&route))
             .ok_or(Refused::WrongTable)?
             .map_err(|()| Refused::TooManyPaths)?;
-        store.refer(route.attributes, 1);
+        rib.store.refer(route.attributes, 1);
         let announced = match old {
             Some(old) => {
                 self.ending.push(old.attributes);
                 Announced::Replaced(old)
             }
             None => {
-                peers.count(route.peer, table.family());
+                rib.peers.count(route.peer, table.family());
                 Announced::New
             }
         };
@@ -216,16 +227,12 @@ impl Changes<'_> {
         path_id: u32,
     ) -> Option<Route> {
         let nlri = nlri.into();
-        let Rib { tables, peers, .. } = self.lock.rib_mut();
-        if !peers.has(peer) || !table.fits(nlri) {
+        let rib = self.lock.rib_mut();
+        if !rib.peers.has(peer) || !table.fits(nlri) {
             return None;
         }
-        let body = tables.get_mut(&table)?;
-        let route = body.change(nlri, |list| list.remove(peer, path_id))??;
-        peers.uncount(peer, table.family());
-        if body.is_empty() {
-            tables.remove(&table);
-        }
+        let route = rib.tables.change(table, nlri, |list| list.remove(peer, path_id))??;
+        rib.peers.uncount(peer, table.family());
         self.ending.push(route.attributes);
         self.lock.changed();
         Some(route)
@@ -233,26 +240,20 @@ impl Changes<'_> {
 
     /// Removes the routes of NLRI whose peers are swept.
     fn sweep(&mut self, table: TableKey, nlri: Nlri<'_>) {
-        let Rib { tables, store, peers } = self.lock.rib_mut();
-        let Some(body) = tables.get_mut(&table) else {
-            return;
-        };
+        let rib = self.lock.rib_mut();
         let mut gone = Vec::new();
-        body.change(nlri, |list| {
+        rib.tables.change(table, nlri, |list| {
             list.remove_all(|route| {
-                let is_gone = peers.is_swept(route.peer);
+                let is_gone = rib.peers.is_swept(route.peer);
                 if is_gone {
                     gone.push(*route);
                 }
                 is_gone
             });
         });
-        if body.is_empty() {
-            tables.remove(&table);
-        }
         for route in gone {
-            peers.uncount(route.peer, table.family());
-            self.index.release(route.attributes, store);
+            rib.peers.uncount(route.peer, table.family());
+            self.index.release(route.attributes, &mut rib.store);
         }
         self.lock.changed();
     }

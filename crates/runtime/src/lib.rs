@@ -6,13 +6,15 @@
 //! until a signal ends it; at last [`threads::Threads::join_all`].
 //!
 //! Nothing here knows configuration keys: callers pass plain settings.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod clock;
 pub mod confine;
 pub mod daemonize;
 pub mod events;
 pub mod files;
+#[expect(unsafe_code, reason = "malloc_trim, which no library offers")]
+pub mod heap;
 pub mod log;
 pub mod memory;
 pub mod notify;

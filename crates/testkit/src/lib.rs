@@ -13,6 +13,7 @@
 //! | [`certificates`] | certificate authorities and their certificates |
 //! | [`servers`] | private databases and brokers |
 //! | [`output`] | readers of JSON lines and CSV files |
+//! | [`namespace`] | network namespaces with a link that can be cut |
 //! | [`conditions`] | waiting for a condition; nothing here waits for a fixed time |
 //!
 //! Everything here panics on a timeout or an error: the test has failed.
@@ -26,6 +27,7 @@ pub mod conditions;
 pub mod exporter;
 pub mod frames;
 pub mod mmdb;
+pub mod namespace;
 pub mod output;
 pub mod process;
 #[cfg(feature = "servers")]

@@ -98,6 +98,13 @@ impl Setup {
         self
     }
 
+    /// Listens on that address.
+    #[must_use]
+    pub fn on(mut self, ip: IpAddr) -> Self {
+        self.address = sockets::free_port(ip);
+        self
+    }
+
     /// Writes a file in the folder.
     ///
     /// # Panics

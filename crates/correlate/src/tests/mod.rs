@@ -1,6 +1,7 @@
 //! Look-ups in a RIB that is filled by hand. Each rule of docs/correlation.md has a test here.
 
 mod attributes;
+mod files;
 mod follow;
 mod paths;
 mod peers;

@@ -233,6 +233,7 @@ pub(crate) const FIELDS: &[(&str, Field)] = &[
     ("dst_mask", Field::DstMask),
     ("src_net", Field::SrcNet),
     ("dst_net", Field::DstNet),
+    ("tag", Field::Tag),
     ("map_next", Field::SrcRouteNextHop),
     ("map_peer", Field::SrcRoutePeerAs),
 ];
@@ -283,6 +284,22 @@ impl Collector {
         let settings = enrich::spec::Spec { core: core(), plugins: Vec::new() };
         let mut loaded = Loaded::read(&settings, &context, &mut problems);
         loaded.add_live(LiveStep::new(Arc::clone(&world.routes), Lookup::new(Arc::new(spec), maps)));
+        Self::of(&loaded)
+    }
+
+    /// With the operator's files.
+    pub(crate) fn with_files(world: &World, spec: Spec, core: CoreSpec) -> Self {
+        let mut problems = Diagnostics::new();
+        let mut context = Context::new(Daemon::Nfacctd);
+        (context.asn.bgp, context.net.bgp) = (true, true);
+        let settings = enrich::spec::Spec { core, plugins: Vec::new() };
+        let mut loaded = Loaded::read(&settings, &context, &mut problems);
+        assert_eq!(problems.iter().map(ToString::to_string).collect::<Vec<_>>(), [""; 0]);
+        crate::add(&mut loaded, &world.routes, &Arc::new(spec));
+        Self::of(&loaded)
+    }
+
+    fn of(loaded: &Loaded) -> Self {
         let mut fields = FieldSet::default();
         FIELDS.iter().for_each(|(_, field)| fields.insert(*field));
         fields.insert(Field::InIface);
@@ -299,7 +316,8 @@ impl Collector {
         for flow in flows {
             let mut row = rows.push(&vec![0; self.layout.words()]);
             let mut bits = PresenceSet::default();
-            bits.insert(Presence::InIface);
+            let present = [Presence::InIface, Presence::SrcHost, Presence::DstHost];
+            present.into_iter().for_each(|presence| bits.insert(presence));
             let next_hop = flow.next_hop.parse().map_or(address::ABSENT, address::octets);
             for (field, octets) in [
                 (Field::SrcHost, &address::octets(ip(flow.src))[..]),
@@ -359,6 +377,7 @@ impl Seen {
                 }
                 (Field::SrcRoa | Field::DstRoa, _) => char::from(octets[0]).to_string(),
                 (_, 16) => address::address(octets.try_into().unwrap()).map_or(String::new(), |ip| ip.to_string()),
+                (_, 8) => u64::from_be_bytes(octets.try_into().unwrap()).to_string(),
                 (_, 4) => u32::from_be_bytes(octets.try_into().unwrap()).to_string(),
                 _ => octets[0].to_string(),
             }

@@ -26,6 +26,8 @@ use wire::{Afi, Asn, Prefix, Safi};
 const SWEEP: usize = 512;
 /// Steps of the background work before sessions get their turn.
 const STEPS: usize = 8;
+/// Routes whose removal makes it worth returning memory to the system.
+const GIVEN_BACK: u64 = 100_000;
 /// Minimum time between two log lines about invalid messages, and about routes that are not stored.
 const RATE: Duration = Duration::from_secs(10);
 
@@ -131,6 +133,8 @@ pub(super) struct Collector {
     format: Format,
     /// Peers whose routes are being removed, by the numbers that the RIB gave them.
     leaving: HashMap<PeerId, Leaving>,
+    /// Routes removed since the table was last swept completely.
+    swept: u64,
     /// Routes that an UPDATE has withdrawn, for the log.
     withdrawn: Vec<(TableKey, Withdrawn, Route)>,
     invalid: Limited,
@@ -158,6 +162,7 @@ impl Collector {
             routes,
             log,
             leaving: HashMap::new(),
+            swept: 0,
             withdrawn: Vec::new(),
             invalid: Limited::new(RATE),
             refused: Limited::new(RATE),
@@ -292,12 +297,18 @@ impl Collector {
         let Some(Tables { writer: rib, .. }) = &mut self.routes else { return false };
         let (log, leaving) = (&mut self.log, &self.leaving);
         for _ in 0..STEPS {
+            let swept = &mut self.swept;
             let more = rib.sweep(SWEEP, |table, nlri, route, attributes| {
+                *swept += 1;
                 if let (Some(log), Some(leaving)) = (log.as_mut(), leaving.get(&route.peer)) {
                     log.removed(&leaving.peer, LogType::Delete, (table, nlri), route, attributes);
                 }
             });
             if !more {
+                if self.swept > GIVEN_BACK {
+                    runtime::heap::give_back();
+                }
+                self.swept = 0;
                 let left: Vec<Leaving> = self.leaving.drain().map(|(_, leaving)| leaving).collect();
                 left.iter().for_each(|leaving| self.left(&leaving.peer));
                 return false;

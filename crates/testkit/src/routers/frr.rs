@@ -1,9 +1,8 @@
 //! FRRouting's bgpd without zebra: `network` statements, and vtysh for changes.
 
-use super::{PATHS_PREFIX, Peering, Router, Running, VPN_LABEL, VPN_PREFIX, client, eventually_run, feed, feeder};
+use super::{PATHS_PREFIX, Peering, Router, Running, VPN_LABEL, VPN_PREFIX, client, eventually_run, feed};
 use crate::bgp::update::numbered;
 use crate::bgp::{Speaker, Update};
-use crate::sockets;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -62,7 +61,7 @@ impl Frr {
     /// Starts one that announces these numbered prefixes; `None` if it is not installed.
     pub fn start(peering: &Peering, numbers: Range<u32>) -> Option<Self> {
         let running = Running::find("bgpd", &["/usr/lib/frr", "/usr/libexec/frr"], peering)?;
-        let address = sockets::free_tcp_port(peering.local.into());
+        let address = peering.free_port();
         let mut frr = Self { running, address, feeder: None };
         frr.restart(numbers);
         Some(frr)
@@ -111,7 +110,7 @@ impl Router for Frr {
         let config = (head + &tail)
             .replace("{password}", &password.unwrap_or_default())
             .replace("{paths}", if peering.add_path { "neighbor {ip} addpath-tx-all-paths" } else { "" })
-            .replace("{feeder}", &feeder(peering).to_string())
+            .replace("{feeder}", &peering.feeder().to_string())
             .replace("{vpn}", VPN_PREFIX)
             .replace("{label}", &VPN_LABEL.to_string());
         let config = peering.fill(&config);

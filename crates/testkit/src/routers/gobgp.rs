@@ -1,12 +1,10 @@
 //! GoBGP: many routes from a peer in its AS, few by its client.
 
 use super::{
-    PATHS_PREFIX, Peering, Router, Running, VPN_LABEL, VPN_PREFIX, client, eventually_run, feed, feeder,
-    own_routes,
+    PATHS_PREFIX, Peering, Router, Running, VPN_LABEL, VPN_PREFIX, client, eventually_run, feed, own_routes,
 };
 use crate::bgp::Speaker;
 use crate::bgp::update::numbered;
-use crate::sockets;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::process::Command;
@@ -67,7 +65,7 @@ impl GoBgp {
     /// Starts one that announces these numbered prefixes; `None` if it is not installed.
     pub fn start(peering: &Peering, numbers: Range<u32>) -> Option<Self> {
         let running = Running::find("gobgpd", &[], peering)?;
-        let port = || sockets::free_tcp_port(peering.local.into());
+        let port = || peering.free_port();
         let mut gobgp = Self { running, commands: port(), address: port(), feeder: None };
         gobgp.restart(numbers);
         Some(gobgp)
@@ -117,7 +115,7 @@ impl Router for GoBgp {
         let config = peering
             .fill(CONFIG)
             .replace("{listen}", &self.address.port().to_string())
-            .replace("{feeder}", &feeder(&peering).to_string())
+            .replace("{feeder}", &peering.feeder().to_string())
             .replace("{password}", &password.unwrap_or_default())
             .replace("{paths}", if peering.add_path { paths } else { "" });
         self.running.write("gobgpd.conf", &config);

@@ -1,7 +1,7 @@
 //! Real routing daemons as peers of a collector: BIRD, FRRouting, GoBGP, ExaBGP.
 //!
-//! Each runs in a temporary folder as `nobody` if the tests run as root, connects from an address of its own, has no
-//! contact with the kernel's routing tables, and is killed when it is dropped. If a program is not installed, `start` returns
+//! Each runs in a temporary folder as `nobody` if the tests run as root, connects from an address of its own, in a network
+//! namespace if wanted, has no contact with the kernel's routing tables, and is killed when it is dropped. If a program is not installed, `start` returns
 //! `None`: tests report it and pass, unless `PMACCT_TEST_SERVERS=required` is set.
 //!
 //! All announce the same kinds of routes:
@@ -25,11 +25,14 @@ pub use gobgp::GoBgp;
 use crate::bgp::update::numbered_nlri;
 use crate::bgp::{Open, Speaker, Update};
 use crate::conditions::{eventually, within};
-use crate::servers::{Group, as_nobody, folder, missing, program, run};
+use crate::namespace::Namespace;
+use crate::servers::{Group, NOBODY, as_nobody, folder, missing, program, run};
+use crate::sockets;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -57,23 +60,53 @@ pub struct Peering {
     pub password: Option<String>,
     /// It sends several paths of a prefix (RFC 7911).
     pub add_path: bool,
+    /// Where it runs, if not where the tests run.
+    pub namespace: Option<Arc<Namespace>>,
 }
 
 impl Peering {
-    /// A session without password and ADD-PATH.
+    /// A session without password and ADD-PATH, from another loopback address.
     ///
     /// # Panics
     ///
     /// If `local` is not an IPv4 address.
     pub fn new(local: &str, asn: u16, collector: SocketAddr, collector_asn: u16) -> Self {
         let local = local.parse().unwrap_or_else(|error| panic!("{local}: {error}"));
-        Self { local, asn, collector, collector_asn, password: None, add_path: false }
+        Self { local, asn, collector, collector_asn, password: None, add_path: false, namespace: None }
+    }
+
+    /// The same from a namespace. The collector listens outside it.
+    #[must_use]
+    pub fn inside(mut self, namespace: Arc<Namespace>) -> Self {
+        self.local = namespace.inside();
+        self.namespace = Some(namespace);
+        self
+    }
+
+    /// The address of a peer inside the router's AS.
+    fn feeder(&self) -> Ipv4Addr {
+        let [a, b, c, d] = self.local.octets();
+        match &self.namespace {
+            Some(namespace) => namespace.also_outside(),
+            None => Ipv4Addr::new(a, b, c, d.wrapping_add(100)),
+        }
     }
 
     /// The BGP identifier: the address in 10.0.0.0/8 with the same last octets.
     pub fn router_id(&self) -> Ipv4Addr {
         let [_, b, c, d] = self.local.octets();
         Ipv4Addr::new(10, b, c, d)
+    }
+
+    /// An address where the router can listen.
+    fn free_port(&self) -> SocketAddr {
+        match self.namespace {
+            // Nothing else runs there.
+            Some(_) => {
+                SocketAddr::new(self.local.into(), sockets::free_tcp_port(Ipv4Addr::LOCALHOST.into()).port())
+            }
+            None => sockets::free_tcp_port(self.local.into()),
+        }
     }
 
     /// Fills `{local}`, `{id}`, `{asn}`, `{ip}`, `{port}` and `{peer}` of a configuration.
@@ -144,7 +177,10 @@ impl Running {
     }
 
     fn command(&self) -> Command {
-        let mut command = as_nobody(&self.program);
+        let mut command = match &self.peering.namespace {
+            Some(namespace) => namespace.enter_as(NOBODY, &self.program),
+            None => as_nobody(&self.program),
+        };
         command.current_dir(self.folder.path());
         command
     }
@@ -195,15 +231,9 @@ fn client(name: &str, folder: &Path) -> Command {
     command
 }
 
-/// The address of a peer inside the router's AS.
-fn feeder(peering: &Peering) -> Ipv4Addr {
-    let [a, b, c, d] = peering.local.octets();
-    Ipv4Addr::new(a, b, c, d.wrapping_add(100))
-}
-
-/// Connects that peer to the router at `address`, and sends its messages.
+/// Connects the peer inside the router's AS to the router at `address`, and sends its messages.
 fn feed(peering: &Peering, address: SocketAddr, messages: &[Vec<u8>]) -> Speaker {
-    let source = feeder(peering);
+    let source = peering.feeder();
     let mut speaker = eventually("the router to listen", || {
         Speaker::try_connect(&source.to_string(), address, Duration::from_secs(5)).ok()
     });

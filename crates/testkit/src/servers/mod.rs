@@ -46,7 +46,7 @@ const START: Duration = Duration::from_secs(120);
 /// The variable that names a ClickHouse server.
 const CLICKHOUSE: &str = "PMACCT_TEST_CLICKHOUSE";
 /// The user and group that servers run as when the tests run as root.
-const NOBODY: u32 = 65_534;
+pub(crate) const NOBODY: u32 = 65_534;
 
 /// The address of a server, and how to log in.
 #[derive(Clone, Debug)]
