@@ -7,6 +7,8 @@
 mod aggregates;
 #[path = "suite/bgp.rs"]
 mod bgp;
+#[path = "suite/bgp_documents.rs"]
+mod bgp_documents;
 #[path = "suite/bgp_flows.rs"]
 mod bgp_flows;
 #[path = "suite/bgp_hostile.rs"]

@@ -559,11 +559,12 @@ fn losing_the_only_interface_flushes_and_fails() {
 }
 
 /// The programs whose configurations and units are in `etc`.
-const DAEMONS: [(&str, &str); 4] = [
+const DAEMONS: [(&str, &str); 5] = [
     ("nfacctd", env!("CARGO_BIN_EXE_nfacctd")),
     ("sfacctd", env!("CARGO_BIN_EXE_sfacctd")),
     ("pmacctd", env!("CARGO_BIN_EXE_pmacctd")),
     ("uacctd", env!("CARGO_BIN_EXE_uacctd")),
+    ("pmbgpd", env!("CARGO_BIN_EXE_pmbgpd")),
 ];
 
 #[test]
@@ -572,6 +573,11 @@ fn sample_configurations_are_valid() {
         let path = format!("{}/etc/{name}.conf", env!("CARGO_MANIFEST_DIR"));
         let finished = Setup::new(program).arguments(["-f", &path, "--check"]).run();
         assert_eq!(finished.code(), Some(0), "{path}: {}", finished.log);
+        assert!(!finished.log.contains("WARN"), "{path}: {}", finished.log);
+        if name == "pmbgpd" {
+            // It has no primitives.
+            continue;
+        }
         let help = Setup::new(program).arguments(["-a"]).run();
         assert!(help.code() == Some(0) && help.stdout.contains("src_host"), "{}", help.stdout);
     }
