@@ -13,6 +13,8 @@ mod bgp_flows;
 mod bgp_hostile;
 #[path = "suite/bgp_log.rs"]
 mod bgp_log;
+#[path = "suite/bgp_queries.rs"]
+mod bgp_queries;
 #[path = "suite/bgp_routers.rs"]
 mod bgp_routers;
 #[path = "suite/bgp_sessions.rs"]

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use testkit::bgp::update::numbered;
 use testkit::namespace::Namespace;
+use testkit::process::Signal;
 use testkit::routers::{Bird, ExaBgp, Frr, GoBgp, PATHS_PREFIX, Peering, Router, VPN_PREFIX};
 use testkit::{Process, Setup};
 
@@ -155,6 +156,22 @@ fn gobgp_signs_its_session() {
 #[test]
 fn exabgp_signs_its_session() {
     check_signed(65_004, ExaBgp::start);
+}
+
+#[test]
+fn a_key_that_is_added_by_a_reload_is_used() {
+    let mut keys = String::new();
+    let (process, mut log, peering) = start_with(65_001, |local| {
+        keys = format!("{local}, s3cret\n");
+        pmbgpd(TABLES).more_config("bgp_daemon_md5_file: {dir}/keys").file("keys", "192.0.2.1, other\n")
+    });
+    let peering = Peering { password: Some("s3cret".to_owned()), ..peering };
+    let Some(router) = Bird::start(&peering, OTHERS) else { return };
+    let _setup = process.setup().clone().file("keys", &keys);
+    process.signal(Signal::SIGUSR2);
+    log.wait_for_routes(OTHERS.len() + VPN);
+    drop(router);
+    process.stop();
 }
 
 #[test]
