@@ -127,7 +127,8 @@ fn long_answers_are_complete_while_tables_change() {
     std::thread::scope(|scope| {
         scope.spawn(|| messages.iter().for_each(|message| speakers[0].send(message)));
         let found = routes(&process, &query);
-        let first: Vec<&(String, String)> = found.iter().filter(|(_, prefix)| !prefix.starts_with("10.")).collect();
+        let first: Vec<&(String, String)> =
+            found.iter().filter(|(_, prefix)| !prefix.starts_with("10.")).collect();
         assert!(first.len() >= COUNT as usize, "{} routes", first.len());
     });
     process.stop();
