@@ -15,6 +15,8 @@ mod bgp_flows;
 mod bgp_hostile;
 #[path = "suite/bgp_log.rs"]
 mod bgp_log;
+#[path = "suite/bgp_looking_glass.rs"]
+mod bgp_looking_glass;
 #[path = "suite/bgp_routers.rs"]
 mod bgp_routers;
 #[path = "suite/bgp_sessions.rs"]

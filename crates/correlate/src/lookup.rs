@@ -124,9 +124,7 @@ impl LiveLookup<Routes> for Lookup {
         memory.keys.clear();
         let keys = memory.ends.iter().map(|end| Some(finder.rib.attributes_key(end.found?.attributes)));
         memory.keys.extend(keys);
-        for key in memory.keys.iter().flatten() {
-            std::hint::black_box(memory.cache.has(*key));
-        }
+        memory.cache.prefetch(memory.keys.iter().flatten().copied());
         compiled.write(&finder, state, batch, memory);
     }
 

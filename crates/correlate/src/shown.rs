@@ -234,10 +234,17 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// Reads the key at a set's place, so that later accesses find it in the processor's cache.
     #[inline]
-    pub(crate) fn has(&self, key: AttributesKey) -> bool {
+    fn has(&self, key: AttributesKey) -> bool {
         self.keys.get(place(key, self.keys.len())).is_some_and(|cached| *cached == Some(key))
+    }
+
+    /// Reads what is shown of sets, so that it is in the processor's cache when it is needed: these accesses to memory overlap, those
+    /// between the writes to rows would not.
+    pub(crate) fn prefetch(&self, keys: impl Iterator<Item = AttributesKey>) {
+        let first =
+            |key| self.shown.get(place(key, self.shown.len())).map_or(0, |shown| shown.word(Word::Last)[3]);
+        std::hint::black_box(keys.fold(0, |all, key| all ^ first(key)));
     }
 
     /// What is shown of a set, whose octets `octets` gives.
