@@ -17,6 +17,8 @@ mod bgp_hostile;
 mod bgp_log;
 #[path = "suite/bgp_looking_glass.rs"]
 mod bgp_looking_glass;
+#[path = "suite/bgp_queries.rs"]
+mod bgp_queries;
 #[path = "suite/bgp_routers.rs"]
 mod bgp_routers;
 #[path = "suite/bgp_sessions.rs"]

@@ -217,7 +217,7 @@ impl Compiled {
                 let octets = || finder.rib.attributes(found.attributes);
                 let shown = cache.get(key, octets, (&self.spec.shaping, self.texts), strings);
                 let roa = match target.judges() {
-                    true => judge(finder, state, end, &found, shown.origin),
+                    true => judge(finder, state, end, &found, shown.origin()),
                     false => UNKNOWN,
                 };
                 let outcome = Outcome { route: Some((shown, found.length)), next_hop: followed.as_ref(), roa };
