@@ -183,7 +183,7 @@ fn install(signing: &Mutex<Signing>, keys: &Keys) {
 fn deliver(services: &Services, name: &str, deliveries: Vec<Delivery>) -> io::Result<()> {
     for delivery in deliveries {
         let threads = services.threads.clone();
-        services.threads.spawn_aside(&format!("{name}/delivery"), services.identity.clone(), move || {
+        services.threads.spawn_aside(format!("{name}/delivery"), services.identity.clone(), move || {
             delivery.run(|what| threads.fail(what));
         })?;
     }

@@ -54,7 +54,7 @@ async fn try_read(
                         }
                         StreamEvent::Data(octets) => {
                             if let Some(session) = sessions.get_mut(&id) {
-                                session.from_peer(octets, collector);
+                                session.peer_sent(octets, collector);
                             }
                         }
                         StreamEvent::Closed | StreamEvent::Broken => {
@@ -67,7 +67,7 @@ async fn try_read(
                         }
                     }
                 } else if let (StreamEvent::Data(octets), Some(session)) = (event, sessions.get_mut(&reverse)) {
-                    session.from_other(octets, collector);
+                    session.other_sent(octets, collector);
                 }
             })?;
             if !more {

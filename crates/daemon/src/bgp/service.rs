@@ -130,7 +130,7 @@ impl Service {
                 accepted: Limited::new(RATE),
                 failing: Limited::new(RATE),
             },
-            neighbors: settings.neighbors.clone().map(|path| NeighborsFile::new(path, settings.files.clone())),
+            neighbors: settings.neighbors.clone().map(|path| NeighborsFile::new(path, settings.files)),
             settings,
             shared,
         }
