@@ -7,12 +7,16 @@
 mod aggregates;
 #[path = "suite/bgp.rs"]
 mod bgp;
+#[path = "suite/bgp_documents.rs"]
+mod bgp_documents;
 #[path = "suite/bgp_flows.rs"]
 mod bgp_flows;
 #[path = "suite/bgp_hostile.rs"]
 mod bgp_hostile;
 #[path = "suite/bgp_log.rs"]
 mod bgp_log;
+#[path = "suite/bgp_looking_glass.rs"]
+mod bgp_looking_glass;
 #[path = "suite/bgp_routers.rs"]
 mod bgp_routers;
 #[path = "suite/bgp_sessions.rs"]

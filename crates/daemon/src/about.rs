@@ -14,6 +14,7 @@ const FEATURES: &[(&str, bool)] = &[
     ("parquet", cfg!(feature = "parquet")),
     ("ndpi", classify::IS_BUILT_IN),
     ("http", cfg!(feature = "http")),
+    ("zmq", cfg!(feature = "zmq")),
 ];
 
 /// Kinds of plugins and features that are built in.

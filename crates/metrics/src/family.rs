@@ -80,7 +80,7 @@ pub(crate) const INTERFACES: [Family<'static>; 2] = [
 ];
 
 /// Of BGP sessions, routes and route origin validation.
-pub static BGP: [Family<'static>; 13] = [
+pub static BGP: [Family<'static>; 15] = [
     counter("pmacct_bgp_connections_accepted", "BGP connections accepted."),
     counter("pmacct_bgp_connections_rejected", "BGP connections closed before a session, by reason."),
     gauge("pmacct_bgp_sessions", "Sessions that are established now."),
@@ -101,6 +101,14 @@ pub static BGP: [Family<'static>; 13] = [
         "When they last changed, in seconds since 1970; 0 if there are none.",
     )
     .in_unit("seconds"),
+    counter(
+        "pmacct_bgp_looking_glass_queries",
+        "Queries to the looking glass, by result: routes or peers were found, none was, or the query was invalid.",
+    ),
+    counter(
+        "pmacct_bgp_looking_glass_closed",
+        "Connections that the looking glass closed, by reason: too many clients, refused credentials, a violation of the protocol, a query that was too large, or a client that was too slow.",
+    ),
 ];
 
 /// Of the build.

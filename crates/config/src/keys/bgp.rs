@@ -231,25 +231,25 @@ keys! {
     /// File that lists the established peers, one per line.
     BGP_NEIGHBORS_FILE: Option<PathBuf> = path(&["bgp_neighbors_file"]).daemons(PMBGPD.and(FLOW)).acts();
 
-    /// Answers queries about routes (looking glass).
+    /// Answers queries about peers and routes over ZeroMQ (looking glass), as docs/bgp-output.md describes. Routes are kept in memory for it.
     BGP_DAEMON_LG: bool = boolean(&["bgp_daemon_lg"]).default("false").daemons(PMBGPD.and(COLLECTORS))
-        .flag('g', PMBGPD, "true");
+        .flag('g', PMBGPD, "true").acts();
 
-    /// Address of the looking glass.
-    BGP_DAEMON_LG_IP: IpAddr = address(&["bgp_daemon_lg_ip"]).default("127.0.0.1").daemons(PMBGPD.and(COLLECTORS));
+    /// Address of the looking glass. If other machines can reach it and there is no password, a warning is logged.
+    BGP_DAEMON_LG_IP: IpAddr = address(&["bgp_daemon_lg_ip"]).default("127.0.0.1").daemons(PMBGPD.and(COLLECTORS)).acts();
 
-    /// Port of the looking glass.
-    BGP_DAEMON_LG_PORT: u16 = port(&["bgp_daemon_lg_port"]).default("17900").daemons(PMBGPD.and(COLLECTORS));
+    /// TCP port of the looking glass.
+    BGP_DAEMON_LG_PORT: u16 = port(&["bgp_daemon_lg_port"]).default("17900").daemons(PMBGPD.and(COLLECTORS)).acts();
 
-    /// Number of threads of the looking glass.
+    /// Was the number of threads of the looking glass.
     BGP_DAEMON_LG_THREADS: u32 = integer(&["bgp_daemon_lg_threads"], 1, u32::MAX as i128).default("8")
-        .daemons(PMBGPD.and(COLLECTORS));
+        .daemons(PMBGPD.and(COLLECTORS)).no_op("one thread answers the queries of all clients");
 
-    /// User name for the looking glass.
-    BGP_DAEMON_LG_USER: Option<String> = text(&["bgp_daemon_lg_user"]).daemons(PMBGPD.and(COLLECTORS));
+    /// User name that clients of the looking glass must know, with `bgp_daemon_lg_passwd` (ZeroMQ PLAIN). Up to 255 bytes.
+    BGP_DAEMON_LG_USER: Option<String> = text(&["bgp_daemon_lg_user"]).daemons(PMBGPD.and(COLLECTORS)).acts();
 
-    /// Password for the looking glass.
-    BGP_DAEMON_LG_PASSWD: Option<String> = text(&["bgp_daemon_lg_passwd"]).daemons(PMBGPD.and(COLLECTORS));
+    /// Password that clients of the looking glass must know. Up to 255 bytes. It is sent unencrypted.
+    BGP_DAEMON_LG_PASSWD: Option<String> = text(&["bgp_daemon_lg_passwd"]).daemons(PMBGPD.and(COLLECTORS)).acts();
 
     /// Accepts several sessions from one address, as of routers behind NAT. `bgp_port` of `bgp_agent_map` tells them apart.
     TMP_BGP_LOOKUP_COMPARE_PORTS: bool = boolean(&["tmp_bgp_lookup_compare_ports"]).default("false").daemons(FLOW)

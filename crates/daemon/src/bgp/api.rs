@@ -8,17 +8,15 @@
 //! | `rd` | the route distinguisher of a VPN; unicast and labelled routes without it |
 //! | `limit` | maximum number of routes, 100,000 by default |
 
-use super::messages::route_of;
+use super::lookup::Lookup;
+use super::messages::Tagger;
 use super::peers::Listed;
 use super::service::Shared;
 use super::validator::Validator;
 use ::metrics::{Pages, Reply};
-use bgp::attribute::AttributeSet;
 use correlate::Routes;
-use event_log::Encoding;
 use rib::{Cursor, Nlri, Rib, Route, TableKey};
-use route_log::{Format, Fragment, Renderer, RouteEvent, RouteKind, Target};
-use std::collections::HashMap;
+use route_log::Format;
 use std::net::IpAddr;
 use std::sync::Arc;
 use wire::{Family, Prefix, RouteDistinguisher};
@@ -39,6 +37,7 @@ pub(super) struct Api {
     pub(super) shared: Arc<Shared>,
     pub(super) routes: Arc<Routes>,
     pub(super) validator: Validator,
+    pub(super) tagger: Tagger,
     pub(super) format: Format,
 }
 
@@ -81,14 +80,9 @@ impl Api {
 
     fn routes(&self, query: Query) -> Reply {
         let peers = self.shared.peers().into_iter().filter(|peer| query.peer.is_none_or(|wanted| peer.is(wanted)));
-        let shown = peers.map(|peer| (peer.id.slot(), (peer.shown(&self.format), peer)));
         Reply::Lines(Box::new(Answer {
-            peers: shown.collect(),
+            lookup: Lookup::new(peers, self.validator.clone(), self.tagger.clone(), self.format),
             routes: Arc::clone(&self.routes),
-            validator: self.validator.clone(),
-            renderer: Renderer::new(&self.format, Encoding::Json),
-            fragment: Fragment::default(),
-            format: self.format,
             left: query.limit,
             search: query.search(),
         }))
@@ -204,13 +198,8 @@ enum Search {
 
 /// An answer that is made while the client reads it.
 struct Answer {
-    /// By slot.
-    peers: HashMap<usize, (route_log::Peer, Arc<Listed>)>,
+    lookup: Lookup,
     routes: Arc<Routes>,
-    validator: Validator,
-    renderer: Renderer,
-    fragment: Fragment,
-    format: Format,
     /// Routes that may still be answered.
     left: u64,
     search: Search,
@@ -245,8 +234,14 @@ impl Answer {
         let mut search = std::mem::replace(&mut self.search, Search::Cursors(Vec::new()));
         match &mut search {
             Search::Prefix { tables, prefix, longest } => {
+                let Self { lookup, left, .. } = self;
                 for key in tables {
-                    self.prefix(&rib, *key, prefix, *longest, out);
+                    lookup.find(&rib, *key, *prefix, *longest, |lookup, nlri, route| {
+                        if *left > 0 && lookup.show(&rib, *key, nlri, route, out) {
+                            *left -= 1;
+                            out.push(b'\n');
+                        }
+                    });
                 }
                 false
             }
@@ -264,51 +259,17 @@ impl Answer {
         }
     }
 
-    fn prefix(&mut self, rib: &Rib, key: TableKey, prefix: &Prefix, longest: bool, out: &mut Vec<u8>) {
-        let Some(table) = rib.table(key) else { return };
-        if !longest {
-            let found = table.exact((*prefix).into()).into_iter().flatten();
-            return found.for_each(|route| self.add(rib, key, (*prefix).into(), &route, out));
-        }
-        // The longest match is that of each peer.
-        let mut done = std::collections::HashSet::new();
-        let _ = table.covering_prefix(*prefix, |length, found| {
-            let Some(shorter) = Prefix::new(prefix.address(), length) else { return Some(()) };
-            let mut new = Vec::new();
-            for route in found.filter(|route| !done.contains(&route.peer)) {
-                self.add(rib, key, shorter.into(), &route, out);
-                new.push(route.peer);
-            }
-            done.extend(new);
-            None::<()>
-        });
-    }
-
     fn add(&mut self, rib: &Rib, key: TableKey, nlri: Nlri<'_>, route: &Route, out: &mut Vec<u8>) {
-        let Some((shown, peer)) = self.peers.get(&route.peer.slot()).filter(|(_, peer)| peer.id == route.peer)
-        else {
-            return;
-        };
-        if self.left == 0 {
-            return;
+        if self.left > 0 && self.lookup.show(rib, key, nlri, route, out) {
+            self.left -= 1;
+            out.push(b'\n');
         }
-        self.left -= 1;
-        let (afi, safi) = key.family();
-        let set = AttributeSet::new(rib.attributes(route.attributes));
-        self.renderer.render(set, afi, safi, &mut self.fragment);
-        let mut described = route_of(key, nlri, route, peer.add_path.contains(afi, safi));
-        if let (Some(validation), Target::Prefix { prefix, rd, .. }) = (self.validator.enter(), described.target) {
-            described = described.with_roa(validation.letter(&**peer, (safi, rd), &prefix, set, Some(rib)));
-        }
-        let event = RouteEvent::new(&self.format, shown, RouteKind::LookingGlass, described);
-        RouteEvent { attributes: Some(self.fragment.as_ref()), ..event }.looking_glass(out);
-        out.push(b'\n');
     }
 }
 
 impl Listed {
     /// Whether an address is that of the session, or the router ID.
-    pub(super) fn is(&self, address: IpAddr) -> bool {
+    fn is(&self, address: IpAddr) -> bool {
         self.address.ip() == address || IpAddr::V4(self.router_id) == address
     }
 }

@@ -36,6 +36,8 @@ const RATE: Duration = Duration::from_secs(10);
 pub(super) struct Peer {
     pub(super) address: SocketAddr,
     pub(super) id: Option<PeerId>,
+    /// As other threads see it, if it has routes in the RIB.
+    listed: Option<Arc<Listed>>,
     pub(super) router_id: Option<Ipv4Addr>,
     pub(super) asn: Asn,
     pub(super) local_as: Asn,
@@ -63,6 +65,7 @@ impl Peer {
             is_established: false,
             address,
             id: None,
+            listed: None,
             router_id: None,
             asn: Asn(0),
             local_as: Asn(0),
@@ -190,6 +193,7 @@ impl Collector {
             if let Some(id) = peer.id {
                 let listed = Listed::new(peer, id, parameters);
                 routes.correlated.add_peer(listed.correlated());
+                peer.listed = Some(Arc::clone(&listed));
                 self.shared.change_peers(|peers| peers.push(listed));
             }
         }
@@ -254,6 +258,9 @@ impl Collector {
             {
                 warn!(held_back = pass.held_back, "[{}] routes are not stored: {why}", peer.ip());
             }
+        }
+        if let (Some((afi, safi)), Some(listed)) = (update.end_of_rib, &peer.listed) {
+            listed.add_end_of_rib(afi, safi);
         }
         if let Some(log) = log
             && log.updated(peer, message)

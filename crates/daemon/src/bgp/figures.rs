@@ -77,6 +77,7 @@ impl ErrorOutcome {
     const ALL: [Self; 3] = [Self::AttributeDiscarded, Self::TreatedAsWithdraw, Self::SessionReset];
 
     /// The value of the metric's label.
+    #[cfg(feature = "http")]
     const fn name(self) -> &'static str {
         match self {
             Self::AttributeDiscarded => Outcome::AttributeDiscarded.name(),
@@ -95,6 +96,34 @@ impl From<Outcome> for ErrorOutcome {
     }
 }
 
+/// Results of queries to the looking glass, in the order of their counters.
+pub(super) const QUERY_RESULTS: [&str; 3] = ["found", "not_found", "invalid"];
+
+/// Why the looking glass closed a connection, in the order of the counters.
+pub(super) const LOOKING_GLASS_CLOSINGS: [&str; 5] =
+    ["clients_bound", "authentication", "protocol", "too_large", "time"];
+
+/// The figures of the looking glass.
+#[derive(Debug, Default)]
+pub(super) struct LookingGlassFigures {
+    /// Queries by result.
+    pub(super) queries: [Figure; QUERY_RESULTS.len()],
+    /// Connections that it closed, by reason.
+    pub(super) closed: [Figure; LOOKING_GLASS_CLOSINGS.len()],
+}
+
+impl LookingGlassFigures {
+    /// Queries by result.
+    pub(super) fn queries(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        QUERY_RESULTS.into_iter().zip(self.queries.iter().map(Figure::get))
+    }
+
+    /// Connections that it closed, by reason.
+    pub(super) fn closed(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        LOOKING_GLASS_CLOSINGS.into_iter().zip(self.closed.iter().map(Figure::get))
+    }
+}
+
 /// The figures of all sessions.
 #[derive(Debug)]
 pub(super) struct Figures {
@@ -108,6 +137,7 @@ pub(super) struct Figures {
     errors: [Box<[Figure]>; ErrorOutcome::ALL.len()],
     /// Routes beyond the bound of a peer, and beyond the bound of all.
     dropped: [Figure; 2],
+    pub(super) looking_glass: LookingGlassFigures,
 }
 
 impl Default for Figures {
@@ -121,6 +151,7 @@ impl Default for Figures {
             bytes: Figure::default(),
             errors: ErrorOutcome::ALL.map(|_| Reason::ALL.iter().map(|_| Figure::default()).collect()),
             dropped: Default::default(),
+            looking_glass: LookingGlassFigures::default(),
         }
     }
 }
@@ -165,11 +196,13 @@ impl Figures {
     }
 
     /// Routes that were not stored: beyond the bound of a peer, and beyond the bound of all.
+    #[cfg(feature = "http")]
     pub(super) fn dropped(&self) -> [u64; 2] {
         [&self.dropped[0], &self.dropped[1]].map(Figure::get)
     }
 
     /// Errors in UPDATEs by reason and by what was done, as far as there were any.
+    #[cfg(feature = "http")]
     pub(super) fn errors(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
         let of_outcome = |(outcome, figures): (ErrorOutcome, &[Figure])| -> Vec<_> {
             let counts = Reason::ALL.iter().zip(figures).map(|(reason, figure)| (reason.name(), figure.get()));

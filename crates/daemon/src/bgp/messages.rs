@@ -243,6 +243,7 @@ impl Rendered {
 }
 
 /// Tags and labels by `bgp_daemon_tag_map`.
+#[derive(Clone, Default)]
 pub(super) struct Tagger {
     /// `None` if no map is configured.
     shared: Option<Arc<Shared>>,

@@ -49,6 +49,8 @@ impl Source for Metrics {
                 let (vrps, updated) = (read(&counters.vrps), read(&counters.last_update) / 1_000_000);
                 sample(&[], if family == 11 { vrps } else { updated });
             }
+            13 => by("result", &mut figures.looking_glass.queries()),
+            14 => by("reason", &mut figures.looking_glass.closed()),
             _ => {}
         }
     }

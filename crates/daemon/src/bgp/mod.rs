@@ -14,6 +14,8 @@
 //! | [`xconnect`] | forwarding of sessions |
 //! | [`savefile`], [`observed`] | sessions of a capture file |
 //! | `metrics`, `api` | metrics and queries over HTTP |
+//! | [`looking_glass`] | queries over ZeroMQ |
+//! | `lookup` | routes for queries |
 //! | [`figures`] | counters |
 
 mod admission;
@@ -24,6 +26,9 @@ mod connection;
 mod connections;
 mod dump;
 mod figures;
+mod looking_glass;
+#[cfg(any(feature = "http", feature = "zmq"))]
+mod lookup;
 mod messages;
 #[cfg(feature = "http")]
 mod metrics;
@@ -46,6 +51,7 @@ use correlate::Routes;
 use dump::Dumps;
 use event_log::{Delivery, Dump, Log};
 use listener::{InstalledKeys, Keys};
+use looking_glass::LookingGlass;
 use messages::MessageLog;
 use rib::{Limits, SharedRib};
 use runtime::notice;
@@ -73,6 +79,7 @@ struct Daemon {
     tables: Option<Tables>,
     rpki: Option<Arc<rpki::Shared>>,
     socket: Option<TcpListener>,
+    looking_glass: Option<LookingGlass>,
     signing: Arc<Mutex<Signing>>,
     stop: watch::Sender<bool>,
 }
@@ -83,6 +90,7 @@ impl Kind for Bgp {
             return None;
         }
         let settings = Settings::read(reading);
+        let looking_glass = LookingGlass::read(reading.config, reading.problems);
         let loaded = settings.sources.load(&reading.names, reading.problems);
         if reading.problems.is_fatal() {
             return None;
@@ -108,6 +116,7 @@ impl Kind for Bgp {
             tables,
             rpki,
             socket: None,
+            looking_glass,
             signing: Arc::default(),
             stop,
         }))
@@ -121,7 +130,8 @@ impl Daemon {
         let metrics = metrics::Metrics { shared: Arc::clone(&self.shared), routes, rpki: self.rpki.clone() };
         if let Some(routes) = metrics.routes.clone() {
             let (shared, validator) = (Arc::clone(&self.shared), Validator::new(self.rpki.clone()));
-            let api = api::Api { shared, routes, validator, format: self.settings.format };
+            let tagger = messages::Tagger::new(&self.settings, &self.shared);
+            let api = api::Api { shared, routes, validator, tagger, format: self.settings.format };
             services.board.add_pages(api::PATH, Arc::new(api));
         }
         services.board.add_source(Arc::new(metrics));
@@ -129,6 +139,24 @@ impl Daemon {
 
     #[cfg(not(feature = "http"))]
     fn publish(&self, _services: &Services, _tables: Option<&Tables>) {}
+
+    #[cfg(feature = "zmq")]
+    fn start_looking_glass(&mut self, services: &Services, tables: Option<&Tables>) -> io::Result<()> {
+        let (Some(looking_glass), Some(tables)) = (&mut self.looking_glass, tables) else { return Ok(()) };
+        let tables = looking_glass::Tables {
+            shared: Arc::clone(&self.shared),
+            routes: Arc::clone(&tables.correlated),
+            validator: Validator::new(self.rpki.clone()),
+            tagger: messages::Tagger::new(&self.settings, &self.shared),
+            format: self.settings.format,
+        };
+        looking_glass.start(services, tables, self.stop.subscribe())
+    }
+
+    #[cfg(not(feature = "zmq"))]
+    fn start_looking_glass(&mut self, _services: &Services, _tables: Option<&Tables>) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The keys of the listening socket, which sessions inherit.
@@ -168,6 +196,9 @@ impl Part for Daemon {
     }
 
     fn open(&mut self) -> Result<(), String> {
+        if let Some(looking_glass) = &mut self.looking_glass {
+            looking_glass.open()?;
+        }
         let Settings { address, names, file, .. } = &*self.settings;
         if file.is_some() {
             return Ok(());
@@ -197,6 +228,7 @@ impl Part for Daemon {
         let validator = Validator::new(self.rpki.clone());
         let (settings, shared) = (Arc::clone(&self.settings), Arc::clone(&self.shared));
         self.publish(services, tables.as_ref());
+        self.start_looking_glass(services, tables.as_ref())?;
         if let (Some(schedule), Some(tables)) = (&settings.dump, &tables) {
             let dumps = Dumps {
                 settings: Arc::clone(&settings),
@@ -233,6 +265,9 @@ impl Part for Daemon {
     }
 
     fn announce(&self) {
+        if let Some(looking_glass) = &self.looking_glass {
+            looking_glass.announce();
+        }
         let Settings { address, limits, file, .. } = &*self.settings;
         if file.is_some() {
             return;
@@ -295,6 +330,13 @@ impl Part for Daemon {
             texts(&mut figures.messages(), "bgp_messages_received"),
             figures.bytes.get(),
         );
+        if self.looking_glass.is_some() {
+            notice!(
+                "stats [looking glass] time={now}{}{}",
+                texts(&mut figures.looking_glass.queries(), "bgp_looking_glass_queries"),
+                texts(&mut figures.looking_glass.closed(), "bgp_looking_glass_closed"),
+            );
+        }
     }
 
     fn stop(&mut self) {

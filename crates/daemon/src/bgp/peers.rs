@@ -7,10 +7,21 @@ use bgp_session::Parameters;
 use rib::PeerId;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use wire::Asn;
+use std::sync::atomic::{AtomicU8, Ordering};
+use wire::{Afi, Asn, Safi};
+
+/// Families whose End-of-RIB is remembered: those in which single routes are looked up.
+const LOOKED_UP: [(Afi, Safi); 6] = [
+    (Afi::IPV4, Safi::UNICAST),
+    (Afi::IPV6, Safi::UNICAST),
+    (Afi::IPV4, Safi::LABELED_UNICAST),
+    (Afi::IPV6, Safi::LABELED_UNICAST),
+    (Afi::IPV4, Safi::MPLS_VPN),
+    (Afi::IPV6, Safi::MPLS_VPN),
+];
 
 /// A peer.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Listed {
     /// Its number in the RIB.
     pub(crate) id: PeerId,
@@ -22,9 +33,12 @@ pub(crate) struct Listed {
     /// Families in which it may send several paths of a prefix.
     pub(crate) add_path: Families,
     /// Families that both sides have.
+    #[cfg_attr(not(any(feature = "http", feature = "zmq")), expect(dead_code, reason = "queries read it"))]
     pub(crate) families: Families,
     /// When its session began: microseconds since 1970.
     pub(crate) since: u64,
+    /// A bit for each of [`LOOKED_UP`].
+    end_of_ribs: AtomicU8,
 }
 
 impl Listed {
@@ -39,7 +53,19 @@ impl Listed {
             add_path: parameters.add_path.clone(),
             families: parameters.families.clone(),
             since: runtime::clock::now(),
+            end_of_ribs: AtomicU8::new(0),
         })
+    }
+
+    /// The peer has sent all its routes of a family.
+    pub(super) fn add_end_of_rib(&self, afi: Afi, safi: Safi) {
+        self.end_of_ribs.fetch_or(bit(afi, safi), Ordering::Relaxed);
+    }
+
+    /// Whether the peer has sent all its routes of a family. Always false for families that are not looked up.
+    #[cfg(feature = "zmq")]
+    pub(super) fn has_end_of_rib(&self, afi: Afi, safi: Safi) -> bool {
+        self.end_of_ribs.load(Ordering::Relaxed) & bit(afi, safi) != 0
     }
 
     /// The peer as flows find it.
@@ -68,4 +94,9 @@ impl Origin for Listed {
     fn local_as(&self) -> Asn {
         self.local_as
     }
+}
+
+/// The bit of a family; none of other families.
+fn bit(afi: Afi, safi: Safi) -> u8 {
+    LOOKED_UP.iter().position(|family| *family == (afi, safi)).map_or(0, |position| 1 << position)
 }

@@ -114,7 +114,7 @@ impl Settings {
             files: files_of(config),
             log: Some(log).filter(LogSettings::is_used),
             dump: dump(config, &format, sequence, problems),
-            is_queried: config.core(&bgp::BGP_DAEMON_LG)
+            is_queried: (cfg!(feature = "zmq") && config.core(&bgp::BGP_DAEMON_LG))
                 || config.core(&HTTP_LISTEN).is_some()
                 || config.daemon() != config::Daemon::Pmbgpd,
             keeps_running: config.daemon() == config::Daemon::Pmbgpd,
