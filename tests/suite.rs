@@ -9,6 +9,8 @@ mod aggregates;
 mod bgp;
 #[path = "suite/bgp_documents.rs"]
 mod bgp_documents;
+#[path = "suite/bgp_files.rs"]
+mod bgp_files;
 #[path = "suite/bgp_flows.rs"]
 mod bgp_flows;
 #[path = "suite/bgp_hostile.rs"]
@@ -23,6 +25,8 @@ mod bgp_queries;
 mod bgp_routers;
 #[path = "suite/bgp_sessions.rs"]
 mod bgp_sessions;
+#[path = "suite/bgp_xconnect.rs"]
+mod bgp_xconnect;
 #[path = "suite/checks.rs"]
 mod checks;
 #[path = "suite/classes.rs"]
