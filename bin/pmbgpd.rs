@@ -1,4 +1,4 @@
-//! pmbgpd: the BGP collector, which accepts connections and does not speak BGP yet.
+//! pmbgpd: the BGP collector.
 
 use std::process::ExitCode;
 

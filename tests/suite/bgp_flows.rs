@@ -234,7 +234,7 @@ fn the_client_shows_and_filters_values_of_routes() {
         eventually("the flow", || Some(ask(&["-s", "-O", "json"])).filter(|text| text.contains("10.20.0.9")));
     let rows: Vec<Value> = shown.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     assert_eq!(rows, [named_by_the_client(expected(10, 1000))]);
-    assert_eq!(ask(&["-c", "dst_as,as_path", "-N", "65020,65001_65010_65020"]).trim(), "10");
+    assert_eq!(ask(&["-c", "dst_as,as_path", "-N", "65020,65001_65010_65020"]).trim(), "1000");
     assert_eq!(ask(&["-c", "dst_as,as_path", "-N", "65020,65001"]).trim(), "0");
     process.stop();
 }

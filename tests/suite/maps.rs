@@ -224,9 +224,7 @@ fn the_documented_examples_are_valid() {
         let setup = setup.config(&config);
         let config = setup.config_path().display().to_string();
         let finished = setup.clone().arguments(["-f", &config, "--check"]).run();
-        let waits = path.ends_with("routes.md");
-        assert_eq!(finished.code(), Some(i32::from(waits)), "{}: {}", path.display(), finished.log);
-        assert!(!waits || finished.log.matches("WARN").count() == 1, "{}", finished.log);
+        assert_eq!(finished.code(), Some(0), "{}: {}", path.display(), finished.log);
         checked += 1;
     }
     assert!(checked >= 7, "{checked}");

@@ -388,10 +388,11 @@ fn with_traffic(program: &str, config: &std::path::Path, before: &str, ready: &s
         "ip link set lo up
          {before}
          {program} -f {config} 2> {log} & daemon=$!
-         for n in $(seq 200); do grep -q '{ready}' {log} && break; read -t 0.1 < <(:) || true; done
+         for n in $(seq 600); do grep -q '{ready}' {log} && break; sleep 0.1; done
+         grep -q '{ready}' {log}
          for n in $(seq 200); do echo 1234567 > /dev/udp/127.0.0.1/9999 || true; done
-         for n in $(seq 100); do
-             kill -USR1 $daemon; read -t 0.1 < <(:) || true
+         for n in $(seq 600); do
+             kill -USR1 $daemon; sleep 0.1
              grep -q 'received_packets=200' {log} && break
          done
          kill -INT $daemon; wait $daemon"
@@ -558,11 +559,12 @@ fn losing_the_only_interface_flushes_and_fails() {
 }
 
 /// The programs whose configurations and units are in `etc`.
-const DAEMONS: [(&str, &str); 4] = [
+const DAEMONS: [(&str, &str); 5] = [
     ("nfacctd", env!("CARGO_BIN_EXE_nfacctd")),
     ("sfacctd", env!("CARGO_BIN_EXE_sfacctd")),
     ("pmacctd", env!("CARGO_BIN_EXE_pmacctd")),
     ("uacctd", env!("CARGO_BIN_EXE_uacctd")),
+    ("pmbgpd", env!("CARGO_BIN_EXE_pmbgpd")),
 ];
 
 #[test]
@@ -571,6 +573,11 @@ fn sample_configurations_are_valid() {
         let path = format!("{}/etc/{name}.conf", env!("CARGO_MANIFEST_DIR"));
         let finished = Setup::new(program).arguments(["-f", &path, "--check"]).run();
         assert_eq!(finished.code(), Some(0), "{path}: {}", finished.log);
+        assert!(!finished.log.contains("WARN"), "{path}: {}", finished.log);
+        if name == "pmbgpd" {
+            // It has no primitives.
+            continue;
+        }
         let help = Setup::new(program).arguments(["-a"]).run();
         assert!(help.code() == Some(0) && help.stdout.contains("src_host"), "{}", help.stdout);
     }
@@ -604,7 +611,7 @@ fn daemon_of<'a>(config: &str, document: &'a str) -> &'a str {
 #[test]
 fn the_documented_examples_are_valid() {
     let mut checked = 0;
-    for document in ["pmacctd", "sfacctd", "nfacctd"] {
+    for document in ["pmacctd", "sfacctd", "nfacctd", "correlation"] {
         let path = format!("{}/docs/{document}.md", env!("CARGO_MANIFEST_DIR"));
         let blocks = crate::maps::blocks(&std::fs::read_to_string(path).unwrap());
         // The documented command lines, and those that use the documented files.
@@ -623,6 +630,7 @@ fn the_documented_examples_are_valid() {
                         "interfaces.map" => "pcap_interfaces_map: interfaces.map\npcap_ifindex: map",
                         "exporters.list" => "nfacctd_allow_file: exporters.list",
                         "primitives.list" => "aggregate_primitives: primitives.list",
+                        "agents.map" => "bgp_agent_map: agents.map",
                         _ => panic!("{document}: which key names {name}?"),
                     };
                     let config = format!("{config}\nplugins: print\naggregate: in_iface\n");
@@ -645,5 +653,5 @@ fn the_documented_examples_are_valid() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 20, "command lines and configurations of the documents");
+    assert_eq!(checked, 28, "command lines and configurations of the documents");
 }

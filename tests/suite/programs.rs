@@ -15,7 +15,7 @@ const STRINGS: &[(&str, &[&str])] = &[
     ("finished reading PCAP capture file", &["pmacctd"]),
     ("waiting for packets from netfilter's log", &["uacctd"]),
     ("*** Purging cache - START", &["nfacctd", "sfacctd", "pmacctd", "uacctd"]),
-    ("BGP is not implemented in this version yet", &["pmbgpd"]),
+    ("waiting for BGP data on ", &["nfacctd", "sfacctd", "pmacctd", "uacctd", "pmbgpd"]),
 ];
 
 const PROGRAMS: &[(&str, &str)] = &[

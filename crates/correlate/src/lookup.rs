@@ -124,9 +124,7 @@ impl LiveLookup<Routes> for Lookup {
         memory.keys.clear();
         let keys = memory.ends.iter().map(|end| Some(finder.rib.attributes_key(end.found?.attributes)));
         memory.keys.extend(keys);
-        for key in memory.keys.iter().flatten() {
-            std::hint::black_box(memory.cache.has(*key));
-        }
+        memory.cache.prefetch(memory.keys.iter().flatten().copied());
         compiled.write(&finder, state, batch, memory);
     }
 
@@ -219,7 +217,7 @@ impl Compiled {
                 let octets = || finder.rib.attributes(found.attributes);
                 let shown = cache.get(key, octets, (&self.spec.shaping, self.texts), strings);
                 let roa = match target.judges() {
-                    true => judge(finder, state, end, &found, shown.origin),
+                    true => judge(finder, state, end, &found, shown.origin()),
                     false => UNKNOWN,
                 };
                 let outcome = Outcome { route: Some((shown, found.length)), next_hop: followed.as_ref(), roa };

@@ -77,14 +77,17 @@ impl FromIterator<Word> for Texts {
     }
 }
 
-/// What is shown of the attributes of a route, in one cache line.
+/// What is shown of the attributes of a route, in one cache line with the set that it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(align(64))]
 pub(crate) struct Shown {
     words: [[u8; 4]; Word::COUNT],
     pub(crate) next_hop: Octets,
-    pub(crate) origin: Origin,
+    origin: u32,
+    key: Option<AttributesKey>,
 }
+
+const _: () = assert!(size_of::<Shown>() == 64);
 
 /// The AS that originated a route, for its validation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +109,16 @@ impl Origin {
 impl Shown {
     /// What a row shows without a route.
     pub(crate) const NOTHING: Self =
-        Self { words: [[0; 4]; Word::COUNT], next_hop: address::ABSENT, origin: Origin::Local };
+        Self { words: [[0; 4]; Word::COUNT], next_hop: address::ABSENT, origin: 0, key: None };
+
+    /// The AS that originated the route. Neither 0 nor 4294967295 is one (RFC 7607, RFC 7300).
+    pub(crate) fn origin(&self) -> Origin {
+        match self.origin {
+            0 => Origin::Local,
+            u32::MAX => Origin::None,
+            asn => Origin::As(Asn(asn)),
+        }
+    }
 
     /// A value.
     #[inline]
@@ -122,7 +134,7 @@ impl Shown {
 
     /// Makes and interns the texts.
     fn new(
-        set: AttributeSet<'_>,
+        (key, set): (AttributesKey, AttributeSet<'_>),
         shaping: &Shaping,
         texts: Texts,
         strings: &mut Strings,
@@ -130,7 +142,12 @@ impl Shown {
     ) -> Self {
         let path = set.as_path();
         let next_hop = set.next_hop().map_or(address::ABSENT, |next_hop| address::octets(next_hop.to_canonical()));
-        let mut shown = Self { next_hop, origin: Origin::of(path), ..Self::NOTHING };
+        let origin = match Origin::of(path) {
+            Origin::Local => 0,
+            Origin::As(asn) => asn.0,
+            Origin::None => u32::MAX,
+        };
+        let mut shown = Self { next_hop, origin, key: Some(key), ..Self::NOTHING };
         let (mut last, mut first) = (
             path.last_asn().map_or(0, |asn| asn.0),
             path.first_asn(shaping.skip_confederations).map_or(0, |asn| asn.0),
@@ -219,14 +236,12 @@ fn cut(text: &mut Vec<u8>, radius: Option<u32>) {
 /// Entries that a cache starts with.
 const FEW: usize = 1 << 10;
 
-/// Entries that it may grow to: 19 MiB a worker. A full table of the Internet has some 200,000 sets.
+/// Entries that it may grow to: 16 MiB a worker. A full table of the Internet has some 200,000 sets.
 const MAX_SHOWN: usize = 1 << 18;
 
 /// What is shown of recent attribute sets, each at a place that follows from its serial number.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
-    /// The set at each place; apart from what is shown, so that a batch is compared with few cache lines.
-    keys: Vec<Option<AttributesKey>>,
     shown: Vec<Shown>,
     /// Sets that took the place of another one, since the cache grew.
     displaced: usize,
@@ -234,10 +249,11 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// Reads the key at a set's place, so that later accesses find it in the processor's cache.
-    #[inline]
-    pub(crate) fn has(&self, key: AttributesKey) -> bool {
-        self.keys.get(place(key, self.keys.len())).is_some_and(|cached| *cached == Some(key))
+    /// Reads what is shown of sets, so that it is in the processor's cache when it is needed: these accesses to memory overlap, those
+    /// between the writes to rows would not.
+    pub(crate) fn prefetch(&self, keys: impl Iterator<Item = AttributesKey>) {
+        let first = |key| self.shown.get(place(key, self.shown.len())).map_or(0, |shown| shown.origin);
+        std::hint::black_box(keys.fold(0, |all, key| all ^ first(key)));
     }
 
     /// What is shown of a set, whose octets `octets` gives.
@@ -249,54 +265,47 @@ impl Cache {
         (shaping, texts): (&Shaping, Texts),
         strings: &mut Strings,
     ) -> &Shown {
-        if !self.has(key) {
-            self.make(key, AttributeSet::new(octets()), (shaping, texts), strings);
+        if self.shown.get(place(key, self.shown.len())).is_none_or(|shown| shown.key != Some(key)) {
+            self.make((key, AttributeSet::new(octets())), (shaping, texts), strings);
         }
-        self.shown.get(place(key, self.keys.len())).unwrap_or(&Shown::NOTHING)
+        self.shown.get(place(key, self.shown.len())).unwrap_or(&Shown::NOTHING)
     }
 
     #[cold]
     fn make(
         &mut self,
-        key: AttributesKey,
-        set: AttributeSet<'_>,
+        set: (AttributesKey, AttributeSet<'_>),
         (shaping, texts): (&Shaping, Texts),
         strings: &mut Strings,
     ) {
-        if self.keys.is_empty() || self.displaced > self.keys.len() / 4 {
+        if self.shown.is_empty() || self.displaced > self.shown.len() / 4 {
             self.grow();
         }
         let shown = Shown::new(set, shaping, texts, strings, &mut self.text);
-        self.displaced += usize::from(self.put(key, shown));
+        self.displaced += usize::from(self.put(shown));
     }
 
     /// Puts a set at its place. True if that was taken.
-    fn put(&mut self, key: AttributesKey, shown: Shown) -> bool {
-        let place = place(key, self.keys.len());
-        if let Some(at) = self.shown.get_mut(place) {
-            *at = shown;
-        }
-        self.keys.get_mut(place).is_some_and(|at| at.replace(key).is_some())
+    fn put(&mut self, shown: Shown) -> bool {
+        let size = self.shown.len();
+        let at = shown.key.and_then(|key| self.shown.get_mut(place(key, size)));
+        at.is_some_and(|at| std::mem::replace(at, shown).key.is_some())
     }
 
     fn grow(&mut self) {
         self.displaced = 0;
-        let size = (self.keys.len() * 2).clamp(FEW, MAX_SHOWN);
-        if size == self.keys.len() {
+        let size = (self.shown.len() * 2).clamp(FEW, MAX_SHOWN);
+        if size == self.shown.len() {
             return;
         }
-        let keys = std::mem::replace(&mut self.keys, vec![None; size]);
-        let shown = std::mem::replace(&mut self.shown, vec![Shown::NOTHING; size]);
-        for (key, shown) in keys.into_iter().zip(shown) {
-            if let Some(key) = key {
-                self.put(key, shown);
-            }
+        for shown in std::mem::replace(&mut self.shown, vec![Shown::NOTHING; size]) {
+            self.put(shown);
         }
     }
 
     /// The ids of texts are void.
     pub(crate) fn clear(&mut self) {
-        self.keys.fill(None);
+        self.shown.fill(Shown::NOTHING);
     }
 }
 

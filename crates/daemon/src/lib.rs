@@ -43,6 +43,7 @@ impl Daemon {
 
 /// Runs a daemon, from the arguments of the process to its exit status.
 pub fn run(daemon: &Daemon) -> ExitCode {
+    runtime::signals::hold();
     runtime::log::init();
     match config::command_line::parse(daemon.id, std::env::args_os()) {
         CommandLine::Help(text) => say(&text),

@@ -19,6 +19,13 @@ pub struct Listener {
     thread: Option<JoinHandle<()>>,
 }
 
+/// Keeps the signals that do not end the daemon pending until [`start`]: by default they would end it, if they arrive while it opens its
+/// sockets and files. To be called at the start of the process, before any thread.
+pub fn hold() {
+    let signals = SigSet::from_iter([Number::SIGHUP, Number::SIGUSR1, Number::SIGUSR2]);
+    let _ = signals.thread_block();
+}
+
 /// Starts to turn signals into events. The first SIGINT or SIGTERM is an event like others; any further one forces `stop`
 /// and sends [`Event::Force`].
 pub fn start(sender: Sender, stop: Stop) -> io::Result<Listener> {

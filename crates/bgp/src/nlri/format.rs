@@ -154,14 +154,18 @@ impl Format {
             if self.add_path {
                 r.array::<4>()?;
             }
-            let at = r.at();
+            let (at, start) = (r.at(), r);
             let bits = r.u8()?;
             match bits.checked_sub(before) {
                 None => return Err(Malformed { reason: Reason::NlriLength, at }),
-                Some(length) if length > family.width() => {
-                    return Err(Malformed { reason: Reason::PrefixLength, at });
-                }
-                Some(_) => r.take(usize::from(bits.div_ceil(8)))?,
+                Some(length) if length > family.width() => match self.layout {
+                    Layout::Labelled(_) | Layout::Vpn(_) => {
+                        r = start;
+                        self.labelled(&mut r)?;
+                    }
+                    _ => return Err(Malformed { reason: Reason::PrefixLength, at }),
+                },
+                Some(_) => _ = r.take(usize::from(bits.div_ceil(8)))?,
             };
         }
         Ok(())
@@ -183,7 +187,22 @@ impl Format {
         Ok((path_id, nlri))
     }
 
+    /// Reads labelled NLRI. With one label, a prefix may be longer than an address: then the speaker sends stacks of labels as in RFC 3107,
+    /// which needed no agreement.
+    #[inline]
     fn labelled<'a>(self, r: &mut Reader<'a>) -> Result<Nlri<'a>, Malformed> {
+        let start = *r;
+        match self.labelled_as_agreed(r) {
+            Err(error) if error.reason == Reason::PrefixLength && !self.label_stacks => {
+                *r = start;
+                let stack = Self { label_stacks: true, ..self };
+                stack.labelled_as_agreed(r).map_err(|_| error)
+            }
+            read => read,
+        }
+    }
+
+    fn labelled_as_agreed<'a>(self, r: &mut Reader<'a>) -> Result<Nlri<'a>, Malformed> {
         let at = r.at();
         let bits = r.u8()?;
         let mut inside = *r;

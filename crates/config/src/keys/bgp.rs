@@ -251,9 +251,9 @@ keys! {
     /// Password that clients of the looking glass must know. Up to 255 bytes. It is sent unencrypted.
     BGP_DAEMON_LG_PASSWD: Option<String> = text(&["bgp_daemon_lg_passwd"]).daemons(PMBGPD.and(COLLECTORS)).acts();
 
-    /// Also compared the port of the session when routes were looked up.
+    /// Accepts several sessions from one address, as of routers behind NAT. `bgp_port` of `bgp_agent_map` tells them apart.
     TMP_BGP_LOOKUP_COMPARE_PORTS: bool = boolean(&["tmp_bgp_lookup_compare_ports"]).default("false").daemons(FLOW)
-        .no_op("the port of a session is compared wherever bgp_agent_map names one");
+        .acts();
 
     /// Advertises the route refresh capability to peers that advertise it.
     TMP_BGP_DAEMON_ROUTE_REFRESH: bool = boolean(&["tmp_bgp_daemon_route_refresh"]).default("false")

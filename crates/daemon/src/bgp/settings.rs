@@ -51,6 +51,8 @@ pub(super) struct Settings {
     pub(super) label_filter: LabelFilter,
     /// The looking glass, queries over HTTP, or flows read the routes.
     pub(super) is_queried: bool,
+    /// The daemon runs for its sessions, and not only as long as flows come.
+    pub(super) keeps_running: bool,
     pub(super) sources: Files,
     /// How values are shown.
     pub(super) format: Format,
@@ -115,6 +117,7 @@ impl Settings {
             is_queried: (cfg!(feature = "zmq") && config.core(&bgp::BGP_DAEMON_LG))
                 || config.core(&HTTP_LISTEN).is_some()
                 || config.daemon() != config::Daemon::Pmbgpd,
+            keeps_running: config.daemon() == config::Daemon::Pmbgpd,
             label_filter: LabelFilter::read(config),
             sources: Files {
                 allow: config.core(&maps::BGP_DAEMON_ALLOW_FILE),

@@ -58,14 +58,6 @@ impl<'a> Record<'a> {
     }
 }
 
-/// The VRF of a record, and that of the other side: where it came in, or where it goes out if it was observed there.
-fn vrf(vrfs: &VrfSources, record: Record<'_>) -> (u64, u64) {
-    let [ingress, egress, direction] =
-        [vrfs.ingress, vrfs.egress, vrfs.direction].map(|src| record.find(src).unwrap_or(0));
-    let is_ingress = ingress != 0 && (direction == 0 || egress == 0);
-    if is_ingress { (ingress, egress) } else { (egress, ingress) }
-}
-
 /// The initial rows of a set.
 #[derive(Debug, Default)]
 pub(crate) struct Base {
@@ -174,18 +166,24 @@ impl Run<'_> {
         }
     }
 
-    /// The route distinguisher of a record's VRF. The global table, 0:0:0, leaves it to the VRF of the other side.
-    fn distinguisher(&self, vrfs: &VrfSources, record: Record<'_>) -> Option<[u8; 8]> {
-        let (vrf, other) = vrf(vrfs, record);
+    /// The VRF of a record: where it came in, or where it goes out if it was observed there. The global table, 0:0:0, leaves it to the other
+    /// side.
+    fn vrf(&self, vrfs: &VrfSources, record: Record<'_>) -> u64 {
+        let [ingress, egress, direction] =
+            [vrfs.ingress, vrfs.egress, vrfs.direction].map(|src| record.find(src).unwrap_or(0));
+        let is_ingress = ingress != 0 && (direction == 0 || egress == 0);
+        let (vrf, other) = if is_ingress { (ingress, egress) } else { (egress, ingress) };
         let find = |vrf| self.options.distinguisher(self.header.domain, vrf);
-        match find(vrf) {
-            Some([0, 0, 0, 0, 0, 0, 0, 0]) => find(other).or(Some([0; 8])),
-            None => {
-                let vrf = u32::try_from(vrf).ok().filter(|vrf| *vrf > 0)?;
-                Some(RouteDistinguisher::of_vrf(vrf).0)
-            }
-            found => found,
-        }
+        if find(vrf) == Some([0; 8]) && find(other).is_some() { other } else { vrf }
+    }
+
+    /// The route distinguisher of a record's VRF.
+    fn distinguisher(&self, vrfs: &VrfSources, record: Record<'_>) -> Option<[u8; 8]> {
+        let vrf = self.vrf(vrfs, record);
+        self.options.distinguisher(self.header.domain, vrf).or_else(|| {
+            let vrf = u32::try_from(vrf).ok().filter(|vrf| *vrf > 0)?;
+            Some(RouteDistinguisher::of_vrf(vrf).0)
+        })
     }
 
     /// Adds the rows of one record. Returns false if it contains no flow.
@@ -378,7 +376,7 @@ impl Run<'_> {
                 put(row.octets(), *to, &id.to_be_bytes());
             }
             Op::Vrf { vrfs, to } => {
-                let (id, _) = vrf(vrfs, record);
+                let id = self.vrf(vrfs, record);
                 let id = self.strings.intern(self.options.vrf(self.header.domain, id));
                 put(row.octets(), *to, &id.to_be_bytes());
             }

@@ -309,7 +309,7 @@ fn the_vrf_is_that_of_the_observed_direction_and_the_global_table_leaves_it_to_t
     assert_eq!(vrf(7, 18, 1), is("0:1:8", "blue"));
     assert_eq!(vrf(7, 0, 1), is("0:1:7", "red"));
     assert_eq!(vrf(0, 17, 0), is("0:1:7", "red"));
-    assert_eq!(vrf(1, 8, 0), is("0:1:8", "dflt"));
+    assert_eq!(vrf(1, 8, 0), is("0:1:8", "blue"));
     assert_eq!(vrf(1, 0, 0), is("0:0:0", "dflt"));
     assert_eq!(vrf(9, 0, 0), is("vrfid:9", ""));
 }

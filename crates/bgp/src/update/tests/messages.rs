@@ -1,6 +1,7 @@
 //! Whole messages.
 
 use super::*;
+use crate::nlri::Labels;
 
 #[test]
 fn an_announcement_has_its_attributes_and_prefixes() {
@@ -155,4 +156,22 @@ fn a_set_of_families_has_each_once() {
     families.insert(Afi::IPV4, Safi::UNICAST);
     assert_eq!(families.iter().collect::<Vec<_>>(), [(Afi::IPV6, Safi::UNICAST), (Afi::IPV4, Safi::UNICAST)]);
     assert!(families.contains(Afi::IPV4, Safi::UNICAST) && !families.contains(Afi::IPV4, Safi::MPLS_VPN));
+}
+
+#[test]
+fn a_stack_of_labels_without_agreement_is_read_if_one_label_cannot_be_meant() {
+    // Two labels and a prefix of 32 bits: with one label, the prefix would have 56.
+    let nlri = [80, 0, 1, 0, 0, 2, 1, 192, 0, 2, 1];
+    let mut reach = vec![0, 1, 4, 4, 10, 0, 0, 1, 0];
+    reach.extend_from_slice(&nlri);
+    let mut body = vec![0, 0, 0, 0];
+    let mut attributes = vec![0x40, 1, 1, 0, 0x40, 2, 0, 0x80, 14, reach.len() as u8];
+    attributes.extend_from_slice(&reach);
+    body[2..4].copy_from_slice(&(attributes.len() as u16).to_be_bytes());
+    body.extend_from_slice(&attributes);
+    let mut decoder = Decoder::new();
+    let update = decoder.decode(&body, &asn4()).unwrap();
+    let entries: Vec<_> = update.blocks().flat_map(|block| block.entries()).map(|entry| entry.nlri).collect();
+    let prefix = "192.0.2.1/32".parse().unwrap();
+    assert_eq!(entries, [Nlri::Labelled { labels: Labels::new(&[0, 1, 0, 0, 2, 1]), prefix }]);
 }
