@@ -47,7 +47,7 @@ pub(super) async fn serve(service: Rc<Service>, stream: TcpStream, peer: SocketA
     };
     if is_refused {
         service.reject(Rejection::ExistingPeer);
-        if let Some(pass) = service.limits.refused.pass() {
+        if let Some(pass) = service.limits.rejection(Rejection::ExistingPeer) {
             let held_back = pass.held_back;
             warn!(held_back, "[{}] Refusing new connection from existing peer.", peer.ip());
         }
@@ -164,7 +164,7 @@ fn open(service: &Service, entry: &Entry<'_>, peer: &mut Peer, parameters: &Para
     let id = parameters.peer_identifier;
     if !service.settings.shares_router_ids && !entry.take_router_id(id) {
         service.reject(Rejection::RouterId);
-        if let Some(pass) = service.limits.refused.pass() {
+        if let Some(pass) = service.limits.rejection(Rejection::RouterId) {
             warn!(
                 held_back = pass.held_back,
                 "[{}] Refusing new connection from existing router-ID {id} (bgp_disable_router_id_check allows it).",

@@ -93,9 +93,17 @@ impl Shared {
 
 /// Log lines that peers can cause.
 pub(super) struct LogLimits {
-    pub(super) refused: Limited,
+    /// By reason, so that none hides another.
+    refused: [Limited; Rejection::ALL.len()],
     accepted: Limited,
     failing: Limited,
+}
+
+impl LogLimits {
+    /// Lets a line about a rejection pass, or not.
+    pub(super) fn rejection(&self, why: Rejection) -> Option<runtime::log::Pass> {
+        self.refused.get(why as usize)?.pass()
+    }
 }
 
 /// The state of the thread.
@@ -128,7 +136,7 @@ impl Service {
             buffer: RefCell::default(),
             stop,
             limits: LogLimits {
-                refused: Limited::new(RATE),
+                refused: Rejection::ALL.map(|_| Limited::new(RATE)),
                 accepted: Limited::new(RATE),
                 failing: Limited::new(RATE),
             },
@@ -301,7 +309,7 @@ fn close(service: &Service, stream: TcpStream, peer: SocketAddr, why: Rejection)
         service.refuse(&stream);
     }
     drop(stream);
-    let Some(pass) = service.limits.refused.pass() else { return };
+    let Some(pass) = service.limits.rejection(why) else { return };
     let (held_back, address) = (pass.held_back, peer.ip());
     match why {
         Rejection::NotAllowed => info!(held_back, "[{address}] peer '{address}' not allowed. close()"),

@@ -1,6 +1,8 @@
 //! Which files the daemon needs, for `landlock`: those that the configuration names.
 
-use config::keys::{amqp, core, encoding, geoip, http, input, kafka, maps, output, print, sampling, sql};
+use config::keys::{
+    amqp, bgp, core, encoding, event_log, geoip, http, input, kafka, maps, output, print, rpki, sampling, sql,
+};
 use config::{Config, Key, KeyPrefix, Plugin};
 use plugins::kinds::{self, Kind};
 use runtime::confine::Access;
@@ -25,6 +27,18 @@ const READ: &[&Key<Option<PathBuf>>] = &[
     &maps::TOS_FILE,
     &maps::NFACCTD_ALLOW_FILE,
     &maps::BGP_DAEMON_ALLOW_FILE,
+    &maps::BGP_DAEMON_MD5_FILE,
+    &maps::BGP_DAEMON_TAG_MAP,
+    &maps::BGP_DAEMON_XCONNECT_MAP,
+    &maps::BGP_AGENT_MAP,
+    &maps::BGP_PEER_DST_IP_MAP,
+    &maps::BGP_PEER_SRC_AS_MAP,
+    &maps::BGP_SRC_LOCAL_PREF_MAP,
+    &maps::BGP_SRC_MED_MAP,
+    &rpki::RPKI_ROAS_FILE,
+    &rpki::RPKI_RTR_CACHE_CA_FILE,
+    &rpki::RPKI_RTR_CACHE_CERT_FILE,
+    &rpki::RPKI_RTR_CACHE_KEY_FILE,
     &maps::FLOW_TO_RD_MAP,
     &maps::PRE_TAG_MAP,
     &geoip::GEOIPV2_FILE,
@@ -45,7 +59,18 @@ const WRITTEN: &[&Key<Option<PathBuf>>] = &[
     &output::SFACCTD_COUNTER_FILE,
     &input::NFACCTD_TEMPLATES_FILE,
     &encoding::AVRO_SCHEMA_FILE,
+    &bgp::BGP_NEIGHBORS_FILE,
 ];
+/// Keys of files that event logs write; they exist with prefixes only.
+const WRITTEN_WITH_PREFIX: &[&Key<Option<PathBuf>>] = &[
+    &event_log::MSGLOG_FILE,
+    &event_log::DUMP_FILE,
+    &event_log::DUMP_LATEST_FILE,
+    &event_log::ROUTE_AVRO_SCHEMA_FILE,
+];
+/// The prefixes of event logs that are implemented.
+const PREFIXES: &[KeyPrefix] =
+    &[KeyPrefix::SFACCTD_COUNTER, KeyPrefix::BGP_DAEMON_MSGLOG, KeyPrefix::BGP_TABLE_DUMP];
 /// Keys of folders for files of our own.
 const FOLDERS: &[&Key<Option<PathBuf>>] = &[&core::PLUGIN_SPOOL_DIR];
 /// Stands for files of a folder whose names are not known yet.
@@ -63,9 +88,8 @@ pub(super) fn read(config: &Config, kinds: &'static [Kind]) -> Option<Confinemen
     let mut access = Access::default();
     access.read.extend(READ.iter().filter_map(|key| config.core(key)));
     access.written.extend(WRITTEN.iter().filter_map(|key| config.core(key)));
-    for key in READ_WITH_PREFIX {
-        access.read.extend(config.core_at(key, KeyPrefix::SFACCTD_COUNTER));
-    }
+    access.read.extend(READ_WITH_PREFIX.iter().flat_map(|key| with_prefixes(config, key)));
+    access.written.extend(WRITTEN_WITH_PREFIX.iter().flat_map(|key| with_prefixes(config, key)));
     // The socket of the endpoint is removed at the end.
     access
         .written_in_existing
@@ -73,10 +97,8 @@ pub(super) fn read(config: &Config, kinds: &'static [Kind]) -> Option<Confinemen
     for plugin in config.plugins() {
         add_plugin(&mut access, plugin, kinds);
     }
-    let named: Vec<PathBuf> = [config.core_at(&kafka::KAFKA_CONFIG_FILE, KeyPrefix::SFACCTD_COUNTER)]
-        .into_iter()
-        .chain(config.plugins().iter().map(|plugin| plugin.get(&kafka::KAFKA_CONFIG_FILE)))
-        .flatten()
+    let named: Vec<PathBuf> = with_prefixes(config, &kafka::KAFKA_CONFIG_FILE)
+        .chain(config.plugins().iter().filter_map(|plugin| plugin.get(&kafka::KAFKA_CONFIG_FILE)))
         .flat_map(|path| named_within(&path))
         .collect();
     access.read.extend(named);
@@ -84,6 +106,15 @@ pub(super) fn read(config: &Config, kinds: &'static [Kind]) -> Option<Confinemen
         *path = without_variables(path);
     }
     Some(Confinement::To(access))
+}
+
+/// The values of a key with the prefixes of event logs.
+fn with_prefixes<'a>(
+    config: &'a Config,
+    key: &'static Key<Option<PathBuf>>,
+) -> impl Iterator<Item = PathBuf> + use<'a> {
+    let prefixes = PREFIXES.iter().filter(|prefix| key.row().prefixes.contains(prefix));
+    prefixes.filter_map(|prefix| config.core_at(key, *prefix))
 }
 
 fn add_plugin(access: &mut Access, plugin: &Plugin, kinds: &'static [Kind]) {
@@ -130,7 +161,7 @@ mod tests {
     /// A file whose key is missing here would be inaccessible.
     #[test]
     fn every_file_key_is_listed() {
-        let lists = [READ, READ_WITH_PREFIX, WRITTEN, FOLDERS].concat();
+        let lists = [READ, READ_WITH_PREFIX, WRITTEN, WRITTEN_WITH_PREFIX, FOLDERS].concat();
         let mut known: BTreeSet<&str> = lists.iter().map(|key| key.row().name()).collect();
         known.extend([memory::IMT_PATH.row().name(), output::PRINT_OUTPUT_FILE.row().name()]);
         let keys = config::keys::groups().into_iter().flat_map(|group| group.keys);
