@@ -9,6 +9,8 @@ mod aggregates;
 mod bgp;
 #[path = "suite/bgp_documents.rs"]
 mod bgp_documents;
+#[path = "suite/bgp_files.rs"]
+mod bgp_files;
 #[path = "suite/bgp_flows.rs"]
 mod bgp_flows;
 #[path = "suite/bgp_hostile.rs"]
@@ -17,10 +19,14 @@ mod bgp_hostile;
 mod bgp_log;
 #[path = "suite/bgp_looking_glass.rs"]
 mod bgp_looking_glass;
+#[path = "suite/bgp_queries.rs"]
+mod bgp_queries;
 #[path = "suite/bgp_routers.rs"]
 mod bgp_routers;
 #[path = "suite/bgp_sessions.rs"]
 mod bgp_sessions;
+#[path = "suite/bgp_xconnect.rs"]
+mod bgp_xconnect;
 #[path = "suite/checks.rs"]
 mod checks;
 #[path = "suite/classes.rs"]

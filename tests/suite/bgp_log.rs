@@ -181,7 +181,7 @@ fn tables_are_dumped_each_full_minute() {
         dumping("bgp_table_dump_file: {dir}/all.json\nbgp_table_dump_latest_file: {dir}/latest");
     let (each, peers_of_each) =
         dumping("bgp_table_dump_file: {dir}/of-$peer_src_ip.json\nbgp_table_dump_workers: 2");
-    let slots = "bgp_table_dump_file: {dir}/$peer_src_ip-slots.json\nbgp_table_dump_time_slots: 60";
+    let slots = "bgp_table_dump_file: {dir}/$peer_src_ip-slots.json\nbgp_table_dump_time_slots: 6";
     let (slotted, peers_of_slotted) = dumping(slots);
 
     let all = one.setup().path("all.json");

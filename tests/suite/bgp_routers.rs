@@ -6,7 +6,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use testkit::bgp::update::numbered;
 use testkit::namespace::Namespace;
-use testkit::routers::{Bird, ExaBgp, Frr, GoBgp, PATHS_PREFIX, Peering, Router, VPN_PREFIX};
+use testkit::process::Signal;
+use testkit::routers::{Bird, ExaBgp, Frr, GoBgp, IPV6_PREFIX, PATHS_PREFIX, Peering, Router, VPN_PREFIX};
 use testkit::{Process, Setup};
 
 /// Routes that a router has at its first start.
@@ -15,8 +16,8 @@ const MANY: Range<u32> = 0..100_000;
 const FEW: Range<u32> = 200_000..200_020;
 /// Routes that it has after its restart.
 const OTHERS: Range<u32> = 300_000..300_100;
-/// Routes of a VPN, and the second path of a prefix.
-const VPN: usize = 1;
+/// Routes of other families, and paths of one prefix.
+const OTHER_FAMILIES: usize = 2;
 const PATHS: usize = 2;
 
 /// A collector, its log, and a session from a namespace, or from a loopback address where that takes more privileges.
@@ -51,7 +52,7 @@ fn has_all(log: &Log, numbers: Range<u32>) -> bool {
 /// A table is loaded, changed, lost with its router, and replaced by the router's next one.
 fn check_life(process: Process, mut log: Log, asn: u16, mut router: impl Router) {
     let name = router.name();
-    let first = MANY.len() + VPN + PATHS;
+    let first = MANY.len() + OTHER_FAMILIES + PATHS;
     log.wait(&format!("the table of {name}"), |log| log.routes.len() == first);
     assert!(has_all(&log, MANY), "{name}");
     check_attributes(&log, asn, &router);
@@ -67,7 +68,7 @@ fn check_life(process: Process, mut log: Log, asn: u16, mut router: impl Router)
     log.wait_for_routes(0);
     log.wait_for(1, "log_close");
     router.restart(OTHERS);
-    log.wait_for_routes(OTHERS.len() + VPN + PATHS);
+    log.wait_for_routes(OTHERS.len() + OTHER_FAMILIES + PATHS);
     assert!(has_all(&log, OTHERS), "{name}");
 
     let _finished = process.stop();
@@ -86,6 +87,8 @@ fn check_attributes(log: &Log, asn: u16, router: &impl Router) {
     assert_eq!(vpn["rd"], format!("0:{asn}:1"), "{name}: {vpn}");
     assert_eq!(vpn["mpls_label"], router.vpn_label().to_string(), "{name}: {vpn}");
     assert_eq!(vpn["safi"], 128, "{name}: {vpn}");
+    let ipv6 = &log.prefix(IPV6_PREFIX)[0];
+    assert_eq!((&ipv6["afi"], &ipv6["safi"]), (&Value::from(2), &Value::from(1)), "{name}: {ipv6}");
     let paths = log.prefix(PATHS_PREFIX);
     assert_eq!(paths.len(), PATHS, "{name}");
     assert!(paths.iter().all(|path| path["as_path_id"].is_u64()), "{name}: {paths:?}");
@@ -99,7 +102,7 @@ fn check_signed<R: Router>(asn: u16, start_router: impl FnOnce(&Peering, Range<u
     });
     let peering = Peering { password: Some("s3cret".to_owned()), ..peering };
     let Some(router) = start_router(&peering, OTHERS) else { return };
-    log.wait_for_routes(OTHERS.len() + VPN);
+    log.wait_for_routes(OTHERS.len() + OTHER_FAMILIES);
     assert!(has_all(&log, OTHERS), "{}", router.name());
     assert!(log.routes.keys().all(|key| key.path.is_none() || key.safi == 128), "{}", router.name());
     process.stop();
@@ -158,10 +161,26 @@ fn exabgp_signs_its_session() {
 }
 
 #[test]
+fn a_key_that_is_added_by_a_reload_is_used() {
+    let mut keys = String::new();
+    let (process, mut log, peering) = start_with(65_001, |local| {
+        keys = format!("{local}, s3cret\n");
+        pmbgpd(TABLES).more_config("bgp_daemon_md5_file: {dir}/keys").file("keys", "192.0.2.1, other\n")
+    });
+    let peering = Peering { password: Some("s3cret".to_owned()), ..peering };
+    let Some(router) = Bird::start(&peering, OTHERS) else { return };
+    let _setup = process.setup().clone().file("keys", &keys);
+    process.signal(Signal::SIGUSR2);
+    log.wait_for_routes(OTHERS.len() + OTHER_FAMILIES);
+    drop(router);
+    process.stop();
+}
+
+#[test]
 fn a_router_behind_a_cut_link_loses_its_routes_with_the_hold_timer() {
     let (process, mut log, peering) = start(65_001);
     let Some(router) = Bird::start(&peering, OTHERS) else { return };
-    log.wait_for_routes(OTHERS.len() + VPN);
+    log.wait_for_routes(OTHERS.len() + OTHER_FAMILIES);
     // Neither sends the end of the connection.
     match &peering.namespace {
         Some(namespace) => namespace.cut(),

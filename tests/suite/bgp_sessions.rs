@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 use testkit::bgp::message::{NOTIFICATION, OPEN, keepalive, message, notification};
-use testkit::bgp::update::{prefix, with_path};
+use testkit::bgp::update::{numbered_nlri, prefix, with_path};
 use testkit::bgp::{Open, Speaker, Update};
 use testkit::process::Signal;
 use testkit::{Process, Setup, eventually};
@@ -386,6 +386,23 @@ fn errors_in_messages_are_answered_as_in_the_rfc() {
         assert_eq!(found, Some((code, subcode)), "{what}");
     }
     witness.keepalive();
+    process.stop();
+}
+
+#[test]
+fn messages_of_more_octets_than_agreed_are_errors() {
+    let process = pmbgpd("").start_tcp();
+    let mut log = Log::of(&process);
+    let mut speaker = Speaker::connect(&own_address(), process.setup().address());
+    speaker.open(&Open::new(65_001, next_hop(1)));
+    let update = Update::route(&[65_001], next_hop(1));
+    let nlri = numbered_nlri(0..1012).flatten().collect::<Vec<u8>>();
+    let longest = update.clone().announce_raw(&nlri).announce(["10.0.0.0/32"]).finish();
+    assert_eq!(longest.len(), 4096, "the longest message of RFC 4271");
+    speaker.send(&longest);
+    log.wait_for_routes(1013);
+    let _ = speaker.try_send(&update.announce_raw(&nlri.repeat(2)).finish());
+    assert_eq!(speaker.notification().map(|(code, subcode, _)| (code, subcode)), Some((1, 2)));
     process.stop();
 }
 

@@ -12,13 +12,14 @@ const HEAD: &str = "\
 
 <!-- Generated from the table of counters in crates/stats/src/table.rs and from crates/metrics: `cargo run -p xtask -- documents`. -->
 
-With `http_listen` a daemon answers three requests over HTTP:
+With `http_listen` a daemon answers these requests over HTTP:
 
 | path | answer |
 |---|---|
 | `/metrics` | all counters, gauges and figures of the process |
 | `/healthz` | 200 while the main thread runs, else 503: for the supervisor that restarts a process |
 | `/readyz` | 200 while the daemon listens and each plugin can write or spool, else 503 with the reasons as text |
+| `/api/bgp/peers`, `/api/bgp/routes` | daemons with BGP: peers and routes as JSON, one object per line: [pmbgpd.md](pmbgpd.md#queries-over-http) |
 
 This configuration runs as it stands:
 

@@ -17,7 +17,9 @@ use std::convert::Infallible;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
@@ -31,6 +33,8 @@ const CONNECTIONS: usize = 64;
 const HEADERS: Duration = Duration::from_secs(5);
 /// How long a connection may take, to the end of the answer.
 const TOTAL: Duration = Duration::from_secs(15);
+/// The same for answers that are made while the client reads, such as routes.
+const STREAMED: Duration = Duration::from_secs(600);
 /// Header fields of a request.
 const HEADER_FIELDS: usize = 64;
 /// Bytes of the head of a request.
@@ -206,8 +210,11 @@ async fn serve<S>(stream: S, answers: Arc<Answers>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let is_streamed = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&is_streamed);
     let service = service_fn(move |request| {
         let response = answers.answer(&request);
+        flag.store(response.body().is_streamed(), Ordering::Relaxed);
         async move { Ok::<_, Infallible>(response) }
     });
     let connection = http1::Builder::new()
@@ -217,8 +224,11 @@ where
         .max_buf_size(HEAD_BYTES)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
     // An early end is the client's doing, and need not be reported.
-    let _ = timeout(TOTAL, connection).await;
+    if timeout(TOTAL, &mut connection).await.is_err() && is_streamed.load(Ordering::Relaxed) {
+        let _ = timeout(STREAMED - TOTAL, connection).await;
+    }
 }
 
 #[cfg(test)]

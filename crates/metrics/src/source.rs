@@ -41,6 +41,13 @@ pub(crate) enum Content {
     Pieces(Box<dyn Iterator<Item = Vec<u8>> + Send>),
 }
 
+impl Content {
+    /// Whether it is made while the client reads.
+    pub(crate) fn is_streamed(&self) -> bool {
+        matches!(self, Self::Pieces(_))
+    }
+}
+
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

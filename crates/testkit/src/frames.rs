@@ -78,8 +78,13 @@ pub fn udp(source: u16, destination: u16, contents: &[u8]) -> Vec<u8> {
 
 /// A TCP segment.
 pub fn tcp(source: u16, destination: u16, flags: u8, contents: &[u8]) -> Vec<u8> {
+    tcp_at(source, destination, 1, flags, contents)
+}
+
+/// A TCP segment with that sequence number.
+pub fn tcp_at(source: u16, destination: u16, sequence: u32, flags: u8, contents: &[u8]) -> Vec<u8> {
     let mut w = Writer::new();
-    w.u16(source).u16(destination).u32(1).u32(1).u8(0x50).u8(flags).u16(1000).u32(0).put(contents);
+    w.u16(source).u16(destination).u32(sequence).u32(1).u8(0x50).u8(flags).u16(1000).u32(0).put(contents);
     w.finish()
 }
 

@@ -9,7 +9,7 @@ use super::service::Shared;
 use super::validator::Origin;
 use bgp::message::Message;
 use bgp::nlri::Nlri;
-use bgp::update::{Action, Block, Decoder, Session, Update, UpdateError};
+use bgp::update::{Action, Block, Decoder, Families, Session, Update, UpdateError};
 use bgp_session::{Counts, Parameters};
 use correlate::Routes;
 use rib::{NO_LABEL, PeerId, Refused, Route, TableKey, Writer};
@@ -84,6 +84,11 @@ impl Peer {
         self.decoding.add_path.contains(afi, safi)
     }
 
+    /// Families in which path identifiers are received.
+    pub(super) fn add_path(&self) -> &Families {
+        &self.decoding.add_path
+    }
+
     /// Whether path identifiers are received in any family.
     pub(super) fn has_any_path_ids(&self) -> bool {
         !self.decoding.add_path.is_empty()
@@ -113,6 +118,16 @@ impl Peer {
             *counted = now;
         }
     }
+}
+
+/// What is known of a session that was recorded without its OPENs.
+pub(super) struct Observation {
+    pub(super) asn: Asn,
+    pub(super) local_as: Asn,
+    pub(super) router_id: Ipv4Addr,
+    pub(super) asn4: bool,
+    pub(super) add_path: Families,
+    pub(super) families: Families,
 }
 
 /// A peer whose session has ended while its routes are still being removed.
@@ -188,17 +203,32 @@ impl Collector {
         peer.decoding = Session { peering: None, ..parameters.decoding() };
         peer.shown =
             route_log::Peer::bgp(&self.format, peer.ip(), peer.address.port(), parameters.peer_identifier);
+        self.list(peer, parameters.families.clone());
+        if let Some(log) = &mut self.log {
+            log.opened(peer, parameters);
+        }
+    }
+
+    /// A peer whose session was recorded without its OPENs.
+    pub(super) fn observed(&mut self, peer: &mut Peer, observation: Observation) {
+        let Observation { asn, local_as, router_id, asn4, add_path, families } = observation;
+        peer.router_id = Some(router_id);
+        (peer.asn, peer.local_as) = (asn, local_as);
+        peer.decoding = Session { asn4, add_path, ..Session::default() };
+        peer.shown = route_log::Peer::bgp(&self.format, peer.ip(), peer.address.port(), router_id);
+        self.list(peer, families);
+    }
+
+    /// Gives a peer a place in the RIB.
+    fn list(&mut self, peer: &mut Peer, families: Families) {
         if let Some(routes) = &mut self.routes {
             peer.id = routes.writer.add_peer();
             if let Some(id) = peer.id {
-                let listed = Listed::new(peer, id, parameters);
+                let listed = Listed::new(peer, id, families);
                 routes.correlated.add_peer(listed.correlated());
                 peer.listed = Some(Arc::clone(&listed));
                 self.shared.change_peers(|peers| peers.push(listed));
             }
-        }
-        if let Some(log) = &mut self.log {
-            log.opened(peer, parameters);
         }
     }
 

@@ -89,7 +89,7 @@ async fn has_restarted(existing: &Connection) -> bool {
 async fn run(service: &Service, stream: &TcpStream, entry: &Entry<'_>, session: &mut Session, peer: &mut Peer) {
     let mut stop = service.stop.clone();
     while session.closed().is_none() {
-        let deadline = session.deadline().map_or_else(|| Instant::now() + Duration::from_secs(3600), |at| at);
+        let deadline = session.deadline().unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
         let has_output = !session.send_buffer().is_empty();
         tokio::select! {
             ready = stream.readable() => match ready {

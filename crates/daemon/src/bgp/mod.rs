@@ -12,7 +12,7 @@
 //! | [`peers`] | the peers, for other threads |
 //! | [`neighbors`] | `bgp_neighbors_file` |
 //! | [`xconnect`] | forwarding of sessions |
-//! | [`savefile`], [`observed`] | sessions of a capture file |
+//! | [`savefile`], [`mrt_file`], [`observed`] | sessions of a file |
 //! | `metrics`, `api` | metrics and queries over HTTP |
 //! | [`looking_glass`] | queries over ZeroMQ |
 //! | `lookup` | routes for queries |
@@ -32,6 +32,7 @@ mod lookup;
 mod messages;
 #[cfg(feature = "http")]
 mod metrics;
+mod mrt_file;
 mod neighbors;
 mod observed;
 mod peers;
@@ -183,7 +184,7 @@ fn install(signing: &Mutex<Signing>, keys: &Keys) {
 fn deliver(services: &Services, name: &str, deliveries: Vec<Delivery>) -> io::Result<()> {
     for delivery in deliveries {
         let threads = services.threads.clone();
-        services.threads.spawn_aside(&format!("{name}/delivery"), services.identity.clone(), move || {
+        services.threads.spawn_aside(format!("{name}/delivery"), services.identity.clone(), move || {
             delivery.run(|what| threads.fail(what));
         })?;
     }

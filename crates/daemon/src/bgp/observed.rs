@@ -33,7 +33,7 @@ impl Observed {
     }
 
     /// Octets that the peer has sent.
-    pub(super) fn from_peer(&mut self, octets: &[u8], collector: &RefCell<Collector>) {
+    pub(super) fn peer_sent(&mut self, octets: &[u8], collector: &RefCell<Collector>) {
         if self.failed {
             return;
         }
@@ -49,7 +49,7 @@ impl Observed {
     }
 
     /// Octets that the other speaker has sent. Only its OPEN matters.
-    pub(super) fn from_other(&mut self, octets: &[u8], collector: &RefCell<Collector>) {
+    pub(super) fn other_sent(&mut self, octets: &[u8], collector: &RefCell<Collector>) {
         if self.failed || self.session.is_some() {
             return;
         }
@@ -66,7 +66,7 @@ impl Observed {
         }
         self.other = Vec::new();
         let waiting = std::mem::take(&mut self.waiting);
-        self.from_peer(&waiting, collector);
+        self.peer_sent(&waiting, collector);
     }
 
     /// The connection has ended. Octets of a peer whose counterpart was not seen are decoded as if this daemon had answered.
@@ -74,7 +74,7 @@ impl Observed {
         if self.session.is_none() && !self.failed {
             self.session = Some(Session::new(Config::default(), Instant::now()));
             let waiting = std::mem::take(&mut self.waiting);
-            self.from_peer(&waiting, collector);
+            self.peer_sent(&waiting, collector);
         }
         if let Some(peer) = self.peer.take() {
             collector.borrow_mut().disconnected(peer, false);

@@ -3,7 +3,6 @@
 use super::collector::Peer;
 use super::validator::Origin;
 use bgp::update::Families;
-use bgp_session::Parameters;
 use rib::PeerId;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -43,15 +42,15 @@ pub(crate) struct Listed {
 
 impl Listed {
     /// A peer whose OPEN was accepted.
-    pub(super) fn new(peer: &Peer, id: PeerId, parameters: &Parameters) -> Arc<Self> {
+    pub(super) fn new(peer: &Peer, id: PeerId, families: Families) -> Arc<Self> {
         Arc::new(Self {
             id,
             address: peer.address,
-            router_id: parameters.peer_identifier,
-            asn: parameters.peer_as,
-            local_as: parameters.local_as,
-            add_path: parameters.add_path.clone(),
-            families: parameters.families.clone(),
+            router_id: peer.router_id.unwrap_or(Ipv4Addr::UNSPECIFIED),
+            asn: peer.asn,
+            local_as: peer.local_as,
+            add_path: peer.add_path().clone(),
+            families,
             since: runtime::clock::now(),
             end_of_ribs: AtomicU8::new(0),
         })

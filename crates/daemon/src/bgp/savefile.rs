@@ -1,8 +1,9 @@
-//! `pcap_savefile`: BGP sessions of a capture file.
+//! `pcap_savefile`: BGP sessions of a capture file, or of an MRT file ([`mrt_file`]).
 //!
 //! The streams to the port of `bgp_daemon_port` are those of peers, and the streams in the other direction those of the collector that
 //! was captured.
 
+use super::mrt_file;
 use super::observed::Observed;
 use super::service::Service;
 use capture::pcap_file::{Error, Settings, StreamEvent, StreamId, Streams};
@@ -20,13 +21,11 @@ pub(super) async fn read(service: &Service, settings: &Settings) -> bool {
     sleep(settings.delay).await;
     info!("reading BGP data from: {path}");
     let mut sessions = HashMap::new();
-    let complete = match try_read(service, settings, &mut sessions).await {
-        Ok(()) => true,
-        Err(error) => {
-            warn!("pcap_savefile: {error}");
-            false
-        }
+    let read = match mrt_file::is_mrt(&settings.path) {
+        true => mrt_file::read(service, &settings.path).await.map_err(|error| format!("{path}: {error}")),
+        false => try_read(service, settings, &mut sessions).await.map_err(|error| error.to_string()),
     };
+    let complete = read.inspect_err(|error| warn!("pcap_savefile: {error}")).is_ok();
     sessions.into_values().for_each(|session: Observed| session.end(&service.collector));
     info!("finished reading BGP data from: {path}");
     complete
@@ -54,7 +53,7 @@ async fn try_read(
                         }
                         StreamEvent::Data(octets) => {
                             if let Some(session) = sessions.get_mut(&id) {
-                                session.from_peer(octets, collector);
+                                session.peer_sent(octets, collector);
                             }
                         }
                         StreamEvent::Closed | StreamEvent::Broken => {
@@ -67,7 +66,7 @@ async fn try_read(
                         }
                     }
                 } else if let (StreamEvent::Data(octets), Some(session)) = (event, sessions.get_mut(&reverse)) {
-                    session.from_other(octets, collector);
+                    session.other_sent(octets, collector);
                 }
             })?;
             if !more {

@@ -3,7 +3,7 @@
 //! One thread does all of that: sessions share the collector without locks, and readers of the RIB have one writer to wait for.
 
 use super::admission::{Admission, Rejection};
-use super::collector::Collector;
+use super::collector::{Collector, Peer};
 use super::connection;
 use super::connections::Connections;
 use super::figures::{Figure, Figures};
@@ -110,6 +110,8 @@ pub(super) struct Service {
     pub(super) stop: watch::Receiver<bool>,
     pub(super) limits: LogLimits,
     neighbors: Option<NeighborsFile>,
+    /// Peers of an MRT file.
+    kept: RefCell<Vec<Peer>>,
 }
 
 impl Service {
@@ -130,7 +132,8 @@ impl Service {
                 accepted: Limited::new(RATE),
                 failing: Limited::new(RATE),
             },
-            neighbors: settings.neighbors.clone().map(|path| NeighborsFile::new(path, settings.files.clone())),
+            neighbors: settings.neighbors.clone().map(|path| NeighborsFile::new(path, settings.files)),
+            kept: RefCell::default(),
             settings,
             shared,
         }
@@ -155,6 +158,9 @@ impl Service {
                     if file.wait {
                         service.stopped().await;
                     }
+                    let kept = service.kept.take();
+                    let mut collector = service.collector.borrow_mut();
+                    kept.into_iter().for_each(|peer| collector.disconnected(peer, true));
                     Ok(())
                 }
             };
@@ -206,6 +212,11 @@ impl Service {
         if let Some(file) = &self.neighbors {
             file.write(established);
         }
+    }
+
+    /// The recorded session of a peer has no end: its routes stay as long as the daemon runs after the file.
+    pub(super) fn keep(&self, peer: Peer) {
+        self.kept.borrow_mut().push(peer);
     }
 
     async fn stopped(&self) {

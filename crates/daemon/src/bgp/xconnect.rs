@@ -52,7 +52,7 @@ async fn run(
                     break;
                 }
                 collector_out.write_all(octets).await?;
-                observed.from_peer(octets, &service.collector);
+                observed.peer_sent(octets, &service.collector);
                 from += octets.len() as u64;
             }
             count = collector_in.read(&mut outward) => {
@@ -61,7 +61,7 @@ async fn run(
                     break;
                 }
                 peer_out.write_all(octets).await?;
-                observed.from_other(octets, &service.collector);
+                observed.other_sent(octets, &service.collector);
                 to += octets.len() as u64;
             }
         }

@@ -1,6 +1,6 @@
 //! BIRD 2: static routes in included files, and `birdc configure` after a change.
 
-use super::{PATHS_PREFIX, Peering, Router, Running, VPN_LABEL, VPN_PREFIX, client, eventually_run};
+use super::{IPV6_PREFIX, PATHS_PREFIX, Peering, Router, Running, VPN_LABEL, VPN_PREFIX, client, eventually_run};
 use crate::bgp::update::numbered;
 use std::fmt::Write;
 use std::ops::Range;
@@ -11,6 +11,7 @@ router id {id};
 protocol device {}
 ipv4 table announced;
 vpn4 table announced_vpn;
+ipv6 table announced_ipv6;
 protocol static bulk {
   ipv4 { table announced; };
   include \"bulk.conf\";
@@ -30,6 +31,10 @@ protocol static second_path {
 protocol static in_vpn {
   vpn4 { table announced_vpn; };
   route {asn}:1 {vpn} via {id}%lo onlink mpls {label} { bgp_ext_community.add((rt, {asn}, 7)); };
+}
+protocol static in_ipv6 {
+  ipv6 { table announced_ipv6; };
+  route {ipv6} blackhole;
 }
 protocol bgp collector {
   local {local} port 11179 as {asn};
@@ -51,6 +56,12 @@ protocol bgp collector {
     };
     next hop self;
     {paths}
+  };
+  ipv6 {
+    table announced_ipv6;
+    import none;
+    export all;
+    next hop address 2001:db8::1;
   };
   vpn4 mpls {
     table announced_vpn;
@@ -127,6 +138,7 @@ impl Router for Bird {
         let config = peering
             .fill(CONFIG)
             .replace("{vpn}", VPN_PREFIX)
+            .replace("{ipv6}", IPV6_PREFIX)
             .replace("{label}", &VPN_LABEL.to_string())
             .replace("{password}", &password.unwrap_or_default())
             .replace("{paths}", if peering.add_path { "add paths tx;" } else { "" });

@@ -1,6 +1,6 @@
 //! ExaBGP: commands through a named pipe.
 
-use super::{PATHS_PREFIX, Peering, Router, Running, VPN_LABEL, VPN_PREFIX};
+use super::{IPV6_PREFIX, PATHS_PREFIX, Peering, Router, Running, VPN_LABEL, VPN_PREFIX};
 use crate::bgp::update::numbered;
 use crate::servers::{hand_over, run};
 use std::fs::File;
@@ -22,7 +22,7 @@ neighbor {ip} {
   connect {port};
   {password}
   capability { asn4 enable; {paths} }
-  family { ipv4 unicast; ipv4 mpls-vpn; }
+  family { ipv4 unicast; ipv6 unicast; ipv4 mpls-vpn; }
   {families}
   api { processes [ commands ]; }
 }
@@ -111,6 +111,7 @@ impl Router for ExaBgp {
         let target = "extended-community [target:{asn}:7]";
         let vpn = format!("announce route {VPN_PREFIX} rd {{asn}}:1 label {VPN_LABEL} next-hop {{id}} {target}");
         self.tell(&peering.fill(&vpn));
+        self.tell(&format!("announce route {IPV6_PREFIX} next-hop 2001:db8::1"));
         if peering.add_path {
             for path in 1..=2 {
                 let route = format!("announce route {PATHS_PREFIX} path-information 0.0.0.{path} next-hop {{id}}");

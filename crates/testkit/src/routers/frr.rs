@@ -1,6 +1,8 @@
 //! FRRouting's bgpd without zebra: `network` statements, and vtysh for changes.
 
-use super::{PATHS_PREFIX, Peering, Router, Running, VPN_LABEL, VPN_PREFIX, client, eventually_run, feed};
+use super::{
+    IPV6_PREFIX, PATHS_PREFIX, Peering, Router, Running, VPN_LABEL, VPN_PREFIX, client, eventually_run, feed,
+};
 use crate::bgp::update::numbered;
 use crate::bgp::{Speaker, Update};
 use std::fmt::Write;
@@ -34,6 +36,10 @@ router bgp {asn}
   {paths}
 ";
 const VPN: &str = "
+ exit-address-family
+ address-family ipv6 unicast
+  neighbor {ip} activate
+  network {ipv6}
  exit-address-family
  address-family ipv4 vpn
   neighbor {ip} activate
@@ -112,6 +118,7 @@ impl Router for Frr {
             .replace("{paths}", if peering.add_path { "neighbor {ip} addpath-tx-all-paths" } else { "" })
             .replace("{feeder}", &peering.feeder().to_string())
             .replace("{vpn}", VPN_PREFIX)
+            .replace("{ipv6}", IPV6_PREFIX)
             .replace("{label}", &VPN_LABEL.to_string());
         let config = peering.fill(&config);
         let path = self.running.write("bgpd.conf", &config);

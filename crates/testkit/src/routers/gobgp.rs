@@ -1,7 +1,8 @@
 //! GoBGP: many routes from a peer in its AS, few by its client.
 
 use super::{
-    PATHS_PREFIX, Peering, Router, Running, VPN_LABEL, VPN_PREFIX, client, eventually_run, feed, own_routes,
+    IPV6_PREFIX, PATHS_PREFIX, Peering, Router, Running, VPN_LABEL, VPN_PREFIX, client, eventually_run, feed,
+    own_routes,
 };
 use crate::bgp::Speaker;
 use crate::bgp::update::numbered;
@@ -38,6 +39,9 @@ const CONFIG: &str = "
   [[neighbors.afi-safis]]
     [neighbors.afi-safis.config]
       afi-safi-name = \"l3vpn-ipv4-unicast\"
+  [[neighbors.afi-safis]]
+    [neighbors.afi-safis.config]
+      afi-safi-name = \"ipv6-unicast\"
 [[neighbors]]
   [neighbors.config]
     neighbor-address = \"{feeder}\"
@@ -124,6 +128,7 @@ impl Router for GoBgp {
         self.running.start(command);
         let vpn = format!("-a vpnv4 {VPN_PREFIX} label {VPN_LABEL} rd {{asn}}:1 rt {{asn}}:7 nexthop {{id}}");
         self.tell(&format!("global rib add {}", peering.fill(&vpn)));
+        self.tell(&format!("global rib add -a ipv6 {IPV6_PREFIX} nexthop 2001:db8::1"));
         if peering.add_path {
             for identifier in 1..=2 {
                 let path = format!("{PATHS_PREFIX} identifier {identifier} {}", self.attributes());

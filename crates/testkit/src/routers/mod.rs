@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`numbered`](crate::bgp::update::numbered) prefixes | the community `AS:1`, the large community `AS:1:2` |
 //! | [`VPN_PREFIX`] | in the VPN with the route distinguisher `0:AS:1` |
+//! | [`IPV6_PREFIX`] | over the same session |
 //! | [`PATHS_PREFIX`] | two paths, if [`Peering::add_path`] is set |
 
 mod bird;
@@ -40,6 +41,8 @@ use tempfile::TempDir;
 pub const VPN_PREFIX: &str = "10.77.0.0/16";
 /// Its label, except from BIRD.
 const VPN_LABEL: u32 = 100;
+/// The IPv6 prefix.
+pub const IPV6_PREFIX: &str = "2001:db8:77::/48";
 /// The prefix with two paths.
 pub const PATHS_PREFIX: &str = "198.51.100.0/24";
 /// Timeout for a command to a router that has just been started.
