@@ -206,6 +206,10 @@ fn report(service: &Service, peer: &mut Peer, session: &Session) {
         Closed::Sent(..) => Ending::Error,
     };
     service.figures().close(ending);
+    // Whoever may connect could fill the log with connections that never become sessions.
+    if !peer.is_established && service.limits.unopened.pass().is_none() {
+        return;
+    }
     match closed {
         Closed::Received(notification) => {
             let ErrorCode { code, subcode } = notification.error;

@@ -96,6 +96,8 @@ pub(super) struct LogLimits {
     /// By reason, so that none hides another.
     refused: [Limited; Rejection::ALL.len()],
     accepted: Limited,
+    /// Ends of connections that were no sessions.
+    pub(super) unopened: Limited,
     failing: Limited,
 }
 
@@ -138,6 +140,7 @@ impl Service {
             limits: LogLimits {
                 refused: Rejection::ALL.map(|_| Limited::new(RATE)),
                 accepted: Limited::new(RATE),
+                unopened: Limited::new(RATE),
                 failing: Limited::new(RATE),
             },
             neighbors: settings.neighbors.clone().map(|path| NeighborsFile::new(path, settings.files)),
