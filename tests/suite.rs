@@ -37,6 +37,8 @@ mod clients;
 mod configuration;
 #[path = "suite/confinement.rs"]
 mod confinement;
+#[path = "suite/correlation.rs"]
+mod correlation;
 #[path = "suite/counters.rs"]
 mod counters;
 #[path = "suite/differences.rs"]

@@ -20,7 +20,6 @@ pub static NFACCTD: Daemon = Daemon {
         &flows::Row {
             input: &InputRow::<NetFlow> { intakes: &[datagram_file::choose, udp::choose] },
             applications: Applications::Exported,
-            correlators: &[],
             sinks: KINDS,
         },
         &http::ROW,
@@ -37,7 +36,6 @@ pub static SFACCTD: Daemon = Daemon {
         &flows::Row {
             input: &InputRow::<Sflow> { intakes: &[datagram_file::choose, udp::choose] },
             applications: Applications::Recognised,
-            correlators: &[],
             sinks: KINDS,
         },
         &http::ROW,
@@ -53,7 +51,6 @@ pub static PMACCTD: Daemon = Daemon {
         &flows::Row {
             input: &InputRow::<Packets> { intakes: &[packet_file::choose, interfaces::choose] },
             applications: Applications::Recognised,
-            correlators: &[],
             sinks: KINDS,
         },
         &http::ROW,
@@ -69,7 +66,6 @@ pub static UACCTD: Daemon = Daemon {
         &flows::Row {
             input: &InputRow::<Packets> { intakes: &[nflog::choose] },
             applications: Applications::Recognised,
-            correlators: &[],
             sinks: KINDS,
         },
         &http::ROW,

@@ -59,17 +59,8 @@ pub(crate) struct Row {
     pub(crate) input: &'static dyn InputKind,
     /// Where the application of a flow is known from.
     pub(crate) applications: Applications,
-    /// What rows are filled from besides messages, maps and lists: routes of BGP and BMP. None is implemented yet.
-    pub(crate) correlators: &'static [&'static Correlator],
     /// Its kinds of plugins.
     pub(crate) sinks: &'static [plugins::kinds::Kind],
-}
-
-/// A table that changes while the daemon runs, and fills rows.
-#[derive(Debug)]
-pub(crate) struct Correlator {
-    /// What it is, for the log.
-    pub(crate) name: &'static str,
 }
 
 impl part::Kind for Row {
@@ -79,9 +70,6 @@ impl part::Kind for Row {
 
     fn read(&self, reading: &mut Reading<'_>) -> Option<Box<dyn Part>> {
         let (settings, input) = Settings::read(self, reading)?;
-        for correlator in self.correlators {
-            tracing::debug!("rows are filled from {}", correlator.name);
-        }
         Some(Box::new(Flows::new(settings, input)))
     }
 }
