@@ -206,24 +206,33 @@ fn report(service: &Service, peer: &mut Peer, session: &Session) {
         Closed::Sent(..) => Ending::Error,
     };
     service.figures().close(ending);
-    // Whoever may connect could fill the log with connections that never become sessions.
-    if !peer.is_established && service.limits.unopened.pass().is_none() {
-        return;
-    }
+    // Connections that never became sessions cost their peers nothing, so their lines are limited in rate.
+    let limits = &service.limits;
+    let limit = if matches!(closed, Closed::Disconnected { .. }) { &limits.dropped } else { &limits.failed };
+    let held_back = match peer.is_established {
+        true => None,
+        false => match limit.pass() {
+            Some(pass) => pass.held_back,
+            None => return,
+        },
+    };
     match closed {
         Closed::Received(notification) => {
             let ErrorCode { code, subcode } = notification.error;
             match notification.text() {
                 Some(text) => {
                     info!(
+                        held_back,
                         "[{address}] BGP_NOTIFICATION received ({code}, {subcode}). Shutdown Message: '{}'",
                         text.escape_debug()
                     );
                 }
-                None => info!("[{address}] BGP_NOTIFICATION received ({code}, {subcode}): {notification}."),
+                None => {
+                    info!(held_back, "[{address}] BGP_NOTIFICATION received ({code}, {subcode}): {notification}.");
+                }
             }
         }
-        Closed::Disconnected { .. } => info!("[{address}] BGP connection reset by peer: {closed}."),
-        Closed::Sent(..) => info!("[{address}] BGP session closed: {closed}."),
+        Closed::Disconnected { .. } => info!(held_back, "[{address}] BGP connection reset by peer: {closed}."),
+        Closed::Sent(..) => info!(held_back, "[{address}] BGP session closed: {closed}."),
     }
 }

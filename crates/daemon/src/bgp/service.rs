@@ -96,8 +96,9 @@ pub(super) struct LogLimits {
     /// By reason, so that none hides another.
     refused: [Limited; Rejection::ALL.len()],
     accepted: Limited,
-    /// Ends of connections that were no sessions.
-    pub(super) unopened: Limited,
+    /// Connections that end before they are sessions: those that the peer closed, and the others.
+    pub(super) dropped: Limited,
+    pub(super) failed: Limited,
     failing: Limited,
 }
 
@@ -140,7 +141,8 @@ impl Service {
             limits: LogLimits {
                 refused: Rejection::ALL.map(|_| Limited::new(RATE)),
                 accepted: Limited::new(RATE),
-                unopened: Limited::new(RATE),
+                dropped: Limited::new(RATE),
+                failed: Limited::new(RATE),
                 failing: Limited::new(RATE),
             },
             neighbors: settings.neighbors.clone().map(|path| NeighborsFile::new(path, settings.files)),
