@@ -123,3 +123,62 @@ fn a_session_without_its_begin_is_not_guessed() {
     assert!(!finished.text("log.json").contains("ip_prefix"), "{}", finished.text("log.json"));
     assert!(finished.log.contains("WARN"), "{}", finished.log);
 }
+
+/// An MRT record (RFC 6396 section 2).
+fn mrt(kind: u16, subtype: u16, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len()).expect("a short record");
+    let mut octets = 1_700_000_000_u32.to_be_bytes().to_vec();
+    octets.extend_from_slice(&kind.to_be_bytes());
+    octets.extend_from_slice(&subtype.to_be_bytes());
+    octets.extend_from_slice(&length.to_be_bytes());
+    octets.extend_from_slice(body);
+    octets
+}
+
+#[test]
+fn messages_of_an_mrt_file_become_events() {
+    // BGP4MP, MESSAGE_AS4: ASes, interface, IPv4, addresses, the message.
+    let message = |octets: &[u8]| {
+        let ases = [65_001_u32.to_be_bytes(), 64_512_u32.to_be_bytes()].concat();
+        mrt(16, 4, &[&ases[..], &[0, 0, 0, 1], &PEER.octets()[..], &COLLECTOR.octets(), octets].concat())
+    };
+    let route = Update::route(&[65_001], PEER).announce(["10.0.0.0/8"]).finish();
+    let withdrawal = Update::new().withdraw_raw(&prefix("10.0.0.0/8")).finish();
+    // STATE_CHANGE_AS4 from Established to Idle.
+    let ases = [65_001_u32.to_be_bytes(), 64_512_u32.to_be_bytes()].concat();
+    let end =
+        mrt(16, 5, &[&ases[..], &[0, 0, 0, 1], &PEER.octets()[..], &COLLECTOR.octets(), &[0, 6, 0, 1]].concat());
+    let file = [message(&route), message(&withdrawal), mrt(99, 0, &[1]), end].concat();
+    let finished = pmbgpd("pcap_savefile: {dir}/in.mrt").file("in.mrt", file).run();
+    assert_eq!(finished.code(), Some(0), "{}", finished.log);
+    let kinds: Vec<Value> = events(&finished)
+        .iter()
+        .map(|event| event.get("log_type").or(event.get("event_type")).cloned().unwrap_or_default())
+        .collect();
+    assert_eq!(kinds, ["log_init", "update", "withdraw", "log_close"], "{}", finished.log);
+}
+
+#[test]
+fn tables_of_an_mrt_file_become_routes_of_their_peers() {
+    // PEER_INDEX_TABLE: the collector, no view, one peer with an AS number of four octets.
+    let peer = [&[2][..], &[10, 0, 0, 1], &PEER.octets(), &65_001_u32.to_be_bytes()].concat();
+    let index = mrt(13, 1, &[&COLLECTOR.octets()[..], &[0, 0, 0, 1], &peer].concat());
+    // RIB_IPV4_UNICAST: number, prefix, one entry with its time and attributes.
+    let attributes =
+        [&[0x40, 1, 1, 0, 0x40, 2, 6, 2, 1][..], &65_001_u32.to_be_bytes(), &[0x40, 3, 4], &PEER.octets()]
+            .concat();
+    let length = u16::try_from(attributes.len()).expect("few attributes").to_be_bytes();
+    let entry = [&[0, 0][..], &1_700_000_000_u32.to_be_bytes(), &length, &attributes].concat();
+    let rib = mrt(13, 2, &[&[0, 0, 0, 0][..], &prefix("10.0.0.0/8"), &[0, 1], &entry].concat());
+    let damaged = mrt(13, 2, &[0, 0, 0, 0, 99]);
+    let finished = pmbgpd("pcap_savefile: {dir}/in.mrt").file("in.mrt", [index, rib, damaged].concat()).run();
+    assert_eq!(finished.code(), Some(0), "{}", finished.log);
+    let events = events(&finished);
+    let routes: Vec<&Value> = events.iter().filter(|event| event["log_type"] == "update").collect();
+    let [route] = routes[..] else { panic!("{events:?}\n{}", finished.log) };
+    assert_eq!(
+        (&route["peer_ip_src"], &route["ip_prefix"], &route["as_path"], &route["bgp_nexthop"]),
+        (&json!("192.0.2.1"), &json!("10.0.0.0/8"), &json!("65001"), &json!("192.0.2.1"))
+    );
+    assert!(finished.log.contains("1 MRT records could not be decoded"), "{}", finished.log);
+}
