@@ -229,18 +229,20 @@ fn what_is_no_query_is_refused_and_counted() {
         let _ = stream.read_to_end(&mut Vec::new());
     }
     assert_eq!(Client::new(&process).peers().len(), 1, "others are not harmed");
-    process.signal(testkit::process::Signal::SIGUSR1);
-    let line = process.wait_for_log("stats [looking glass]");
-    for figure in [
-        "queries[found]=0",
-        "queries[not_found]=2",
-        "queries[invalid]=5",
-        "closed[too_large]=1",
-        "closed[protocol]=3",
-    ] {
-        assert!(line.contains(&format!("bgp_looking_glass_{figure}")), "{figure}: {line}");
-    }
+    let queries = ["queries[found]=0", "queries[not_found]=2", "queries[invalid]=5"];
+    wait_for_figures(&process, &[&queries[..], &["closed[too_large]=1", "closed[protocol]=3"]].concat());
     process.stop();
+}
+
+/// Waits until the statistics have these figures: a client may see its end before it is counted.
+fn wait_for_figures(process: &Process, figures: &[&str]) {
+    const LINE: &str = "stats [looking glass]";
+    testkit::eventually("the figures", || {
+        process.wait_for_new_log(LINE, || process.signal(testkit::process::Signal::SIGUSR1));
+        let log = process.log();
+        let line = log.lines().rfind(|line| line.contains(LINE))?;
+        figures.iter().all(|figure| line.contains(&format!("bgp_looking_glass_{figure}"))).then_some(())
+    });
 }
 
 #[test]
@@ -253,10 +255,7 @@ fn clients_need_the_password() {
         assert!(Client::with_password(&process, password).is_err(), "{password}");
     }
     assert!(Client::admitted(&process, MechanismSetup::Null).is_err());
-    process.signal(testkit::process::Signal::SIGUSR1);
-    let line = process.wait_for_log("stats [looking glass]");
-    assert!(line.contains("bgp_looking_glass_closed[authentication]=3"), "{line}");
-    assert!(line.contains("bgp_looking_glass_closed[protocol]=1"), "{line}");
+    wait_for_figures(&process, &["closed[authentication]=3", "closed[protocol]=1"]);
     assert!(!process.log().contains("s3cret"), "no password is logged");
     process.stop();
 
