@@ -293,7 +293,9 @@ fn columns_of_sqlite_have_the_values_of_routes() {
         let found: String = database
             .query_row(&format!("SELECT {name} FROM acct"), [], |row| row.get(0))
             .unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_eq!(Value::from(found), whole[name], "{name}");
+        // Databases get blanks between the members of a list.
+        assert_eq!(Value::from(found.replace(' ', "_")), whole[name], "{name}");
+        assert!(!found.contains('_'), "{name}: {found}");
     }
     for name in NUMBERS {
         let found: i64 = database

@@ -397,6 +397,10 @@ impl Encoder {
         let Self { origins, format, values, text, .. } = self;
         for origin in origins {
             match *origin {
+                // Between members of a list, databases get blanks, and other outputs underscores.
+                Origin::Row(Kind::AsPath | Kind::Communities, at) => {
+                    builder.value(Value::Text(&clean(value::text(row, at, strings))));
+                }
                 Origin::Row(kind, at) => match format.plain(kind, at, row) {
                     Some(value) => builder.value(value),
                     None => {
