@@ -41,3 +41,6 @@ pub mod route_monitoring;
 pub mod statistics;
 pub mod tlv;
 pub mod v4;
+
+#[cfg(test)]
+mod tests;

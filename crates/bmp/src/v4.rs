@@ -3,6 +3,7 @@
 //! Each TLV has an index: 0 for all routes of the UPDATE, or the number of a route, from 1 in their order in the UPDATE, or, with
 //! the highest bit, the number of a group. A group is a TLV that lists routes by their numbers.
 
+use crate::tlv::{Tlv, Tlvs};
 use bgp::capability;
 use std::fmt;
 use wire::Reader;
@@ -102,6 +103,47 @@ pub fn capabilities<'a>(value: &'a [u8]) -> impl Iterator<Item = capability::Tlv
 pub fn group_members(value: &[u8]) -> impl Iterator<Item = u16> {
     let mut r = Reader::new(value);
     std::iter::from_fn(move || r.u16().ok())
+}
+
+/// The number of a route in an UPDATE: from 1, in the order in which the NLRI are in the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RouteIndex(pub u16);
+
+/// Which TLVs of a route monitoring message are about which route.
+#[derive(Clone, Debug, Default)]
+pub struct RouteTlvs<'a> {
+    /// Without groups.
+    tlvs: Vec<Tlv<'a>>,
+    /// Routes with the groups that they are in, sorted.
+    groups: Vec<(RouteIndex, u16)>,
+}
+
+/// TLVs of a message that [`RouteTlvs`] takes: each route is compared with all of them.
+pub const MAX_ROUTE_TLVS: usize = 256;
+
+impl<'a> RouteTlvs<'a> {
+    /// Of the TLVs of a message, of which the first [`MAX_ROUTE_TLVS`] are taken.
+    pub fn new(tlvs: Tlvs<'a>, code_points: &CodePoints) -> Self {
+        let mut all = Self::default();
+        for tlv in tlvs.take(MAX_ROUTE_TLVS) {
+            if tlv.registered() == Some(code_points.group) {
+                all.groups.extend(group_members(tlv.value).map(|route| (RouteIndex(route), tlv.index)));
+            } else {
+                all.tlvs.push(tlv);
+            }
+        }
+        all.groups.sort_unstable();
+        all
+    }
+
+    /// The TLVs about a route: those for all routes, for this one, and for groups that it is in. Groups are left out.
+    pub fn of(&self, route: RouteIndex) -> impl Iterator<Item = &Tlv<'a>> {
+        self.tlvs.iter().filter(move |tlv| match tlv.index {
+            0 => true,
+            index if index & GROUP_BIT != 0 => self.groups.binary_search(&(route, index)).is_ok(),
+            index => index == route.0,
+        })
+    }
 }
 
 /// The status of a path, in the value of a path marking TLV.
