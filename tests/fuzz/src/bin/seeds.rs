@@ -3,12 +3,25 @@
 use bgp::attribute::{AttributeSetBuf, Origin, SegmentType};
 use bgp::nlri::{Labels, Nlri, Opaque};
 use bgp::update::{Encoder, Entry, Families, Session};
+use bgp::{capability, message, open};
+use bmp::code::{DownReason, MessageType};
+use bmp::frame::Version as BmpVersion;
+use bmp::information::{Initiation, Termination};
+use bmp::message::Message as Bmp;
+use bmp::mirroring::RouteMirroring;
+use bmp::peer::{PeerFlags, PeerHeader};
+use bmp::peer_down::PeerDown;
+use bmp::peer_up::PeerUp;
+use bmp::route_monitoring::RouteMonitoring;
+use bmp::statistics::{CounterBuf, StatisticType, Statistics};
+use bmp::tlv::{Tlv, TlvBuf, Tlvs};
+use bmp::v4::CodePoints;
 use netflow::encode::{Message, field, variable};
 use netflow::template::{Kind, Template, VARIABLE};
 use query::Request;
 use rpki::Vrp;
 use rpki::rtr::{Aspa, Pdu, Providers, Version};
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 use testkit::capture_file;
@@ -148,6 +161,10 @@ fn main() -> io::Result<()> {
     for (name, octets) in updates() {
         write(&folder, "bgp_update", &name, &octets)?;
     }
+    let streams = bmp().map_err(|error| io::Error::other(error.to_string()))?;
+    for (number, (name, octets)) in streams.iter().enumerate() {
+        write(&folder, "bmp", &format!("{name}-{number}"), octets)?;
+    }
     let mut request = Vec::new();
     Request::default().write(&mut request)?;
     write(&folder, "query", "seed", &request)?;
@@ -186,4 +203,93 @@ fn rtr(number: u8) -> Vec<u8> {
     w.u8(number).u8(200).u8(0);
     pdus.iter().for_each(|pdu| pdu.write(version, &mut w));
     w.finish()
+}
+
+/// Streams of routers, after the two octets that the target takes: all messages in both versions, and PROXY headers.
+fn bmp() -> Result<Vec<(&'static str, Vec<u8>)>, wire::TooLong> {
+    let id = Ipv4Addr::new(10, 0, 0, 1);
+    let open = |asn: u32| {
+        let add_path = capability::AddPath { afi: Afi::IPV4, safi: Safi::UNICAST, receive: true, send: true };
+        let mut open = open::Builder::new(Asn(asn), 180, id);
+        open.capabilities(|w| {
+            capability::write_four_octet_as(w, Asn(asn));
+            _ = capability::write_list(w, capability::Code::ADD_PATH, &[add_path]);
+        });
+        open.finish()
+    };
+    let (sent, received) = (open(64_512)?, open(65_001)?);
+    let whole = |octets| message::Message::first(octets, true).ok().flatten();
+    // 198.51.100.0/24 with path identifier 1 by AS 65001, 192.0.2.1.
+    let body = b"\0\0\0\x14\x40\x01\x01\0\x40\x02\x06\x02\x01\0\0\xfd\xe9\x40\x03\x04\xc0\0\x02\x01\0\0\0\x01\x18\xc6\x33\x64";
+    let (mut update, mut notification) = (Vec::new(), Vec::new());
+    message::write(&mut update, message::MessageType::UPDATE, body);
+    message::write(&mut notification, message::MessageType::NOTIFICATION, &[6, 2]);
+    let (Some(sent), Some(received), Some(update)) = (whole(&sent), whole(&received), whole(&update)) else {
+        return Ok(Vec::new());
+    };
+    let mut information = TlvBuf::new(false);
+    information.text(0, "free text")?.text(1, "a router")?.text(2, "r1")?.text(3, "blue")?;
+    information.add(Tlv { enterprise: Some(32_473), ..Tlv::new(77, b"x") })?;
+    let mut reason = TlvBuf::new(false);
+    reason.add(Tlv::new(1, &[0, 4]))?.text(0, "bye")?;
+    let mut mirrored = TlvBuf::new(false);
+    mirrored.add(Tlv::new(1, &[0, 1]))?.add(Tlv::new(0, update.octets()))?;
+    let mut marks = TlvBuf::new(true);
+    marks.add(Tlv::new(1, &[65, 4, 0, 0, 0xfd, 0xe9]))?.add(Tlv::new(3, b"blue"))?;
+    marks.add(Tlv { index: 0x8001, ..Tlv::new(2, &[0, 1, 0, 2]) })?;
+    marks.add(Tlv { index: 1, ..Tlv::new(5, &[0, 0, 0, 2, 0, 1]) })?;
+    let mut counters = CounterBuf::new();
+    counters.counter(StatisticType(0), 7).gauge(StatisticType(7), 8);
+    counters.family_gauge(StatisticType(9), Afi::IPV4, Safi::UNICAST, 9);
+    let peer = PeerHeader::global(Ipv4Addr::new(192, 0, 2, 1).into(), Asn(65_001), id);
+    let loc_rib = PeerHeader::loc_rib(Asn(64_512), id);
+    let up = |peer: PeerHeader| PeerUp {
+        peer,
+        local_address: Ipv4Addr::new(192, 0, 2, 254).into(),
+        local_port: 179,
+        remote_port: 33_333,
+        sent_open: sent,
+        received_open: received,
+        tlvs: information.tlvs(),
+        fault: None,
+    };
+    let routes = |peer| RouteMonitoring { tlvs: marks.tlvs(), ..RouteMonitoring::new(peer, update) };
+    let mut streams = Vec::new();
+    for (name, version) in [("v3", BmpVersion::V3), ("v4", BmpVersion::V4)] {
+        let down = |reason, data| PeerDown::new(peer, DownReason(reason), data, version);
+        let messages = [
+            Bmp::Initiation(Initiation { tlvs: information.tlvs() }),
+            Bmp::PeerUp(up(peer)),
+            Bmp::PeerUp(up(loc_rib)),
+            Bmp::RouteMonitoring(routes(peer)),
+            Bmp::RouteMonitoring(routes(peer.with_flags(PeerFlags::ADJ_RIB_OUT))),
+            Bmp::RouteMonitoring(routes(loc_rib)),
+            Bmp::Statistics(Statistics {
+                peer,
+                counters: counters.counters(),
+                tlvs: Tlvs::of(&[], false),
+                fault: None,
+            }),
+            Bmp::RouteMirroring(RouteMirroring { peer, tlvs: mirrored.tlvs(), fault: None }),
+            Bmp::PeerDown(down(1, &notification)),
+            Bmp::PeerDown(down(2, &[0, 7])),
+            Bmp::PeerDown(down(6, information.tlvs().octets())),
+            Bmp::Unknown { kind: MessageType(99), body: b"abc" },
+            Bmp::Termination(Termination { tlvs: reason.tlvs(), fault: None }),
+        ];
+        let mut stream = vec![2, 7];
+        for message in &messages {
+            message.write(&mut stream, version, &CodePoints::REVISION_13)?;
+            let mut alone = vec![6, 3];
+            message.write(&mut alone, version, &CodePoints::REVISION_13)?;
+            streams.push((if version == BmpVersion::V3 { "v3-part" } else { "v4-part" }, alone));
+        }
+        streams.push((name, stream));
+    }
+    let line = b"\x03\x05PROXY TCP4 203.0.113.9 10.0.0.1 5555 1790\r\n\x03\0\0\0\x06\x04";
+    streams.push(("proxy-1", line.to_vec()));
+    let binary =
+        b"\x03\x05\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\0\x71\x09\x0a\0\0\x01\x15\xb3\x06\xfe\x04\0\0\0\x06\x04";
+    streams.push(("proxy-2", binary.to_vec()));
+    Ok(streams)
 }
