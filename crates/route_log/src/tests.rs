@@ -280,7 +280,7 @@ fn avro(schemas: &[event_log::Schema], event: &impl Event) -> (usize, Avro) {
 }
 
 /// The value without unions and nulls, as JSON would show it.
-fn plain(value: Avro) -> Value {
+pub(crate) fn plain(value: Avro) -> Value {
     match value {
         Avro::Union(_, value) => plain(*value),
         Avro::Null => Value::Null,
@@ -298,7 +298,7 @@ fn plain(value: Avro) -> Value {
 }
 
 /// Removes the names of branches from Avro's JSON encoding, and nulls.
-fn without_branches(value: Value) -> Value {
+pub(crate) fn without_branches(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
             let branch = |(_, value): (&String, &Value)| value.clone();
