@@ -767,3 +767,49 @@ proptest! {
         });
     }
 }
+
+#[test]
+fn the_document_lists_all_members_and_no_others() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/bmp-output.md");
+    let document = std::fs::read_to_string(path).unwrap();
+    // The words of the first column, which are in backticks.
+    let rows = document.lines().filter_map(|line| line.strip_prefix("| `")?.split_once(" |"));
+    let words = rows.flat_map(|(column, _)| column.split('`').step_by(2).map(str::to_owned).collect::<Vec<_>>());
+    let documented: std::collections::BTreeSet<String> = words.filter(|word| !word.is_empty()).collect();
+    let document_of_bgp = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/bgp-output.md");
+    let of_bgp = std::fs::read_to_string(document_of_bgp).unwrap();
+    let mut members = std::collections::BTreeSet::new();
+    for format in formats() {
+        for schema in schema::of_log(&format).iter().chain(&schema::of_dump(&format)) {
+            assert!(documented.contains(schema.name), "{} is not documented", schema.name);
+            let schema: Value = serde_json::from_str(&schema.text).unwrap();
+            let fields = schema["fields"].as_array().unwrap();
+            members.extend(fields.iter().map(|field| field["name"].as_str().unwrap().to_owned()));
+        }
+    }
+    for member in &members {
+        let is_of_bgp = of_bgp.contains(&format!("`{member}`"));
+        let is_here = documented.contains(member) || document.contains(&format!("`{member}`"));
+        assert!(is_here || is_of_bgp, "{member} is not documented");
+    }
+    // What the first columns name besides members.
+    let others = [
+        "json",
+        "avro",
+        "avro_json",
+        "openbmp",
+        "log_init",
+        "log_close",
+        "log",
+        "dump_init",
+        "dump",
+        "dump_close",
+    ];
+    let others = others.into_iter().chain(["init", "term", "peer_up", "peer_down", "stats", "route_monitor"]);
+    let others: Vec<&str> = others.chain(["internal", "route_mirroring", "*_output"]).collect();
+    for word in documented.iter().filter(|word| !others.contains(&word.as_str())) {
+        let is_record = schema::of_log(&Format::default()).iter().any(|schema| schema.name == word)
+            || schema::of_dump(&Format::default()).iter().any(|schema| schema.name == word);
+        assert!(is_record || members.contains(word), "{word} is documented and does not exist");
+    }
+}
