@@ -45,6 +45,8 @@ mod counters;
 mod differences;
 #[path = "suite/enrichment.rs"]
 mod enrichment;
+#[path = "suite/event_brokers.rs"]
+mod event_brokers;
 #[path = "suite/formats.rs"]
 mod formats;
 #[path = "suite/golden.rs"]
