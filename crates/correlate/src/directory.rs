@@ -14,7 +14,10 @@ pub trait Directory: Clone + Debug + Default + Send + Sync + 'static {
     /// Which routes of an owner count.
     type Filter: Copy + Debug + PartialEq;
 
-    /// An owner may have several routes for one prefix, one in each of its RIBs.
+    /// An owner may have several RIBs, and a route for a prefix in each of them.
+    ///
+    /// If so, all its routes count, and among several paths those with the next hop of the record are preferred. Otherwise no other paths
+    /// count.
     const HAS_SEVERAL_RIBS: bool;
 
     /// The first owner with an address.

@@ -201,22 +201,33 @@ impl<D: Directory> Finder<'_, D> {
             return;
         }
         let end = |number: usize| together.get(number).and_then(|number| ends.get(*number as usize));
-        let accept = |number: usize, route: &Route| match relation(route) {
-            Relation::Other => false,
-            Relation::Route => true,
-            Relation::Path => end(number).is_none_or(|end| self.chooses(end, route.attributes)),
-        };
+        let accept = |number: usize, route: &Route| self.counts(end(number), relation(route), route);
+        let prefers_paths = D::HAS_SEVERAL_RIBS && self.directory.has_paths(owner, key.family());
         table.longest_many(addresses, accept, |number, matched| {
             results.push(matched.map(|matched| {
-                let route = newest_of_host(&matched, key, |route| accept(number, route));
+                let end = end(number).filter(|end| prefers_paths && end.chooses());
+                let path = end.and_then(|end| {
+                    let mut routes = matched.routes;
+                    routes.find(|route| {
+                        relation(route) == Relation::Path && self.is_next_hop(&end.next_hop, route.attributes)
+                    })
+                });
+                let route = path.unwrap_or_else(|| newest_of_host(&matched, key, |route| accept(number, route)));
                 found(&route, matched.length)
             }));
         });
     }
 
-    /// True if a path may be that of an end.
-    fn chooses(&self, end: &End<D::Owner>, path: AttributesId) -> bool {
-        !end.chooses() || self.is_next_hop(&end.next_hop, path)
+    /// True if a route counts for an end. If the owner has one RIB only, the next hop of the record decides which path counts; if it has
+    /// several, it is only preferred.
+    fn counts(&self, end: Option<&End<D::Owner>>, relation: Relation, route: &Route) -> bool {
+        match relation {
+            Relation::Other => false,
+            Relation::Path if !D::HAS_SEVERAL_RIBS => {
+                end.is_none_or(|end| !end.chooses() || self.is_next_hop(&end.next_hop, route.attributes))
+            }
+            Relation::Route | Relation::Path => true,
+        }
     }
 
     /// True if the route has the next hop of the record, or one that a map turns into it.
@@ -252,11 +263,8 @@ impl<D: Directory> Finder<'_, D> {
             if length >= found.length {
                 return None;
             }
-            let Route { peer, attributes, .. } = routes.find(|route| match relation(route) {
-                Relation::Other => false,
-                Relation::Route => true,
-                Relation::Path => self.chooses(end, route.attributes),
-            })?;
+            let Route { peer, attributes, .. } =
+                routes.find(|route| self.counts(Some(end), relation(route), route))?;
             f(&Found { peer, attributes, length })
         })
     }

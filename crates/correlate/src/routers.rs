@@ -6,36 +6,18 @@
 use crate::directory::{Directory, Place, Relation};
 use crate::peers::{AddPath, Wanted};
 use crate::spec::Search;
+use bmp::peer::RibType;
 use rib::{PeerId, Route, TableKey};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use wire::{Afi, Asn, Family, RouteDistinguisher, Safi};
 
-/// The RIBs of a router that BMP reports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RibType {
-    /// Adj-RIB-In before policies (RFC 7854).
-    AdjRibInPre,
-    /// Adj-RIB-In after policies (RFC 7854).
-    AdjRibInPost,
-    /// Adj-RIB-Out before policies (RFC 8671).
-    AdjRibOutPre,
-    /// Adj-RIB-Out after policies (RFC 8671).
-    AdjRibOutPost,
-    /// Loc-RIB (RFC 9069).
-    LocRib,
-}
-
-impl RibType {
-    const COUNT: usize = 5;
-}
-
 /// Which RIBs of a router are looked up, and in which order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preference {
     /// By type of RIB, when it is looked up.
-    ranks: [Option<u8>; RibType::COUNT],
+    ranks: [Option<u8>; RibType::ALL.len()],
     /// Number of ranks.
     count: u8,
 }
@@ -43,16 +25,16 @@ pub struct Preference {
 impl Default for Preference {
     /// All RIBs together.
     fn default() -> Self {
-        Self { ranks: [Some(0); RibType::COUNT], count: 1 }
+        Self { ranks: [Some(0); RibType::ALL.len()], count: 1 }
     }
 }
 
 impl Preference {
     /// Only these RIBs, one after the other: the next one is looked up where no route was found. If there are none, all RIBs together.
     pub fn new(order: impl IntoIterator<Item = RibType>) -> Self {
-        let mut preference = Self { ranks: [None; RibType::COUNT], count: 0 };
+        let mut preference = Self { ranks: [None; RibType::ALL.len()], count: 0 };
         for kind in order {
-            if let Some(rank @ None) = preference.ranks.get_mut(kind as usize) {
+            if let Some(rank @ None) = preference.ranks.get_mut(kind.index()) {
                 *rank = Some(preference.count);
                 preference.count += 1;
             }
@@ -62,7 +44,7 @@ impl Preference {
 
     #[inline]
     fn rank(&self, kind: RibType) -> Option<u8> {
-        self.ranks.get(kind as usize).copied().flatten()
+        self.ranks.get(kind.index()).copied().flatten()
     }
 }
 
@@ -323,8 +305,9 @@ impl Directory for Routers {
         let (table, members) = match (is_vpn, table) {
             (true, 0) => (TableKey::Vpn(family, distinguisher), Members::All),
             (true, 1) => (TableKey::Unicast(family), Members::Of(distinguisher)),
+            (true, _) => (TableKey::Labelled(family), Members::Of(distinguisher)),
             (false, 0) => (TableKey::Unicast(family), Members::All),
-            _ => (TableKey::Labelled(family), Members::All),
+            (false, _) => (TableKey::Labelled(family), Members::All),
         };
         let preference = search.preference;
         (rank < preference.count).then_some(Place { table, filter: Filter { preference, rank, members } })

@@ -4,13 +4,14 @@
 
 use super::PluginSettings;
 use crate::host::blame;
+use bmp::peer::RibType;
 use config::keys::aggregation::{AsSource, NetSource};
 use config::keys::bgp::{FromMapOrBgp, PeerSrcAs};
 use config::keys::{aggregation, bgp, bmp, encoding, maps};
 use config::{Config, Daemon, Diagnostics, Key, Names, Plugin};
 use correlate::Shaping;
 use correlate::patterns::{MAX_PATTERNS, Patterns};
-use correlate::routers::{Preference, RibType};
+use correlate::routers::Preference;
 use correlate::spec::{PeerSource, Search, Source, SourceAttribute, SourceAttributes, Spec};
 use enrich::networks::Sources;
 use enrich::spec::{RouteMaps, SourceMapSpec};
