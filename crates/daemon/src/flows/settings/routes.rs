@@ -4,7 +4,7 @@
 
 use super::PluginSettings;
 use crate::host::blame;
-use bmp::peer::RibType;
+use ::bmp::peer::RibType;
 use config::keys::aggregation::{AsSource, NetSource};
 use config::keys::bgp::{FromMapOrBgp, PeerSrcAs};
 use config::keys::{aggregation, bgp, bmp, encoding, maps};
