@@ -201,7 +201,11 @@ impl<D: Directory> Finder<'_, D> {
             return;
         }
         let end = |number: usize| together.get(number).and_then(|number| ends.get(*number as usize));
-        let accept = |number: usize, route: &Route| self.counts(end(number), relation(route), route);
+        let accept = |number: usize, route: &Route| match relation(route) {
+            Relation::Other => false,
+            Relation::Route => true,
+            Relation::Path => end(number).is_none_or(|end| self.may_choose(end, route)),
+        };
         let prefers_paths = D::HAS_SEVERAL_RIBS && self.directory.has_paths(owner, key.family());
         table.longest_many(addresses, accept, |number, matched| {
             results.push(matched.map(|matched| {
@@ -218,16 +222,10 @@ impl<D: Directory> Finder<'_, D> {
         });
     }
 
-    /// True if a route counts for an end. If the owner has one RIB only, the next hop of the record decides which path counts; if it has
+    /// True if one of several paths counts for an end. If the owner has one RIB only, the next hop of the record decides; if it has
     /// several, it is only preferred.
-    fn counts(&self, end: Option<&End<D::Owner>>, relation: Relation, route: &Route) -> bool {
-        match relation {
-            Relation::Other => false,
-            Relation::Path if !D::HAS_SEVERAL_RIBS => {
-                end.is_none_or(|end| !end.chooses() || self.is_next_hop(&end.next_hop, route.attributes))
-            }
-            Relation::Route | Relation::Path => true,
-        }
+    fn may_choose(&self, end: &End<D::Owner>, path: &Route) -> bool {
+        D::HAS_SEVERAL_RIBS || !end.chooses() || self.is_next_hop(&end.next_hop, path.attributes)
     }
 
     /// True if the route has the next hop of the record, or one that a map turns into it.
@@ -263,8 +261,11 @@ impl<D: Directory> Finder<'_, D> {
             if length >= found.length {
                 return None;
             }
-            let Route { peer, attributes, .. } =
-                routes.find(|route| self.counts(Some(end), relation(route), route))?;
+            let Route { peer, attributes, .. } = routes.find(|route| match relation(route) {
+                Relation::Other => false,
+                Relation::Route => true,
+                Relation::Path => self.may_choose(end, route),
+            })?;
             f(&Found { peer, attributes, length })
         })
     }

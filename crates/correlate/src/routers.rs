@@ -136,23 +136,44 @@ type Entry = Option<(RouterId, Monitored)>;
 
 /// All RIBs, by the slots of their numbers.
 #[derive(Clone, Debug, Default)]
-struct Ribs(Vec<Arc<[Entry; PAGE]>>);
+struct Ribs {
+    /// Slots of their routers. A prefix may have routes of all routers; most are ruled out by these.
+    routers: Vec<u32>,
+    pages: Vec<Arc<[Entry; PAGE]>>,
+}
 
 impl Ribs {
-    /// The RIB that a route is in.
+    /// A RIB and its router.
     #[inline]
-    fn of(&self, id: PeerId) -> Option<&(RouterId, Monitored)> {
+    fn get(&self, id: PeerId) -> Option<&(RouterId, Monitored)> {
         let slot = id.slot();
-        self.0.get(slot / PAGE)?.get(slot % PAGE)?.as_ref().filter(|(_, rib)| rib.id == id)
+        self.pages.get(slot / PAGE)?.get(slot % PAGE)?.as_ref().filter(|(_, rib)| rib.id == id)
     }
 
-    /// The entry of a number.
-    fn entry(&mut self, id: PeerId) -> Option<&mut Entry> {
-        let slot = id.slot();
-        if slot / PAGE >= self.0.len() {
-            self.0.resize_with(slot / PAGE + 1, || Arc::new([None; PAGE]));
+    /// The RIB with a number, if it is one of a router.
+    #[inline]
+    fn of(&self, router: RouterId, id: PeerId) -> Option<&Monitored> {
+        if self.routers.get(id.slot()) != Some(&router.slot) {
+            return None;
         }
-        Arc::make_mut(self.0.get_mut(slot / PAGE)?).get_mut(slot % PAGE)
+        self.get(id).filter(|(of, _)| *of == router).map(|(_, rib)| rib)
+    }
+
+    fn set(&mut self, id: PeerId, entry: Entry) {
+        let slot = id.slot();
+        if slot >= self.routers.len() {
+            let pages = slot / PAGE + 1;
+            self.routers.resize(pages * PAGE, u32::MAX);
+            self.pages.resize_with(pages, || Arc::new([None; PAGE]));
+        }
+        if let Some(router) = self.routers.get_mut(slot) {
+            *router = entry.map_or(u32::MAX, |(router, _)| router.slot);
+        }
+        if let Some(place) =
+            self.pages.get_mut(slot / PAGE).and_then(|page| Arc::make_mut(page).get_mut(slot % PAGE))
+        {
+            *place = entry;
+        }
     }
 }
 
@@ -214,9 +235,7 @@ impl Routers {
         router.ribs.push(rib.id);
         router.with_paths += usize::from(!rib.add_path.is_empty());
         *router.addresses.entry(rib.address).or_default() += 1;
-        if let Some(entry) = self.ribs.entry(rib.id) {
-            *entry = Some((id, rib));
-        }
+        self.ribs.set(rib.id, Some((id, rib)));
         if !rib.address.is_unspecified() {
             let first = self.by_peer.entry(rib.address).or_insert(id);
             if id.slot < first.slot {
@@ -227,10 +246,8 @@ impl Routers {
 
     /// Removes a RIB.
     pub fn remove_rib(&mut self, number: PeerId) {
-        let Some((id, rib)) = self.ribs.of(number).copied() else { return };
-        if let Some(entry) = self.ribs.entry(number) {
-            *entry = None;
-        }
+        let Some((id, rib)) = self.ribs.get(number).copied() else { return };
+        self.ribs.set(number, None);
         let Some(router) = self.router_mut(id) else { return };
         router.ribs.retain(|other| *other != number);
         router.with_paths -= usize::from(!rib.add_path.is_empty());
@@ -321,9 +338,13 @@ impl Directory for Routers {
         (afi, safi): (Afi, Safi),
     ) -> Option<impl Fn(&Route) -> Relation> {
         self.router(owner.router)?;
-        Some(move |route: &Route| match self.ribs.of(route.peer) {
-            Some((router, rib)) if *router == owner.router && owner.has(rib) && filter.has(rib) => {
-                if rib.add_path.has(afi, safi) { Relation::Path } else { Relation::Route }
+        Some(move |route: &Route| match self.ribs.of(owner.router, route.peer) {
+            Some(rib) if owner.has(rib) && filter.has(rib) => {
+                if rib.add_path.has(afi, safi) {
+                    Relation::Path
+                } else {
+                    Relation::Route
+                }
             }
             _ => Relation::Other,
         })
@@ -334,6 +355,6 @@ impl Directory for Routers {
     }
 
     fn local_as(&self, _owner: Owner, peer: PeerId) -> Asn {
-        self.ribs.of(peer).map_or(Asn(0), |(_, rib)| rib.local_as)
+        self.ribs.get(peer).map_or(Asn(0), |(_, rib)| rib.local_as)
     }
 }
