@@ -1,17 +1,20 @@
 //! What the look-up of routes adds to a record: `cargo run --release -p correlate --example lookup_rate`.
 //!
-//! One peer has 1,000,000 IPv4 and 200,000 IPv6 prefixes, in groups of about 5 that share an attribute set. Rows get both AS numbers and
+//! There are 1,000,000 IPv4 and 200,000 IPv6 prefixes, in groups of about 5 that share an attribute set. Each RIB has all of them: the only
+//! one, or the last of eight peers of BGP; the only one of a router of BMP, or both of the last of four routers. Rows get both AS numbers and
 //! peers, networks, next hop, path, communities, preference and MED of the destination. `uniform`: all prefixes are equally likely at both
 //! ends, which no real traffic is; `popular`: nine of ten addresses are in one prefix of a hundred.
 //!
 //! Times are those of the thread's processor, the least of several rounds; the spread is that of all rounds.
 #![allow(clippy::unwrap_used, reason = "a benchmark that fails says why")]
 
+use bmp::peer::RibType;
 use config::keys::aggregation::{AsSource, NetSource};
 use config::{Daemon, Diagnostics};
 use correlate::peers::{AddPath, Peer};
+use correlate::routers::{Monitored, Routers};
 use correlate::spec::{PeerSource, Search, Source, SourceAttributes, Spec};
-use correlate::{Routes, add};
+use correlate::{Routes, Tables, add};
 use enrich::networks::Sources;
 use enrich::spec::{CoreSpec, NetworksSpec, RouteMaps};
 use enrich::{Enricher, Loaded, Origin, PacketViews};
@@ -21,11 +24,11 @@ use flow::field::Field;
 use flow::row::{FieldSet, Layout, Rows};
 use flow::strings::Strings;
 use maps::load::Context;
-use rib::{Limits, NO_LABEL, Route, SharedRib, TableKey};
+use rib::{Limits, NO_LABEL, PeerId, Route, SharedRib, TableKey, Writer};
 use rustix::time::{ClockId, clock_gettime};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
-use wire::{Asn, Family, Prefix};
+use wire::{Asn, Family, Prefix, RouteDistinguisher};
 
 /// Rows of a batch.
 const BATCH: usize = 128;
@@ -60,20 +63,57 @@ impl PacketViews for NoPackets {
     }
 }
 
-fn main() {
-    let mut rng = Rng::with_seed(7);
-    let (shared, mut writer) = SharedRib::new(Limits::default());
-    let routes = Arc::new(Routes::new(shared));
-    let id = writer.add_peer().unwrap();
-    let (exporter, router_id) = (IpAddr::from([192, 0, 2, 1]), Ipv4Addr::new(192, 0, 2, 1));
-    routes.add_peer(Peer {
-        id,
-        address: exporter,
-        port: 179,
-        router_id,
-        local_as: Asn(64512),
-        add_path: AddPath::default(),
+/// The exporter, which is the last peer or router.
+const EXPORTER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+
+/// The address of a peer or router, counted from the last.
+fn address(number: u8) -> Ipv4Addr {
+    Ipv4Addr::from_bits(EXPORTER.to_bits() + u32::from(number))
+}
+
+/// Peers of BGP without routes yet.
+fn bgp(peers: u8) -> (Tables, Writer, Vec<PeerId>) {
+    let (shared, mut writer) = SharedRib::new(Limits { routes_of_peer: 2_000_000, ..Limits::default() });
+    let routes = Routes::new(shared);
+    let ids = (0..peers).rev().map(|number| {
+        let id = writer.add_peer().unwrap();
+        let (router_id, local_as) = (address(number), Asn(64512));
+        let (address, port, add_path) = (router_id.into(), 179, AddPath::default());
+        routes.add_peer(Peer { id, address, port, router_id, local_as, add_path });
+        id
     });
+    let ids = ids.collect();
+    (Tables { bgp: Some(Arc::new(routes)), bmp: None }, writer, ids)
+}
+
+/// RIBs of the routers of BMP, without routes yet.
+fn bmp(routers: u8, ribs: &[RibType]) -> (Tables, Writer, Vec<PeerId>) {
+    let (shared, mut writer) = SharedRib::new(Limits { routes_of_peer: 2_000_000, ..Limits::default() });
+    let routes = Routes::<Routers>::new(shared);
+    let mut ids = Vec::new();
+    for number in (0..routers).rev() {
+        let router = routes.add_router((address(number), 50000).into());
+        for kind in ribs {
+            let id = writer.add_peer().unwrap();
+            let (address, distinguisher) = (IpAddr::from([198, 51, 100, 1]), RouteDistinguisher::default());
+            let (local_as, add_path) = (Asn(64512), AddPath::default());
+            routes.add_rib(router, Monitored { id, address, distinguisher, kind: *kind, local_as, add_path });
+            ids.push(id);
+        }
+    }
+    (Tables { bgp: None, bmp: Some(Arc::new(routes)) }, writer, ids)
+}
+
+fn main() {
+    measure("BGP, one peer", bgp(1));
+    measure("BGP, the last of 8 peers", bgp(8));
+    measure("BMP, one RIB of one router", bmp(1, &[RibType::LocRib]));
+    measure("BMP, both RIBs of the last of 4 routers", bmp(4, &[RibType::AdjRibInPre, RibType::LocRib]));
+}
+
+fn measure(what: &str, (tables, mut writer, ids): (Tables, Writer, Vec<PeerId>)) {
+    let mut rng = Rng::with_seed(7);
+    let tables = Arc::new(tables);
     let mut all: Vec<Prefix> = Vec::new();
     for (family, count, weights) in [(Family::V4, 1_000_000, V4), (Family::V6, 200_000, V6)] {
         for _ in 0..count {
@@ -88,12 +128,14 @@ fn main() {
         let mut changes = writer.begin();
         let attributes = changes.intern(&octets).unwrap();
         for prefix in all.iter().skip(announced).take(rng.usize(1..=9)) {
-            let route = Route { peer: id, path_id: 0, attributes, label: NO_LABEL };
-            changes.announce(TableKey::Unicast(prefix.family()), *prefix, route).unwrap();
+            for peer in &ids {
+                let route = Route { peer: *peer, path_id: 0, attributes, label: NO_LABEL };
+                changes.announce(TableKey::Unicast(prefix.family()), *prefix, route).unwrap();
+            }
             announced += 1;
         }
     }
-    println!("{} prefixes, {} attribute sets", all.len(), writer.read().memory().attribute_sets);
+    println!("{what}: {} prefixes, {} attribute sets", all.len(), writer.read().memory().attribute_sets);
     let popular: Vec<Prefix> = (0..all.len() / 100).map(|_| all[rng.usize(..all.len())]).collect();
     let spec = Arc::new(Spec {
         ases: Source::Routes,
@@ -111,12 +153,12 @@ fn main() {
             }
         };
         let ends: Vec<[IpAddr; 2]> = (0..ROWS).map(|row| [pick(row % 6 > 0), pick(row % 6 > 0)]).collect();
-        let without = rounds(None, &spec, &ends, exporter);
-        let with = rounds(Some(&routes), &spec, &ends, exporter);
+        let without = rounds(None, &spec, &ends);
+        let with = rounds(Some(&tables), &spec, &ends);
         let least = |times: &[f64]| times.iter().copied().fold(f64::MAX, f64::min);
         let most = |times: &[f64]| times.iter().copied().fold(0.0, f64::max);
         println!(
-            "{name}: {:.0} ns a record added ({:.0} to {:.0} with, {:.0} to {:.0} without)",
+            "    {name}: {:.0} ns a record added ({:.0} to {:.0} with, {:.0} to {:.0} without)",
             least(&with) - least(&without),
             least(&with),
             most(&with),
@@ -127,12 +169,12 @@ fn main() {
 }
 
 /// Nanoseconds a row, of each round after the first.
-fn rounds(routes: Option<&Arc<Routes>>, spec: &Arc<Spec>, ends: &[[IpAddr; 2]], exporter: IpAddr) -> Vec<f64> {
+fn rounds(tables: Option<&Arc<Tables>>, spec: &Arc<Spec>, ends: &[[IpAddr; 2]]) -> Vec<f64> {
     let mut problems = Diagnostics::new();
     let settings = enrich::spec::Spec { core: core(), plugins: Vec::new() };
     let mut loaded = Loaded::read(&settings, &Context::new(Daemon::Nfacctd), &mut problems);
-    if let Some(routes) = routes {
-        add(&mut loaded, routes, spec);
+    if let Some(tables) = tables {
+        add(&mut loaded, tables, spec);
     }
     let mut fields = FieldSet::default();
     FIELDS.iter().for_each(|field| fields.insert(*field));
@@ -152,7 +194,12 @@ fn rounds(routes: Option<&Arc<Routes>>, spec: &Arc<Spec>, ends: &[[IpAddr; 2]], 
                 row.octets()[src..src + 16].copy_from_slice(&address::octets(*from));
                 row.octets()[dst..dst + 16].copy_from_slice(&address::octets(*to));
             }
-            enricher.apply(Origin { first: 0, exporter: Some(exporter) }, &mut rows, &mut strings, &NoPackets);
+            enricher.apply(
+                Origin { first: 0, exporter: Some(EXPORTER.into()) },
+                &mut rows,
+                &mut strings,
+                &NoPackets,
+            );
         }
         (now() - start) / ends.len() as f64
     });

@@ -98,6 +98,11 @@ keys! {
     /// Name of this collector in messages in the format of OpenBMP; by default the name of the host.
     BMP_DAEMON_OPENBMP_ADMIN_ID: Option<String> = text(&["bmp_daemon_openbmp_admin_id"])
         .daemons(PMBMPD.and(COLLECTORS));
+    /// RIBs of routers in which flows are looked up, in this order: `pre`, `post` (Adj-RIB-In before and after policies), `out_pre`,
+    /// `out_post` (Adj-RIB-Out), `loc` (Loc-RIB). The next one counts where no route was found; those that are not listed do not count.
+    ///
+    /// By default all count equally: of several routes of a prefix the oldest is used.
+    BMP_RIB_PREFERENCE: Option<Vec<String>> = list(&["bmp_rib_preference"]).lowercase().daemons(FLOW).acts();
 
     /// Expects a PROXY protocol header at the start of each session and takes the router's address from it.
     BMP_DAEMON_PARSE_PROXY_HEADER: bool = boolean(&["bmp_daemon_parse_proxy_header"]).default("false")

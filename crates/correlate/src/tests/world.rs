@@ -1,8 +1,10 @@
 //! A RIB that is filled by hand, and flows that meet its routes.
 
 use crate::peers::{AddPath, Peer};
+use crate::routers::{Monitored, RouterId, Routers};
 use crate::spec::{Maps, PeerSource, Source, SourceAttribute, SourceAttributes, Spec};
-use crate::{Lookup, Routes};
+use crate::{Lookup, Routes, Tables};
+use bmp::peer::RibType;
 use config::keys::aggregation::{AsSource, NetSource};
 use config::{Daemon, Diagnostics, Origin};
 use enrich::live::LiveStep;
@@ -93,22 +95,66 @@ pub(crate) fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-/// Routes, and their only writer.
+/// Routes, and their only writers.
 pub(crate) struct World {
     pub(crate) writer: Writer,
     pub(crate) routes: Arc<Routes>,
     pub(crate) vrps: Arc<rpki::Shared>,
+    /// Those of BMP.
+    pub(crate) reported: Arc<Routes<Routers>>,
+    pub(crate) reporter: Writer,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
         let (shared, writer) = SharedRib::new(Limits::default());
         let vrps = Arc::new(rpki::Shared::new());
+        let (reported, reporter) = SharedRib::new(Limits::default());
         Self {
+            reported: Arc::new(Routes::new(reported).validated_by(Arc::clone(&vrps))),
+            reporter,
             writer,
             vrps: Arc::clone(&vrps),
             routes: Arc::new(Routes::new(shared).validated_by(Arc::clone(&vrps))),
         }
+    }
+
+    fn tables(&self) -> Tables {
+        Tables { bgp: Some(Arc::clone(&self.routes)), bmp: Some(Arc::clone(&self.reported)) }
+    }
+
+    /// A router from this address and port.
+    pub(crate) fn router(&mut self, session: &str) -> RouterId {
+        self.reported.add_router(session.parse().unwrap())
+    }
+
+    /// A RIB of a router, in the global table. Its AS is 64512.
+    pub(crate) fn rib(&mut self, router: RouterId, peer: &str, kind: RibType) -> PeerId {
+        self.rib_with(router, |rib| Monitored { address: ip(peer), kind, ..rib })
+    }
+
+    pub(crate) fn rib_with(&mut self, router: RouterId, with: impl FnOnce(Monitored) -> Monitored) -> PeerId {
+        let id = self.reporter.add_peer().unwrap();
+        self.reported.add_rib(
+            router,
+            with(Monitored {
+                id,
+                address: ip("192.0.2.1"),
+                distinguisher: RouteDistinguisher::default(),
+                kind: RibType::AdjRibInPre,
+                local_as: Asn(64512),
+                add_path: AddPath::default(),
+            }),
+        );
+        id
+    }
+
+    pub(crate) fn report_in(&mut self, table: TableKey, rib: PeerId, path_id: u32, prefix: &str, text: &str) {
+        announce(&mut self.reporter, table, rib, path_id, prefix, text);
+    }
+
+    pub(crate) fn report(&mut self, rib: PeerId, prefix: &str, text: &str) {
+        self.report_in(TableKey::Unicast(family(prefix)), rib, 0, prefix, text);
     }
 
     /// A peer from this address, port 179, with router ID 1.1.1.N.
@@ -125,15 +171,19 @@ impl World {
     }
 
     pub(crate) fn announce_in(&mut self, table: TableKey, peer: PeerId, path_id: u32, prefix: &str, text: &str) {
-        let prefix: Prefix = prefix.parse().unwrap();
-        let mut changes = self.writer.begin();
-        let attributes = changes.intern(&attributes(text)).unwrap();
-        changes.announce(table, prefix, Route { peer, path_id, attributes, label: NO_LABEL }).unwrap();
+        announce(&mut self.writer, table, peer, path_id, prefix, text);
     }
 
     pub(crate) fn announce(&mut self, peer: PeerId, prefix: &str, text: &str) {
         self.announce_in(TableKey::Unicast(family(prefix)), peer, 0, prefix, text);
     }
+}
+
+fn announce(writer: &mut Writer, table: TableKey, peer: PeerId, path_id: u32, prefix: &str, text: &str) {
+    let prefix: Prefix = prefix.parse().unwrap();
+    let mut changes = writer.begin();
+    let attributes = changes.intern(&attributes(text)).unwrap();
+    changes.announce(table, prefix, Route { peer, path_id, attributes, label: NO_LABEL }).unwrap();
 }
 
 pub(crate) fn family(prefix: &str) -> Family {
@@ -283,7 +333,7 @@ impl Collector {
         assert_eq!(problems.iter().map(ToString::to_string).collect::<Vec<_>>(), [""; 0]);
         let settings = enrich::spec::Spec { core: core(), plugins: Vec::new() };
         let mut loaded = Loaded::read(&settings, &context, &mut problems);
-        loaded.add_live(LiveStep::new(Arc::clone(&world.routes), Lookup::new(Arc::new(spec), maps)));
+        loaded.add_live(LiveStep::new(Arc::new(world.tables()), Lookup::new(Arc::new(spec), maps)));
         Self::of(&loaded)
     }
 
@@ -295,7 +345,7 @@ impl Collector {
         let settings = enrich::spec::Spec { core, plugins: Vec::new() };
         let mut loaded = Loaded::read(&settings, &context, &mut problems);
         assert_eq!(problems.iter().map(ToString::to_string).collect::<Vec<_>>(), [""; 0]);
-        crate::add(&mut loaded, &world.routes, &Arc::new(spec));
+        crate::add(&mut loaded, &Arc::new(world.tables()), &Arc::new(spec));
         Self::of(&loaded)
     }
 
