@@ -4,9 +4,13 @@
 //! comes back when those who waited are in. A plain lock does not do that: a writer that locks again at once may win
 //! each time, and a fair lock makes readers sleep, which takes longer than the changes that they wait for.
 
+#[cfg(feature = "held")]
+use crate::held::Held;
+use crate::held::Work;
 use crate::rib::Rib;
 use crate::route::Limits;
 use crate::store::Index;
+use crate::trash::Trash;
 use crate::writer::Writer;
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::hint::{black_box, spin_loop};
@@ -16,11 +20,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{park_timeout, yield_now};
 use std::time::{Duration, Instant};
 
-/// Changes after which the writer lets readers in that wait. It gets so many done however many readers there are.
+/// Work after which the writer lets readers in that wait. It gets so much done however many readers there are. A change of a short list of
+/// routes counts as one.
 const FEW: u32 = 8;
 
-/// Changes after which the writer leaves the table in any case.
+/// Work after which the writer leaves the table in any case.
 const MANY: u32 = 64;
+
+/// Units of a list of routes that are searched in the time of a change, about.
+const SEARCHED: usize = 128;
 
 /// How long the writer stays away for readers, at least. After that it waits in line, and readers that come later wait behind it.
 const PATIENCE: Duration = Duration::from_micros(50);
@@ -43,30 +51,55 @@ pub struct SharedRib {
 /// What the writer remembers between changes.
 #[derive(Debug)]
 pub(crate) struct Pace {
-    /// Changes since [`settle_frees`].
-    unsettled: u32,
+    /// Work since [`prepare_heap`].
+    unprepared: u32,
+    /// What was replaced while the table was locked.
+    trash: Trash,
     /// How long the writer may wait for readers: as long as it did not, so that it works for half of the time, however many readers
     /// there are.
     credit: Duration,
     /// When the credit was counted.
     counted: Instant,
+    #[cfg(feature = "held")]
+    pub(crate) held: Held,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { unsettled: 0, credit: MOST_PATIENCE, counted: Instant::now() }
+        Self {
+            unprepared: HEAP_WORK,
+            trash: Trash::default(),
+            credit: MOST_PATIENCE,
+            counted: Instant::now(),
+            #[cfg(feature = "held")]
+            held: Held::default(),
+        }
     }
 }
 
-/// Changes after which freed memory is settled.
-const UNSETTLED: u32 = 256;
+/// Work after which the heap is prepared again.
+const HEAP_WORK: u32 = 64;
 
-/// Makes the allocator merge freed chunks now, while nobody waits.
+/// Memory that so much work seldom needs, in bytes.
+const HEAP: usize = 64 * 1024;
+
+/// Bytes of a page of memory; elsewhere they are more.
+const PAGE: usize = 4096;
+
+/// Makes the allocator do now, while nobody waits, what it would do within changes otherwise.
 ///
-/// The allocator of glibc keeps small freed chunks apart until somebody asks for 1024 bytes or more, and then merges all of them: after a
-/// million changes, that took up to 5 ms in the middle of a change. Other allocators do nothing special here.
-fn settle_frees() {
-    drop(black_box(Vec::<u8>::with_capacity(2048)));
+/// * It gets memory from the system, and the system finds pages for it: otherwise, each page that the table grows by costs a change a call of the
+///   system and a fault, which take 100 microseconds and more at times.
+/// * The allocator of glibc keeps small freed chunks apart until somebody asks for or frees large ones, and then merges all of them: after a
+///   million changes, that took up to 5 ms in the middle of a change.
+fn prepare_heap() {
+    let mut memory = Vec::<u8>::with_capacity(HEAP);
+    for page in memory.spare_capacity_mut().chunks_mut(PAGE) {
+        if let Some(byte) = page.first_mut() {
+            byte.write(0);
+        }
+    }
+    drop(black_box(memory));
 }
 
 /// One state of the table, as long as it is held. The writer waits meanwhile, and so do readers that come after the writer; hold it
@@ -145,9 +178,10 @@ impl SharedRib {
 
     /// What the writer does before it locks the table.
     fn prepare(&self, pace: &mut Pace) {
-        if pace.unsettled >= UNSETTLED {
-            pace.unsettled = 0;
-            settle_frees();
+        pace.trash.clear();
+        if pace.unprepared >= HEAP_WORK {
+            pace.unprepared = 0;
+            prepare_heap();
         }
         self.let_readers_in(pace);
     }
@@ -155,7 +189,9 @@ impl SharedRib {
     /// Locks the table for the writer.
     pub(crate) fn lock<'a>(&'a self, pace: &'a mut Pace) -> Lock<'a> {
         self.prepare(pace);
-        Lock { shared: self, pace, rib: self.rib.write(), changes: 0 }
+        let mut lock = Lock { shared: self, pace, rib: self.rib.write(), work: 0 };
+        lock.begin_section();
+        lock
     }
 }
 
@@ -165,13 +201,14 @@ pub(crate) struct Lock<'a> {
     shared: &'a SharedRib,
     pace: &'a mut Pace,
     rib: RwLockWriteGuard<'a, Rib>,
-    /// Changes since the table was locked.
-    changes: u32,
+    /// Work since the table was locked.
+    work: u32,
 }
 
 impl Drop for Lock<'_> {
     fn drop(&mut self) {
-        self.pace.unsettled += self.changes;
+        self.end_section();
+        self.pace.unprepared += self.work;
     }
 }
 
@@ -184,21 +221,58 @@ impl Lock<'_> {
         &mut self.rib
     }
 
+    /// The table, and what is to be freed later.
+    pub(crate) fn parts(&mut self) -> (&mut Rib, &mut Trash) {
+        (&mut self.rib, &mut self.pace.trash)
+    }
+
+    /// Records what is done, for measurements.
+    #[inline]
+    pub(crate) fn note(&mut self, work: Work) {
+        #[cfg(feature = "held")]
+        self.pace.held.note(work);
+        let _ = work;
+    }
+
+    /// The lock was taken.
+    fn begin_section(&mut self) {
+        #[cfg(feature = "held")]
+        self.pace.held.begin(self.rib.memory());
+    }
+
+    /// The lock will be released.
+    fn end_section(&mut self) {
+        #[cfg(feature = "held")]
+        self.pace.held.end(self.work, self.rib.memory());
+    }
+
+    /// Runs something while the lock is not held.
+    fn unlocked(&mut self, f: impl FnOnce(&SharedRib, &mut Pace)) {
+        self.end_section();
+        self.pace.unprepared += std::mem::take(&mut self.work);
+        RwLockWriteGuard::unlocked(&mut self.rib, || f(self.shared, self.pace));
+        self.begin_section();
+    }
+
     /// Counts a change, and lets readers in if it is their turn.
     #[inline]
     pub(crate) fn changed(&mut self) {
-        self.changes += 1;
-        if self.changes >= MANY || self.changes >= FEW && self.shared.waiting.load(Ordering::Relaxed) > 0 {
-            self.pace.unsettled += std::mem::take(&mut self.changes);
-            RwLockWriteGuard::unlocked(&mut self.rib, || self.shared.prepare(self.pace));
+        self.changed_list(0);
+    }
+
+    /// As [`Lock::changed`], for a change that searched a list of so many units.
+    #[inline]
+    pub(crate) fn changed_list(&mut self, units: usize) {
+        self.work += 1 + (units / SEARCHED) as u32;
+        if self.work >= MANY || self.work >= FEW && self.shared.waiting.load(Ordering::Relaxed) > 0 {
+            self.unlocked(SharedRib::prepare);
         }
     }
 
     /// Makes room in the index while readers may read.
     #[cold]
     pub(crate) fn grow(&mut self, index: &mut Index) {
-        RwLockWriteGuard::unlocked(&mut self.rib, || index.reserve(1, &self.shared.rib.read().store));
-        self.pace.unsettled += std::mem::take(&mut self.changes);
+        self.unlocked(|shared, _| index.reserve(1, &shared.rib.read().store));
         self.rib.store.index_bytes = index.bytes();
     }
 }
