@@ -8,6 +8,7 @@
 //! the one or the other meanwhile. So the example shows
 //!
 //! * the longest sections for which the lock was held, in processor time, by what was done in them,
+//! * the same for computations of two microseconds that touch no memory: what longer ones take is the machine's,
 //! * how long readers waited, by the clock, and how many of the long waits fall together with a lost processor.
 #![allow(clippy::unwrap_used, reason = "a benchmark that fails says why")]
 
@@ -81,6 +82,14 @@ fn main() {
     for readers in [1, 0] {
         run(all, sets, readers);
     }
+    println!("computations for comparison");
+    let mut held = Held::default();
+    for _ in 0..1_500_000 {
+        held.compare(|| {
+            black_box((0..2000_u64).fold(1, |a: u64, b| black_box(a ^ b)));
+        });
+    }
+    show_held(&held);
 }
 
 fn run(all: &Announcements, sets: &[Sets], readers: usize) {
@@ -208,6 +217,7 @@ fn show_held(held: &Held) {
         held.at_least(16),
         held.at_least(17),
     );
+    println!("  in {} of them, for {} us or more, another thread had the processor", held.lost.len(), 20);
     for (work, longest) in Work::ALL.iter().zip(&held.longest) {
         for section in longest.iter().take(4) {
             println!(

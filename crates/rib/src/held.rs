@@ -41,7 +41,7 @@ mod recorded {
     pub struct Section {
         /// Time on the clock.
         pub wall: Duration,
-        /// Processor time of the writer's thread.
+        /// Processor time of the writer's thread; at most `wall`, as interrupts can come between the two readings.
         pub cpu: Duration,
         /// The part of it that the system took: estimated from clock ticks.
         pub system: Duration,
@@ -138,6 +138,14 @@ mod recorded {
             self.histogram.iter().skip(log + 1).sum()
         }
 
+        /// Records a piece of work that needs no lock, for comparison.
+        pub fn compare(&mut self, work: impl FnOnce()) {
+            self.begin(Memory::default());
+            self.note(Work::Announce);
+            work();
+            self.end(0, Memory::default());
+        }
+
         pub(crate) fn note(&mut self, work: Work) {
             self.work |= 1 << work as u8;
         }
@@ -152,7 +160,7 @@ mod recorded {
             let (begun, used, before) = self.begun;
             let wall = begun.elapsed();
             let usage = Usage::now();
-            let cpu = usage.cpu.saturating_sub(used.cpu);
+            let cpu = usage.cpu.saturating_sub(used.cpu).min(wall);
             let attributes = memory.attributes.wrapping_sub(before.attributes) as isize;
             let tables = memory.tables.wrapping_sub(before.tables) as isize;
             let section = Section {

@@ -2,7 +2,8 @@
 //!
 //! A reader that finds the table locked says so in a counter. The writer looks at it after every few changes, leaves the table, and
 //! comes back when those who waited are in. A plain lock does not do that: a writer that locks again at once may win
-//! each time, and a fair lock makes readers sleep, which takes longer than the changes that they wait for.
+//! each time, and a fair lock makes readers sleep, which takes longer than the changes that they wait for. Nor does the writer sleep while it
+//! keeps readers out: on a busy machine it could be milliseconds until it runs again.
 
 #[cfg(feature = "held")]
 use crate::held::Held;
@@ -16,7 +17,7 @@ use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::hint::{black_box, spin_loop};
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::{park_timeout, yield_now};
 use std::time::{Duration, Instant};
 
@@ -30,12 +31,16 @@ const MANY: u32 = 64;
 /// Units of a list of routes that are searched in the time of a change, about.
 const SEARCHED: usize = 128;
 
-/// How long the writer stays away for readers, at least. After that it waits in line, and readers that come later wait behind it.
+/// How long the writer stays away for readers, at least. After that it holds up readers that come.
 const PATIENCE: Duration = Duration::from_micros(50);
 
 /// How long the writer stays away, at most. A reader that is in the table may have lost its processor for some milliseconds; the
 /// others need not wait for it.
 const MOST_PATIENCE: Duration = Duration::from_millis(20);
+
+/// How long the writer holds up readers that come while it waits for those that are in the table. One of them may have lost its
+/// processor; then the others are let in again.
+const MOST_CLOSED: Duration = Duration::from_micros(40);
 
 /// Attempts of a reader before it sleeps: about 20 microseconds.
 const ATTEMPTS: u32 = 400;
@@ -44,6 +49,9 @@ const ATTEMPTS: u32 = 400;
 #[derive(Debug, Default)]
 pub struct SharedRib {
     rib: RwLock<Rib>,
+    /// Whether the writer is about to lock the table: readers do not enter then. In the queue of the lock it would do the same, but asleep,
+    /// and until a processor is free for it.
+    closed: AtomicBool,
     /// Readers that wait.
     waiting: AtomicU32,
 }
@@ -126,10 +134,15 @@ impl SharedRib {
     /// Enters the table. A thread that has a guard must not enter again, nor make the writer wait for itself.
     #[inline]
     pub fn read(&self) -> ReadGuard<'_> {
-        match self.rib.try_read() {
+        match self.try_read() {
             Some(guard) => ReadGuard(guard),
             None => self.wait(),
         }
+    }
+
+    #[inline]
+    fn try_read(&self) -> Option<RwLockReadGuard<'_, Rib>> {
+        if self.closed.load(Ordering::SeqCst) { None } else { self.rib.try_read() }
     }
 
     #[cold]
@@ -143,7 +156,7 @@ impl SharedRib {
                 } else {
                     spin_loop()
                 }
-                self.rib.try_read()
+                self.try_read()
             })
             .unwrap_or_else(|| self.rib.read());
         self.waiting.fetch_sub(1, Ordering::SeqCst);
@@ -176,6 +189,25 @@ impl SharedRib {
         pace.credit = credit.min(MOST_PATIENCE).saturating_sub(pace.counted - start);
     }
 
+    /// Waits until no reader is in the table, and leaves it closed for others.
+    fn close(&self) {
+        loop {
+            self.closed.store(true, Ordering::SeqCst);
+            if !self.rib.is_locked() {
+                return;
+            }
+            let start = Instant::now();
+            while start.elapsed() < MOST_CLOSED {
+                spin_loop();
+                if !self.rib.is_locked() {
+                    return;
+                }
+            }
+            self.closed.store(false, Ordering::SeqCst);
+            park_timeout(PATIENCE);
+        }
+    }
+
     /// What the writer does before it locks the table.
     fn prepare(&self, pace: &mut Pace) {
         pace.trash.clear();
@@ -189,7 +221,9 @@ impl SharedRib {
     /// Locks the table for the writer.
     pub(crate) fn lock<'a>(&'a self, pace: &'a mut Pace) -> Lock<'a> {
         self.prepare(pace);
+        self.close();
         let mut lock = Lock { shared: self, pace, rib: self.rib.write(), work: 0 };
+        self.closed.store(false, Ordering::SeqCst);
         lock.begin_section();
         lock
     }
@@ -250,7 +284,11 @@ impl Lock<'_> {
     fn unlocked(&mut self, f: impl FnOnce(&SharedRib, &mut Pace)) {
         self.end_section();
         self.pace.unprepared += std::mem::take(&mut self.work);
-        RwLockWriteGuard::unlocked(&mut self.rib, || f(self.shared, self.pace));
+        RwLockWriteGuard::unlocked(&mut self.rib, || {
+            f(self.shared, self.pace);
+            self.shared.close();
+        });
+        self.shared.closed.store(false, Ordering::SeqCst);
         self.begin_section();
     }
 
