@@ -1,5 +1,7 @@
 //! The addresses of both families as unsigned numbers, left-aligned, and the positions of prefixes in a node.
 
+use crate::trash::Trash;
+use crate::tree::Node;
 use std::fmt::Debug;
 
 /// Bits that a node covers.
@@ -33,6 +35,9 @@ pub(crate) trait Address: Copy + Ord + Debug + Default + 'static {
 
     /// The address whose six bits from bit `from` on are `slot`, and whose other bits are zero.
     fn of_slot(slot: u8, from: u8) -> Self;
+
+    /// Where memory of nodes waits to be freed.
+    fn nodes(trash: &mut Trash) -> &mut Vec<Vec<Node<Self>>>;
 }
 
 impl Address for u32 {
@@ -82,6 +87,10 @@ impl Address for u32 {
     fn of_slot(slot: u8, from: u8) -> Self {
         (Self::from(slot) << (Self::BITS - u32::from(STRIDE))).wrapping_shr(u32::from(from))
     }
+
+    fn nodes(trash: &mut Trash) -> &mut Vec<Vec<Node<Self>>> {
+        &mut trash.v4
+    }
 }
 
 impl Address for u128 {
@@ -130,6 +139,10 @@ impl Address for u128 {
     #[inline]
     fn of_slot(slot: u8, from: u8) -> Self {
         (Self::from(slot) << (Self::BITS - u32::from(STRIDE))).wrapping_shr(u32::from(from))
+    }
+
+    fn nodes(trash: &mut Trash) -> &mut Vec<Vec<Node<Self>>> {
+        &mut trash.v6
     }
 }
 

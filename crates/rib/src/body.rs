@@ -3,6 +3,7 @@
 use crate::address::Address;
 use crate::route::{Nlri, TableKey};
 use crate::routes::List;
+use crate::trash::Trash;
 use crate::tree::Tree;
 use std::collections::BTreeMap;
 use wire::Family;
@@ -78,21 +79,35 @@ impl Body {
     }
 
     /// Changes the routes of NLRI, which are added if they are missing. `f` must not leave the list empty.
-    pub(crate) fn update<R>(&mut self, nlri: Nlri<'_>, f: impl FnOnce(&mut List) -> R) -> Option<R> {
+    pub(crate) fn update<R>(
+        &mut self,
+        nlri: Nlri<'_>,
+        trash: &mut Trash,
+        f: impl FnOnce(&mut List, &mut Trash) -> R,
+    ) -> Option<R> {
         match (self, nlri) {
-            (Self::V4(tree), Nlri::Prefix(prefix)) => tree.update(u32::of_bits(prefix.bits()), prefix.length(), f),
-            (Self::V6(tree), Nlri::Prefix(prefix)) => tree.update(prefix.bits(), prefix.length(), f),
-            (Self::Octets(octets), Nlri::Octets(nlri)) => Some(octets.update(nlri, f)),
+            (Self::V4(tree), Nlri::Prefix(prefix)) => {
+                tree.update(u32::of_bits(prefix.bits()), prefix.length(), trash, f)
+            }
+            (Self::V6(tree), Nlri::Prefix(prefix)) => tree.update(prefix.bits(), prefix.length(), trash, f),
+            (Self::Octets(octets), Nlri::Octets(nlri)) => Some(octets.update(nlri, trash, f)),
             _ => None,
         }
     }
 
     /// Changes the routes of NLRI, if there are any, and removes the NLRI if `f` leaves none.
-    pub(crate) fn change<R>(&mut self, nlri: Nlri<'_>, f: impl FnOnce(&mut List) -> R) -> Option<R> {
+    pub(crate) fn change<R>(
+        &mut self,
+        nlri: Nlri<'_>,
+        trash: &mut Trash,
+        f: impl FnOnce(&mut List, &mut Trash) -> R,
+    ) -> Option<R> {
         match (self, nlri) {
-            (Self::V4(tree), Nlri::Prefix(prefix)) => tree.change(u32::of_bits(prefix.bits()), prefix.length(), f),
-            (Self::V6(tree), Nlri::Prefix(prefix)) => tree.change(prefix.bits(), prefix.length(), f),
-            (Self::Octets(octets), Nlri::Octets(nlri)) => octets.change(nlri, f),
+            (Self::V4(tree), Nlri::Prefix(prefix)) => {
+                tree.change(u32::of_bits(prefix.bits()), prefix.length(), trash, f)
+            }
+            (Self::V6(tree), Nlri::Prefix(prefix)) => tree.change(prefix.bits(), prefix.length(), trash, f),
+            (Self::Octets(octets), Nlri::Octets(nlri)) => octets.change(nlri, trash, f),
             _ => None,
         }
     }
@@ -105,28 +120,33 @@ impl Octets {
         64 + nlri.len()
     }
 
-    fn update<R>(&mut self, nlri: &[u8], f: impl FnOnce(&mut List) -> R) -> R {
+    fn update<R>(&mut self, nlri: &[u8], trash: &mut Trash, f: impl FnOnce(&mut List, &mut Trash) -> R) -> R {
         if let Some(list) = self.map.get_mut(nlri) {
             self.bytes -= list.heap();
-            let result = f(list);
+            let result = f(list, trash);
             self.bytes += list.heap();
             return result;
         }
         let mut list = List::default();
-        let result = f(&mut list);
+        let result = f(&mut list, trash);
         self.bytes += Self::cost(nlri) + list.heap();
         self.map.insert(nlri.into(), list);
         result
     }
 
-    fn change<R>(&mut self, nlri: &[u8], f: impl FnOnce(&mut List) -> R) -> Option<R> {
+    fn change<R>(
+        &mut self,
+        nlri: &[u8],
+        trash: &mut Trash,
+        f: impl FnOnce(&mut List, &mut Trash) -> R,
+    ) -> Option<R> {
         let list = self.map.get_mut(nlri)?;
         self.bytes -= list.heap();
-        let result = f(list);
+        let result = f(list, trash);
         self.bytes += list.heap();
         if list.is_empty() {
             self.bytes -= Self::cost(nlri);
-            self.map.remove(nlri);
+            trash.octets.extend(self.map.remove_entry(nlri).map(|(octets, _)| octets));
         }
         Some(result)
     }

@@ -51,19 +51,24 @@
 mod address;
 mod body;
 mod cursor;
+mod held;
 mod peers;
 mod rib;
 mod route;
 mod routes;
+mod segments;
 mod shared;
 mod store;
 mod table;
 #[cfg(test)]
 mod tests;
+mod trash;
 mod tree;
 mod writer;
 
 pub use cursor::Cursor;
+#[cfg(feature = "held")]
+pub use held::{Held, Section, Work};
 pub use rib::{Memory, Rib};
 pub use route::{
     Announced, AttributesId, AttributesKey, Limits, NO_LABEL, Nlri, PeerId, Refused, Route, TableKey,

@@ -1,14 +1,18 @@
 //! Which peers are present, and how many routes they have.
 
 use crate::route::{Limits, PeerId, Refused};
+use crate::segments::Segments;
 use wire::{Afi, Safi};
 
 /// All peers, by slot.
+///
+/// Nothing here takes longer with more peers, since readers wait meanwhile: the slots of removed peers form a queue, and whether they can be used
+/// again follows from the number of the sweep that they wait for.
 #[derive(Debug, Default)]
 pub(crate) struct Peers {
-    slots: Vec<Slot>,
-    /// Slots whose peer is gone with all its routes.
-    free: Vec<u32>,
+    slots: Segments<Slot, 256>,
+    /// Slots of removed peers, in the order of their removal.
+    queue: Option<Queue>,
     limits: Limits,
     /// Routes of present peers.
     routes: u64,
@@ -16,11 +20,24 @@ pub(crate) struct Peers {
     removed: u64,
     /// Peers that no sweep has begun for.
     unswept: usize,
+    /// Sweeps that have begun.
+    begun: u64,
+    /// Sweeps that have ended.
+    ended: u64,
+}
+
+/// The ends of a list of slots.
+#[derive(Clone, Copy, Debug)]
+struct Queue {
+    first: u32,
+    last: u32,
 }
 
 #[derive(Debug)]
 struct Slot {
     id: PeerId,
+    /// The next removed peer.
+    next: Option<u32>,
     state: State,
     routes: u64,
     families: Vec<((Afi, Safi), u64)>,
@@ -30,11 +47,8 @@ struct Slot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Present,
-    /// Removed, but its routes may be there.
-    Removed,
-    /// Removed before the present sweep began: after it, no route is left.
-    Swept,
-    Free,
+    /// The peer was removed, but its routes may be there until the sweep of this number has ended.
+    Removed(u64),
 }
 
 impl Peers {
@@ -75,32 +89,43 @@ impl Peers {
 
     /// `None` if there are too many peers.
     pub(crate) fn add(&mut self) -> Option<PeerId> {
-        if let Some(number) = self.free.pop() {
-            let slot = self.slots.get_mut(number as usize)?;
-            let id = PeerId::new(number, slot.id.generation() + 1);
-            *slot = Slot { id, state: State::Present, routes: 0, families: Vec::new() };
-            return Some(id);
+        if let Some(Queue { first, last }) = self.queue
+            && let Some(slot) = self.slots.get_mut(first as usize)
+            && matches!(slot.state, State::Removed(sweep) if sweep <= self.ended)
+        {
+            self.queue = slot.next.take().map(|first| Queue { first, last });
+            self.removed -= std::mem::take(&mut slot.routes);
+            slot.id = PeerId::new(first, slot.id.generation() + 1);
+            slot.state = State::Present;
+            slot.families.clear();
+            return Some(slot.id);
         }
         let number = self.slots.len();
         if number >= PeerId::SLOTS {
             return None;
         }
         let id = PeerId::new(number as u32, 0);
-        self.slots.push(Slot { id, state: State::Present, routes: 0, families: Vec::new() });
+        self.slots.push(Slot { id, next: None, state: State::Present, routes: 0, families: Vec::new() });
         Some(id)
     }
 
     /// Hides a peer and its routes.
     pub(crate) fn remove(&mut self, peer: PeerId) {
+        let sweep = self.begun + 1;
         if let Some(slot) = self.slot_mut(peer)
             && slot.state == State::Present
         {
-            slot.state = State::Removed;
-            slot.families = Vec::new();
+            slot.state = State::Removed(sweep);
             let routes = slot.routes;
             self.routes -= routes;
             self.removed += routes;
             self.unswept += 1;
+            let number = peer.slot() as u32;
+            let first = self.queue.map_or(number, |queue| queue.first);
+            if let Some(last) = self.queue.and_then(|queue| self.slots.get_mut(queue.last as usize)) {
+                last.next = Some(number);
+            }
+            self.queue = Some(Queue { first, last: number });
         }
     }
 
@@ -114,27 +139,18 @@ impl Peers {
         if std::mem::take(&mut self.unswept) == 0 {
             return false;
         }
-        for slot in self.slots.iter_mut().filter(|slot| slot.state == State::Removed) {
-            slot.state = State::Swept;
-        }
+        self.begun += 1;
         true
     }
 
     /// Whether the present sweep removes the routes of a peer.
     pub(crate) fn is_swept(&self, peer: PeerId) -> bool {
-        self.slot(peer).is_some_and(|slot| slot.state == State::Swept)
+        self.slot(peer).is_some_and(|slot| matches!(slot.state, State::Removed(sweep) if sweep <= self.begun))
     }
 
     /// Ends a sweep: slots can be used again.
-    pub(crate) fn end_sweep(&mut self) {
-        for (number, slot) in self.slots.iter_mut().enumerate() {
-            if slot.state == State::Swept {
-                slot.state = State::Free;
-                self.removed -= slot.routes;
-                slot.routes = 0;
-                self.free.push(number as u32);
-            }
-        }
+    pub(crate) const fn end_sweep(&mut self) {
+        self.ended = self.begun;
     }
 
     /// Whether a peer may have one more route.

@@ -6,6 +6,7 @@ use crate::route::{AttributesId, AttributesKey, Nlri, PeerId, TableKey};
 use crate::routes::List;
 use crate::store::Store;
 use crate::table::Table;
+use crate::trash::Trash;
 use std::collections::BTreeMap;
 use wire::{Afi, Safi};
 
@@ -112,7 +113,8 @@ impl Tables {
         &mut self,
         table: TableKey,
         nlri: Nlri<'_>,
-        f: impl FnOnce(&mut List) -> R,
+        trash: &mut Trash,
+        f: impl FnOnce(&mut List, &mut Trash) -> R,
     ) -> Option<R> {
         let Self { map, size } = self;
         let body = map.entry(table).or_insert_with(|| {
@@ -121,7 +123,7 @@ impl Tables {
             Box::new(body)
         });
         let before = body.size();
-        let result = body.update(nlri, f);
+        let result = body.update(nlri, trash, f);
         size.replace(before, body.size());
         result
     }
@@ -131,15 +133,16 @@ impl Tables {
         &mut self,
         table: TableKey,
         nlri: Nlri<'_>,
-        f: impl FnOnce(&mut List) -> R,
+        trash: &mut Trash,
+        f: impl FnOnce(&mut List, &mut Trash) -> R,
     ) -> Option<R> {
         let body = self.map.get_mut(&table)?;
         let before = body.size();
-        let result = body.change(nlri, f);
+        let result = body.change(nlri, trash, f);
         self.size.replace(before, body.size());
         if body.is_empty() {
             self.size.bytes -= TABLE + body.size().bytes;
-            self.map.remove(&table);
+            trash.bodies.extend(self.map.remove(&table));
         }
         result
     }

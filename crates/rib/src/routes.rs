@@ -4,6 +4,7 @@
 //! two. A single unit is stored in place, so that a table of one peer needs no memory beside its tree.
 
 use crate::route::{AttributesId, NO_LABEL, PeerId, Route};
+use crate::trash::Trash;
 
 /// Routes of one peer for one prefix. Path identifiers could make billions of them, and each change searches the list.
 pub const MAX_PATHS: usize = 1024;
@@ -124,6 +125,34 @@ impl List {
         }
     }
 
+    /// How many units a change searches.
+    pub(crate) fn room(&self) -> usize {
+        self.units().len()
+    }
+
+    /// A list of units, in a vector with [`room`] for them if they are more than one.
+    fn of(mut units: Vec<Unit>, trash: &mut Trash) -> Self {
+        let list = match *units {
+            [] => Self::default(),
+            [unit] => Self::One(unit),
+            _ => {
+                units.resize(room(units.len()), END);
+                return Self::Many(units.into_boxed_slice());
+            }
+        };
+        if units.capacity() > 0 {
+            trash.emptied.push(units);
+        }
+        list
+    }
+
+    /// Replaces the whole list.
+    fn replace(&mut self, new: Self, trash: &mut Trash) {
+        if let Self::Many(units) = std::mem::replace(self, new) {
+            trash.units.push(units);
+        }
+    }
+
     /// Bytes of memory beside the list itself.
     pub(crate) fn heap(&self) -> usize {
         match self {
@@ -158,7 +187,7 @@ impl List {
 
     /// Adds a route, or replaces that of the same peer and path identifier in its place, and returns the old one.
     /// `Err` if the peer has [`MAX_PATHS`] others.
-    pub(crate) fn set(&mut self, route: &Route) -> Result<Option<Route>, ()> {
+    pub(crate) fn set(&mut self, route: &Route, trash: &mut Trash) -> Result<Option<Route>, ()> {
         let (first, second) = Unit::of(route);
         let (at, removed, old) = match self.find(route.peer, route.path_id) {
             Ok((at, old)) => (at, 1 + usize::from(Unit::of(&old).1.is_some()), Some(old)),
@@ -166,39 +195,51 @@ impl List {
             Err((_, at)) => (at, 0, None),
         };
         match second {
-            None => self.splice(at, removed, &[first]),
-            Some(second) => self.splice(at, removed, &[first, second]),
+            None => self.splice(at, removed, &[first], trash),
+            Some(second) => self.splice(at, removed, &[first, second], trash),
         }
         Ok(old)
     }
 
     /// Removes the route of a peer with a path identifier.
-    pub(crate) fn remove(&mut self, peer: PeerId, path_id: u32) -> Option<Route> {
+    pub(crate) fn remove(&mut self, peer: PeerId, path_id: u32, trash: &mut Trash) -> Option<Route> {
         let (at, route) = self.find(peer, path_id).ok()?;
-        self.splice(at, 1 + usize::from(Unit::of(&route).1.is_some()), &[]);
+        self.splice(at, 1 + usize::from(Unit::of(&route).1.is_some()), &[], trash);
         Some(route)
     }
 
     /// Removes the routes for which `is_gone` says so.
-    pub(crate) fn remove_all(&mut self, mut is_gone: impl FnMut(&Route) -> bool) {
-        let mut kept = Vec::with_capacity(self.units().len());
-        for route in self.iter().filter(|route| !is_gone(route)) {
-            let (first, second) = Unit::of(&route);
-            kept.push(first);
-            kept.extend(second);
-        }
-        *self = match *kept {
-            [] => Self::default(),
-            [unit] => Self::One(unit),
-            _ => {
-                kept.resize(room(kept.len()), END);
-                Self::Many(kept.into_boxed_slice())
-            }
+    pub(crate) fn remove_all(&mut self, mut is_gone: impl FnMut(&Route) -> bool, trash: &mut Trash) {
+        let units = match self {
+            Self::One(unit) => std::slice::from_mut(unit),
+            Self::Many(units) => &mut **units,
         };
+        let (mut at, mut len) = (0, 0);
+        while let Some(left) = units.get(at..)
+            && let mut routes = (Units { left })
+            && let Some(route) = routes.next()
+        {
+            let next = units.len() - routes.left.len();
+            if !is_gone(&route) {
+                units.copy_within(at..next, len);
+                len += next - at;
+            }
+            at = next;
+        }
+        for unit in units.iter_mut().take(at).skip(len) {
+            *unit = END;
+        }
+        if let Self::Many(units) = self
+            && (len < 2 || len < units.len() / 2)
+        {
+            let mut kept = Vec::with_capacity(if len > 1 { room(len) } else { len });
+            kept.extend(units.iter().take(len));
+            self.replace(Self::of(kept, trash), trash);
+        }
     }
 
     /// Replaces `removed` units from unit `at` on. `at` is the start of a route, or the end of all.
-    fn splice(&mut self, at: usize, removed: usize, units: &[Unit]) {
+    fn splice(&mut self, at: usize, removed: usize, units: &[Unit], trash: &mut Trash) {
         if let (Self::One(one), [unit]) = (&mut *self, units)
             && (*one == END || removed == 1)
         {
@@ -227,14 +268,7 @@ impl List {
         new.extend(old.iter().take(at));
         new.extend(units);
         new.extend(old.iter().take(used).skip(at + removed));
-        *self = match *new {
-            [] => Self::default(),
-            [unit] => Self::One(unit),
-            _ => {
-                new.resize(new.capacity(), END);
-                Self::Many(new.into_boxed_slice())
-            }
-        };
+        self.replace(Self::of(new, trash), trash);
     }
 }
 
@@ -254,27 +288,27 @@ mod tests {
 
     #[test]
     fn no_second_unit_looks_like_the_end() {
-        let mut list = List::default();
+        let (mut list, mut trash) = (List::default(), Trash::default());
         let wide = route(1, u32::MAX, 7, NO_LABEL);
-        assert_eq!(list.set(&wide), Ok(None));
-        assert_eq!(list.set(&route(2, 0, 8, NO_LABEL)), Ok(None));
+        assert_eq!(list.set(&wide, &mut trash), Ok(None));
+        assert_eq!(list.set(&route(2, 0, 8, NO_LABEL), &mut trash), Ok(None));
         assert_eq!(list.iter().next(), Some(wide));
         assert_eq!(list.iter().count(), 2);
-        assert_eq!(list.remove(PeerId(2), 0).map(|r| r.attributes), Some(AttributesId(8)));
+        assert_eq!(list.remove(PeerId(2), 0, &mut trash).map(|r| r.attributes), Some(AttributesId(8)));
         assert_eq!(list.iter().collect::<Vec<_>>(), [wide]);
-        assert_eq!(list.remove(PeerId(1), u32::MAX), Some(wide));
+        assert_eq!(list.remove(PeerId(1), u32::MAX, &mut trash), Some(wide));
         assert!(list.is_empty());
     }
 
     #[test]
     fn a_peer_has_a_bounded_number_of_paths() {
-        let mut list = List::default();
+        let (mut list, mut trash) = (List::default(), Trash::default());
         for path in 0..MAX_PATHS as u32 {
-            assert_eq!(list.set(&route(1, path, 1, NO_LABEL)), Ok(None));
+            assert_eq!(list.set(&route(1, path, 1, NO_LABEL), &mut trash), Ok(None));
         }
-        assert_eq!(list.set(&route(1, u32::MAX, 1, NO_LABEL)), Err(()));
-        assert_eq!(list.set(&route(1, 5, 2, NO_LABEL)), Ok(Some(route(1, 5, 1, NO_LABEL))));
-        assert_eq!(list.set(&route(2, 5, 2, NO_LABEL)), Ok(None));
+        assert_eq!(list.set(&route(1, u32::MAX, 1, NO_LABEL), &mut trash), Err(()));
+        assert_eq!(list.set(&route(1, 5, 2, NO_LABEL), &mut trash), Ok(Some(route(1, 5, 1, NO_LABEL))));
+        assert_eq!(list.set(&route(2, 5, 2, NO_LABEL), &mut trash), Ok(None));
     }
 
     proptest! {
@@ -284,7 +318,7 @@ mod tests {
                 prop::sample::select(vec![0, 5, NO_LABEL]), any::<u32>()), 0..200),
         ) {
             let mut model: Vec<Route> = Vec::new();
-            let mut list = List::default();
+            let (mut list, mut trash) = (List::default(), Trash::default());
             for (peer, path_id, announce, label, attributes) in changes {
                 let found = model.iter().position(|r| (r.peer.0, r.path_id) == (peer, path_id));
                 if announce {
@@ -293,12 +327,12 @@ mod tests {
                     if old.is_none() {
                         model.push(new);
                     }
-                    prop_assert_eq!(list.set(&new), Ok(old));
+                    prop_assert_eq!(list.set(&new, &mut trash), Ok(old));
                 } else if attributes % 16 == 0 {
                     model.retain(|r| r.peer.0 != peer);
-                    list.remove_all(|r| r.peer.0 == peer);
+                    list.remove_all(|r| r.peer.0 == peer, &mut trash);
                 } else {
-                    prop_assert_eq!(list.remove(PeerId(peer), path_id), found.map(|i| model.remove(i)));
+                    prop_assert_eq!(list.remove(PeerId(peer), path_id, &mut trash), found.map(|i| model.remove(i)));
                 }
                 prop_assert_eq!(list.iter().collect::<Vec<_>>(), &model[..]);
                 prop_assert_eq!(list.is_empty(), model.is_empty());

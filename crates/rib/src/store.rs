@@ -8,6 +8,8 @@
 //! The [`Index`] finds equal sets. It belongs to the writer, since readers do not need it: it may grow while they read.
 
 use crate::route::{AttributesId, AttributesKey};
+use crate::segments::Segments;
+use crate::trash::Trash;
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
@@ -24,14 +26,14 @@ const CLASSES: usize = 56;
 /// Class of the sets that are too long for slots.
 const LARGE: u32 = CLASSES as u32;
 
-/// Sets with an allocation of their own in a page.
-const LARGE_PAGE: usize = 256;
-
 /// Octets before those of the set: references, serial number, length.
 const HEADER: usize = 4 + 4 + 2;
 
 /// Marks the end of a list of free slots.
 const NONE: u16 = u16::MAX;
+
+/// Marks the end of a list of pages, or of free sets with an allocation of their own.
+const LAST: u32 = u32::MAX;
 
 /// Size of the slots of a class, in bytes.
 const fn slot_size(class: usize) -> usize {
@@ -44,31 +46,56 @@ const fn class_of(size: usize) -> usize {
 }
 
 /// Slots of one size.
-#[derive(Debug, Default)]
-struct Page {
+#[derive(Debug)]
+pub(crate) struct Page {
     /// Empty if the page was freed.
     bytes: Box<[u8]>,
+    /// The next page of the list that this one is in.
+    next: u32,
     /// First of the slots that were freed; a free slot begins with the number of the next one.
     free: u16,
     /// Slots from this one on were never used.
     fresh: u16,
     used: u16,
-    /// Whether the page is listed in [`Class::open`].
-    open: bool,
+    list: PageList,
 }
 
-#[derive(Debug, Default)]
+/// Which list of its class a page is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PageList {
+    None,
+    /// [`Class::open`].
+    Open,
+    /// [`Class::freed`].
+    Freed,
+}
+
+/// The pages of a class.
+pub(crate) type Pages = Segments<Page, 256>;
+
+/// Sets with an allocation of their own.
+pub(crate) type LargeSets = Segments<Large, 256>;
+
+#[derive(Debug)]
 struct Class {
-    pages: Vec<Page>,
-    /// Pages that have free slots; some of them may have been freed since.
-    open: Vec<u32>,
-    /// Numbers of freed pages; some of them may have been used again or cut off since.
-    freed: Vec<u32>,
+    pages: Pages,
+    /// First of the pages that have free slots; some of them may have become full or been freed since.
+    open: u32,
+    /// First of the pages that were freed.
+    freed: u32,
+    /// Pages that have memory.
+    in_use: u32,
 }
 
-/// A set that is too long for a slot.
-#[derive(Debug, Default)]
-struct Large {
+impl Default for Class {
+    fn default() -> Self {
+        Self { pages: Segments::default(), open: LAST, freed: LAST, in_use: 0 }
+    }
+}
+
+/// A set that is too long for a slot. One that was freed has [`FREE`] references, and the number of the next one in `serial`.
+#[derive(Debug)]
+pub(crate) struct Large {
     references: u32,
     serial: u32,
     octets: Box<[u8]>,
@@ -78,9 +105,10 @@ struct Large {
 #[derive(Debug)]
 pub(crate) struct Store {
     classes: Box<[Class]>,
-    /// Pages of sets that are too long for slots.
-    large: Vec<Box<[Large]>>,
-    large_free: Vec<u32>,
+    /// Sets that are too long for slots.
+    large: LargeSets,
+    /// First of those that were freed.
+    large_free: u32,
     large_used: usize,
     /// Serial number of the next set.
     serial: u32,
@@ -95,8 +123,8 @@ impl Default for Store {
         let classes = std::iter::repeat_with(Class::default).take(CLASSES).collect();
         Self {
             classes,
-            large: Vec::new(),
-            large_free: Vec::new(),
+            large: Segments::default(),
+            large_free: LAST,
             large_used: 0,
             serial: 0,
             sets: 0,
@@ -137,36 +165,51 @@ impl Page {
 impl Class {
     /// The number of a page with a free slot.
     fn open_page(&mut self, size: usize, bytes: &mut usize) -> usize {
-        while let Some(number) = self.open.last() {
-            let number = *number as usize;
-            if self.pages.get(number).is_some_and(|page| !page.bytes.is_empty() && !page.is_full(size)) {
-                return number;
+        while let Some(page) = self.pages.get_mut(self.open as usize) {
+            if !page.bytes.is_empty() && !page.is_full(size) {
+                return self.open as usize;
             }
-            if let Some(page) = self.pages.get_mut(number) {
-                page.open = false;
+            let number = std::mem::replace(&mut self.open, page.next);
+            page.list = PageList::None;
+            if page.bytes.is_empty() {
+                (page.next, page.list) = (self.freed, PageList::Freed);
+                self.freed = number;
             }
-            self.open.pop();
         }
-        let number = loop {
-            match self.freed.pop() {
-                Some(number) if self.pages.get(number as usize).is_some_and(|page| page.bytes.is_empty()) => {
-                    break number as usize;
-                }
-                Some(_) => {}
-                None => {
-                    self.pages.push(Page::default());
-                    break self.pages.len() - 1;
-                }
+        let number = self.freed;
+        // The first page of a class is small: most classes have few sets.
+        let slots = if number == 0 || self.pages.len() == 0 { PAGE / 16 / size } else { PAGE / size };
+        let memory: Box<[u8]> = vec![0; slots.max(1) * size].into();
+        *bytes += memory.len() + size_of::<Page>();
+        self.in_use += 1;
+        let mut new = Page { bytes: memory, next: self.open, free: NONE, fresh: 0, used: 0, list: PageList::Open };
+        match self.pages.get_mut(number as usize) {
+            Some(page) => {
+                self.freed = page.next;
+                std::mem::swap(page, &mut new);
+                self.open = number;
             }
-        };
-        if let Some(page) = self.pages.get_mut(number) {
-            // The first page of a class is small: most classes have few sets.
-            let slots = if number == 0 { PAGE / 16 / size } else { PAGE / size };
-            *page = Page { bytes: vec![0; slots.max(1) * size].into(), free: NONE, fresh: 0, used: 0, open: true };
-            *bytes += page.bytes.len() + size_of::<Page>();
-            self.open.push(number as u32);
+            None => {
+                self.open = self.pages.len() as u32;
+                self.pages.push(new);
+            }
         }
-        number
+        self.open as usize
+    }
+
+    /// Frees the memory of a page without sets.
+    fn close_page(&mut self, number: usize, trash: &mut Trash) -> Option<()> {
+        let page = self.pages.get_mut(number)?;
+        trash.octets.push(std::mem::take(&mut page.bytes));
+        if page.list == PageList::None {
+            (page.next, page.list) = (self.freed, PageList::Freed);
+            self.freed = number as u32;
+        }
+        self.in_use -= 1;
+        if self.in_use == 0 {
+            trash.pages.push(std::mem::take(self).pages);
+        }
+        Some(())
     }
 }
 
@@ -183,7 +226,7 @@ impl Store {
     fn place(id: AttributesId) -> (usize, usize, usize) {
         let class = (id.0 >> POSITION_BITS) as usize;
         let position = (id.0 & ((1 << POSITION_BITS) - 1)) as usize;
-        let per_page = if class < CLASSES { Self::slots(slot_size(class)) } else { LARGE_PAGE };
+        let per_page = if class < CLASSES { Self::slots(slot_size(class)) } else { 1 };
         (class, position / per_page, position % per_page)
     }
 
@@ -193,8 +236,8 @@ impl Store {
     }
 
     fn large(&self, id: AttributesId) -> Option<&Large> {
-        let (_, page, slot) = Self::place(id);
-        self.large.get(page)?.get(slot)
+        let (_, position, _) = Self::place(id);
+        self.large.get(position)
     }
 
     const fn is_large(id: AttributesId) -> bool {
@@ -225,7 +268,10 @@ impl Store {
     /// References to a set; 0 if there is no such set.
     pub(crate) fn references(&self, id: AttributesId) -> u32 {
         if Self::is_large(id) {
-            return self.large(id).map_or(0, |large| large.references);
+            return self
+                .large(id)
+                .filter(|large| large.references & FREE == 0)
+                .map_or(0, |large| large.references);
         }
         let (class, page, _) = Self::place(id);
         let page = self.classes.get(class).and_then(|class| class.pages.get(page));
@@ -238,8 +284,8 @@ impl Store {
     /// Adds `by` to the references of a set.
     pub(crate) fn refer(&mut self, id: AttributesId, by: i32) {
         if Self::is_large(id) {
-            let (_, page, slot) = Self::place(id);
-            if let Some(large) = self.large.get_mut(page).and_then(|page| page.get_mut(slot)) {
+            let (_, position, _) = Self::place(id);
+            if let Some(large) = self.large.get_mut(position) {
                 large.references = large.references.wrapping_add_signed(by);
             }
             return;
@@ -293,42 +339,42 @@ impl Store {
     }
 
     fn insert_large(&mut self, octets: &[u8]) -> Option<AttributesId> {
-        let position = match self.large_free.pop() {
-            Some(position) => position,
-            None => {
-                let first = self.large.len() * LARGE_PAGE;
-                if first >= Self::POSITIONS {
-                    return None;
-                }
-                self.large.push(std::iter::repeat_with(Large::default).take(LARGE_PAGE).collect());
-                self.bytes += LARGE_PAGE * size_of::<Large>();
-                self.large_free.extend((first as u32 + 1..(first + LARGE_PAGE) as u32).rev());
-                first as u32
+        let new = Large { references: 1, serial: self.serial, octets: octets.into() };
+        let count = self.large.len();
+        let position = match self.large.get_mut(self.large_free as usize) {
+            Some(free) => {
+                let position = std::mem::replace(&mut self.large_free, free.serial);
+                *free = new;
+                position as usize
             }
+            None if count < Self::POSITIONS => {
+                self.large.push(new);
+                self.bytes += size_of::<Large>();
+                count
+            }
+            None => return None,
         };
-        let id = AttributesId(LARGE << POSITION_BITS | position);
-        let (_, page, slot) = Self::place(id);
-        let large = self.large.get_mut(page)?.get_mut(slot)?;
-        *large = Large { references: 1, serial: self.serial, octets: octets.into() };
         self.bytes += octets.len() + 16;
         self.sets += 1;
         self.large_used += 1;
-        Some(id)
+        Some(AttributesId(LARGE << POSITION_BITS | position as u32))
     }
 
     /// Frees a set.
-    fn free(&mut self, id: AttributesId) -> Option<()> {
+    fn free(&mut self, id: AttributesId, trash: &mut Trash) -> Option<()> {
         let (class, number, slot) = Self::place(id);
         self.sets -= 1;
         if Self::is_large(id) {
-            let large = self.large.get_mut(number)?.get_mut(slot)?;
+            let large = self.large.get_mut(number)?;
             self.bytes -= large.octets.len() + 16;
-            *large = Large::default();
-            self.large_free.push(id.0 & ((1 << POSITION_BITS) - 1));
+            trash.octets.push(std::mem::take(&mut large.octets));
+            (large.references, large.serial) = (FREE, self.large_free);
+            self.large_free = number as u32;
             self.large_used -= 1;
             if self.large_used == 0 {
-                self.bytes -= self.large.len() * LARGE_PAGE * size_of::<Large>();
-                (self.large, self.large_free) = (Vec::new(), Vec::new());
+                self.bytes -= self.large.len() * size_of::<Large>();
+                trash.large.push(std::mem::take(&mut self.large));
+                self.large_free = LAST;
             }
             return Some(());
         }
@@ -338,24 +384,16 @@ impl Store {
         page.used -= 1;
         if page.used == 0 {
             self.bytes -= page.bytes.len() + size_of::<Page>();
-            page.bytes = Box::default();
-            class.freed.push(number as u32);
-            while class.pages.last().is_some_and(|page| page.bytes.is_empty()) {
-                class.pages.pop();
-            }
-            if class.pages.is_empty() {
-                *class = Class::default();
-            }
-            return Some(());
+            return class.close_page(number, trash);
         }
         let free = page.free;
         let to = page.slot_mut(slot, size)?;
         put(to, 0, FREE.to_le_bytes());
         put(to, 4, free.to_le_bytes());
         page.free = slot as u16;
-        if !page.open {
-            page.open = true;
-            class.open.push(number as u32);
+        if page.list == PageList::None {
+            (page.next, page.list) = (class.open, PageList::Open);
+            class.open = number as u32;
         }
         Some(())
     }
@@ -424,7 +462,7 @@ impl Index {
     }
 
     /// Removes a reference to a set, and frees the set if there is no other.
-    pub(crate) fn release(&mut self, id: AttributesId, store: &mut Store) {
+    pub(crate) fn release(&mut self, id: AttributesId, store: &mut Store, trash: &mut Trash) {
         match store.references(id) {
             0 => {}
             1 => {
@@ -432,7 +470,7 @@ impl Index {
                 if let Ok(found) = self.ids.find_entry(hash, |other| *other == id) {
                     found.remove();
                 }
-                store.free(id);
+                store.free(id, trash);
             }
             _ => store.refer(id, -1),
         }
@@ -458,7 +496,7 @@ mod tests {
     proptest! {
         #[test]
         fn sets_are_stored_once_and_freed(changes in prop::collection::vec((0usize..40, 0u8..4, 0u8..3), 0..2000)) {
-            let (mut store, mut index) = (Store::default(), Index::default());
+            let (mut store, mut index, mut trash) = (Store::default(), Index::default(), Trash::default());
             let mut model: HashMap<Vec<u8>, (AttributesKey, u32)> = HashMap::new();
             for (length, content, action) in changes {
                 let octets = vec![content; length * length];
@@ -468,7 +506,7 @@ mod tests {
                     entry.1 += 1;
                     prop_assert_eq!(store.key(id), entry.0);
                 } else if let Some((key, references)) = model.get_mut(&octets) {
-                    index.release(key.id, &mut store);
+                    index.release(key.id, &mut store, &mut trash);
                     *references -= 1;
                     if *references == 0 {
                         model.remove(&octets);
@@ -483,7 +521,7 @@ mod tests {
             }
             for (_, (key, references)) in model {
                 for _ in 0..references {
-                    index.release(key.id, &mut store);
+                    index.release(key.id, &mut store, &mut trash);
                 }
                 prop_assert_eq!(store.references(key.id), 0);
             }

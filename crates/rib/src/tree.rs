@@ -11,6 +11,7 @@
 
 use crate::address::{Address, COVERING, PREFIXES, STRIDE, node_depth, position};
 use crate::routes::List;
+use crate::trash::Trash;
 
 /// Lookups that are interleaved.
 const LANES: usize = 16;
@@ -30,8 +31,9 @@ pub(crate) struct Tree<A: Address> {
     lists: usize,
 }
 
+/// Six bits of the addresses below a prefix.
 #[derive(Debug)]
-struct Node<A: Address> {
+pub(crate) struct Node<A: Address> {
     /// Which prefixes have routes, by [`position`].
     prefixes: u64,
     /// Which slots lead to a child.
@@ -60,20 +62,36 @@ fn rank(bitmap: u64, at: u32) -> usize {
 }
 
 /// Inserts into a slice without spare room: nodes change seldom compared to how many there are.
-fn insert<T>(slice: &mut Box<[T]>, at: usize, new: T) {
-    let mut items = std::mem::take(slice).into_vec();
-    items.reserve_exact(1);
-    items.insert(at.min(items.len()), new);
+fn insert<T>(slice: &mut Box<[T]>, at: usize, new: T, trash: &mut Vec<Vec<T>>) {
+    let mut old = std::mem::take(slice).into_vec();
+    let mut items = Vec::with_capacity(old.len() + 1);
+    items.extend(old.drain(..at.min(old.len())));
+    items.push(new);
+    items.append(&mut old);
     *slice = items.into_boxed_slice();
+    discard(old, trash);
 }
 
 /// Removes from a slice without spare room.
-fn remove<T>(slice: &mut Box<[T]>, at: usize) {
-    let mut items = std::mem::take(slice).into_vec();
-    if at < items.len() {
-        drop(items.remove(at));
+fn remove<T>(slice: &mut Box<[T]>, at: usize, trash: &mut Vec<Vec<T>>) {
+    let mut old = std::mem::take(slice).into_vec();
+    if at < old.len() {
+        let mut items = Vec::with_capacity(old.len() - 1);
+        items.extend(old.drain(..at));
+        items.extend(old.drain(1..));
+        *slice = items.into_boxed_slice();
+        old.clear();
+        discard(old, trash);
+    } else {
+        *slice = old.into_boxed_slice();
     }
-    *slice = items.into_boxed_slice();
+}
+
+/// Keeps the memory of an empty vector to be freed later.
+fn discard<T>(old: Vec<T>, trash: &mut Vec<Vec<T>>) {
+    if old.capacity() > 0 {
+        trash.push(old);
+    }
 }
 
 impl<A: Address> Node<A> {
@@ -143,14 +161,14 @@ impl<A: Address> Node<A> {
     }
 
     /// The node of a depth on the way to an address, created if it is missing.
-    fn make(&mut self, bits: A, depth: u8, nodes: &mut usize) -> Option<&mut Self> {
+    fn make(&mut self, bits: A, depth: u8, nodes: &mut usize, trash: &mut Trash) -> Option<&mut Self> {
         if self.depth >= depth {
             return Some(self);
         }
         let slot = bits.slot(self.depth);
         let at = rank(self.children, u32::from(slot));
         if self.children >> slot & 1 == 0 {
-            insert(&mut self.nodes, at, Self::new(bits, depth));
+            insert(&mut self.nodes, at, Self::new(bits, depth), A::nodes(trash));
             self.children |= 1 << slot;
             *nodes += 1;
         } else if let Some(child) = self.nodes.get_mut(at) {
@@ -164,14 +182,14 @@ impl<A: Address> Node<A> {
                 *nodes += 1;
             }
         }
-        self.nodes.get_mut(at)?.make(bits, depth, nodes)
+        self.nodes.get_mut(at)?.make(bits, depth, nodes, trash)
     }
 
     /// The list of a prefix, created if it is missing. The node has the depth of the prefix.
-    fn make_list(&mut self, position: u32, prefixes: &mut usize) -> Option<&mut List> {
+    fn make_list(&mut self, position: u32, prefixes: &mut usize, trash: &mut Trash) -> Option<&mut List> {
         let at = rank(self.prefixes, position);
         if self.prefixes >> position & 1 == 0 {
-            insert(&mut self.lists, at, List::default());
+            insert(&mut self.lists, at, List::default(), &mut trash.lists);
             self.prefixes |= 1 << position;
             *prefixes += 1;
         }
@@ -184,7 +202,8 @@ impl<A: Address> Node<A> {
         bits: A,
         len: u8,
         counts: (&mut usize, &mut usize),
-        f: impl FnOnce(&mut List) -> R,
+        trash: &mut Trash,
+        f: impl FnOnce(&mut List, &mut Trash) -> R,
     ) -> Option<R> {
         let slot = bits.slot(self.depth);
         if self.depth >= node_depth(len) {
@@ -194,9 +213,9 @@ impl<A: Address> Node<A> {
             }
             let at = rank(self.prefixes, position);
             let list = self.lists.get_mut(at)?;
-            let result = f(list);
+            let result = f(list, trash);
             if list.is_empty() {
-                remove(&mut self.lists, at);
+                remove(&mut self.lists, at, &mut trash.lists);
                 self.prefixes ^= 1 << position;
                 *counts.1 -= 1;
             }
@@ -211,13 +230,17 @@ impl<A: Address> Node<A> {
             return None;
         }
         let nodes = counts.0;
-        let result = child.change(bits, len, (&mut *nodes, counts.1), f);
+        let result = child.change(bits, len, (&mut *nodes, counts.1), trash, f);
         if child.prefixes == 0 && child.nodes.len() < 2 {
             *nodes -= 1;
-            match std::mem::take(&mut child.nodes).into_iter().next() {
-                Some(only) => *child = only,
+            let mut below = std::mem::take(&mut child.nodes).into_vec();
+            match below.pop() {
+                Some(only) => {
+                    *child = only;
+                    discard(below, A::nodes(trash));
+                }
                 None => {
-                    remove(&mut self.nodes, at);
+                    remove(&mut self.nodes, at, A::nodes(trash));
                     self.children ^= 1 << slot;
                 }
             }
@@ -385,39 +408,51 @@ impl<A: Address> Tree<A> {
     }
 
     /// Changes the routes of a prefix, which is added if it is missing. `f` must not leave the list empty.
-    pub(crate) fn update<R>(&mut self, bits: A, len: u8, f: impl FnOnce(&mut List) -> R) -> Option<R> {
+    pub(crate) fn update<R>(
+        &mut self,
+        bits: A,
+        len: u8,
+        trash: &mut Trash,
+        f: impl FnOnce(&mut List, &mut Trash) -> R,
+    ) -> Option<R> {
         let (mut nodes, mut prefixes) = (self.nodes, self.prefixes);
         let list = if len == 0 {
             prefixes += usize::from(self.default.is_empty());
             Some(&mut self.default)
         } else {
             let depth = node_depth(len);
-            let node = self.root_mut(bits).make(bits, depth, &mut nodes)?;
-            node.make_list(position(bits.slot(depth), len - depth), &mut prefixes)
+            let node = self.root_mut(bits).make(bits, depth, &mut nodes, trash)?;
+            node.make_list(position(bits.slot(depth), len - depth), &mut prefixes, trash)
         }?;
         let before = list.heap();
-        let result = f(list);
+        let result = f(list, trash);
         let after = list.heap();
         (self.nodes, self.prefixes, self.lists) = (nodes, prefixes, self.lists + after - before);
         Some(result)
     }
 
     /// Changes the routes of a prefix, if there are any, and removes the prefix if `f` leaves none.
-    pub(crate) fn change<R>(&mut self, bits: A, len: u8, f: impl FnOnce(&mut List) -> R) -> Option<R> {
+    pub(crate) fn change<R>(
+        &mut self,
+        bits: A,
+        len: u8,
+        trash: &mut Trash,
+        f: impl FnOnce(&mut List, &mut Trash) -> R,
+    ) -> Option<R> {
         let (mut nodes, mut prefixes) = (self.nodes, self.prefixes);
         let (mut before, mut after) = (0, 0);
-        let f = |list: &mut List| {
+        let f = |list: &mut List, trash: &mut Trash| {
             before = list.heap();
-            let result = f(list);
+            let result = f(list, trash);
             after = list.heap();
             result
         };
         let result = if len > 0 {
-            self.root_mut(bits).change(bits, len, (&mut nodes, &mut prefixes), f)
+            self.root_mut(bits).change(bits, len, (&mut nodes, &mut prefixes), trash, f)
         } else if self.default.is_empty() {
             None
         } else {
-            let result = f(&mut self.default);
+            let result = f(&mut self.default, trash);
             prefixes -= usize::from(self.default.is_empty());
             Some(result)
         };

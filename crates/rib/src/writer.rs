@@ -1,6 +1,7 @@
 //! Changes of the table.
 
 use crate::cursor::Cursor;
+use crate::held::Work;
 use crate::rib::Rib;
 use crate::route::{Announced, AttributesId, Limits, Nlri, PeerId, Refused, Route, TableKey};
 use crate::shared::{Lock, Pace, ReadGuard, SharedRib};
@@ -56,6 +57,12 @@ impl Writer {
         &self.shared
     }
 
+    /// How long the table was locked.
+    #[cfg(feature = "held")]
+    pub fn held(&mut self) -> &mut crate::held::Held {
+        &mut self.pace.held
+    }
+
     /// Enters the table as a reader. This never waits, since nobody else writes.
     pub fn read(&self) -> ReadGuard<'_> {
         self.shared.read()
@@ -82,7 +89,9 @@ impl Writer {
         let Self { shared, pace, index, ending, .. } = self;
         let mut lock = shared.lock(pace);
         for id in ending.drain(..) {
-            index.release(id, &mut lock.rib_mut().store);
+            lock.note(Work::Release);
+            let (rib, trash) = lock.parts();
+            index.release(id, &mut rib.store, trash);
             lock.changed();
         }
         Changes { lock, index, ending }
@@ -118,12 +127,14 @@ impl Writer {
                 }
             })
         };
+        let mut gone = Vec::new();
         let mut changes = self.begin();
-        for (table, key) in found.drain(..) {
-            changes.sweep(table, key.nlri());
+        for (table, key) in &found {
+            changes.sweep(*table, key.nlri(), &mut gone);
         }
         if more {
             drop(changes);
+            found.clear();
             (self.sweep, self.found) = (Some(cursor), found);
             return true;
         }
@@ -165,6 +176,7 @@ impl Changes<'_> {
         if self.index.is_full() {
             self.lock.grow(self.index);
         }
+        self.lock.note(Work::Intern);
         let id = self.index.intern(octets, &mut self.lock.rib_mut().store).ok_or(Refused::Full)?;
         self.ending.push(id);
         Ok(id)
@@ -182,7 +194,9 @@ impl Changes<'_> {
         route: Route,
     ) -> Result<Announced, Refused> {
         let nlri = nlri.into();
-        let rib = self.lock.rib_mut();
+        self.lock.note(Work::Announce);
+        let (rib, trash) = self.lock.parts();
+        let mut units = 0;
         if !table.fits(nlri) {
             return Err(Refused::WrongTable);
         }
@@ -199,7 +213,10 @@ impl Changes<'_> {
         }
         let old = rib
             .tables
-            .update(table, nlri, |list| list.set(&route))
+            .update(table, nlri, trash, |list, trash| {
+                units = list.room();
+                list.set(&route, trash)
+            })
             .ok_or(Refused::WrongTable)?
             .map_err(|()| Refused::TooManyPaths)?;
         rib.store.refer(route.attributes, 1);
@@ -213,7 +230,7 @@ impl Changes<'_> {
                 Announced::New
             }
         };
-        self.lock.changed();
+        self.lock.changed_list(units);
         Ok(announced)
     }
 
@@ -227,34 +244,48 @@ impl Changes<'_> {
         path_id: u32,
     ) -> Option<Route> {
         let nlri = nlri.into();
-        let rib = self.lock.rib_mut();
+        self.lock.note(Work::Withdraw);
+        let (rib, trash) = self.lock.parts();
+        let mut units = 0;
         if !rib.peers.has(peer) || !table.fits(nlri) {
             return None;
         }
-        let route = rib.tables.change(table, nlri, |list| list.remove(peer, path_id))??;
+        let removed = rib.tables.change(table, nlri, trash, |list, trash| {
+            units = list.room();
+            list.remove(peer, path_id, trash)
+        });
+        let route = removed??;
         rib.peers.uncount(peer, table.family());
         self.ending.push(route.attributes);
-        self.lock.changed();
+        self.lock.changed_list(units);
         Some(route)
     }
 
     /// Removes the routes of NLRI whose peers are swept.
-    fn sweep(&mut self, table: TableKey, nlri: Nlri<'_>) {
-        let rib = self.lock.rib_mut();
-        let mut gone = Vec::new();
-        rib.tables.change(table, nlri, |list| {
-            list.remove_all(|route| {
-                let is_gone = rib.peers.is_swept(route.peer);
-                if is_gone {
-                    gone.push(*route);
-                }
-                is_gone
-            });
+    fn sweep(&mut self, table: TableKey, nlri: Nlri<'_>, gone: &mut Vec<Route>) {
+        self.lock.note(Work::Sweep);
+        let (rib, trash) = self.lock.parts();
+        let mut units = 0;
+        rib.tables.change(table, nlri, trash, |list, trash| {
+            units = list.room();
+            list.remove_all(
+                |route| {
+                    let is_gone = rib.peers.is_swept(route.peer);
+                    if is_gone {
+                        gone.push(*route);
+                    }
+                    is_gone
+                },
+                trash,
+            );
         });
-        for route in gone {
+        self.lock.changed_list(units);
+        for route in gone.drain(..) {
+            self.lock.note(Work::Sweep);
+            let (rib, trash) = self.lock.parts();
             rib.peers.uncount(route.peer, table.family());
-            self.index.release(route.attributes, &mut rib.store);
+            self.index.release(route.attributes, &mut rib.store, trash);
+            self.lock.changed();
         }
-        self.lock.changed();
     }
 }
