@@ -3,6 +3,8 @@
 use super::message::initiation;
 use crate::conditions::PATIENCE;
 use crate::sockets;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::TcpRepair;
 use socket2::Socket;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -132,6 +134,13 @@ impl Router {
     /// Ends the connection with a reset, as a router does that was switched off and on.
     pub fn reset(self) {
         let _ = Socket::from(self.stream).set_linger(Some(Duration::ZERO));
+    }
+
+    /// Ends the connection without a packet, as a router does that loses its power; false if that takes privileges that the
+    /// tests do not have.
+    pub fn vanish(self) -> bool {
+        // A socket in repair mode is closed silently.
+        setsockopt(&self.stream, TcpRepair, &1).is_ok()
     }
 
     /// The connection.
