@@ -29,6 +29,8 @@ mod bgp_sessions;
 mod bgp_xconnect;
 #[path = "suite/bmp.rs"]
 mod bmp;
+#[path = "suite/bmp_hostile.rs"]
+mod bmp_hostile;
 #[path = "suite/bmp_sessions.rs"]
 mod bmp_sessions;
 #[path = "suite/checks.rs"]

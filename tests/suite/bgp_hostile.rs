@@ -12,12 +12,12 @@ use testkit::flood::{Flood, Manner};
 use testkit::{Process, Setup};
 
 /// Memory that an attack may cost.
-const GROWTH: u64 = 64 << 20;
+pub(crate) const GROWTH: u64 = 64 << 20;
 /// Time that the session of another peer may take for a message and its answer.
-const ANSWER: Duration = Duration::from_secs(10);
+pub(crate) const ANSWER: Duration = Duration::from_secs(10);
 
 /// Lines that an attack may cause in the log: those of a kind are limited in rate.
-const FEW_LINES: usize = 200;
+pub(crate) const FEW_LINES: usize = 200;
 
 /// A session whose life is measured during an attack.
 struct Witness {
@@ -96,30 +96,30 @@ fn connect(source: IpAddr, target: SocketAddr) -> Option<TcpStream> {
 }
 
 /// The number of file descriptors that a process has.
-fn open_files(process: &Process) -> usize {
-    std::fs::read_dir(format!("/proc/{}/fd", process.id())).map_or(0, Iterator::count)
+fn open_files(process: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{process}/fd")).map_or(0, Iterator::count)
 }
 
-/// Runs a flood from many addresses, while the witness lives.
-fn flood(witness: &mut Witness, manner: Manner) {
+/// Runs a flood from many addresses against a daemon, while `lives` passes again and again.
+pub(crate) fn flood(target: SocketAddr, daemon: u32, manner: Manner, mut lives: impl FnMut()) {
     const TIME: Duration = Duration::from_secs(5);
     let sources: Vec<IpAddr> = (0..1000).map(|_| testkit::sockets::own_address().ip()).collect();
-    let flood = Flood::start(&sources, witness.target(), manner);
-    let (begin, sent) = (Instant::now(), witness.sent);
+    let flood = Flood::start(&sources, target, manner);
+    let (begin, mut turns) = (Instant::now(), 0);
     let (mut longest, mut files) = (Duration::ZERO, 0);
     while begin.elapsed() < TIME {
         let turn = Instant::now();
-        witness.lives();
+        lives();
+        turns += 1;
         longest = longest.max(turn.elapsed());
-        files = files.max(open_files(&witness.process));
+        files = files.max(open_files(daemon));
     }
     let (attempts, time) = flood.stop();
     eprintln!(
-        "{:.0} attempts a second, {:.0} established; {} routes of the witness, the longest after {longest:?}; \
+        "{:.0} attempts a second, {:.0} established; {turns} routes of the witness, the longest after {longest:?}; \
          {files} open files",
         attempts.rate(time),
         attempts.established as f64 / time.as_secs_f64(),
-        witness.sent - sent
     );
     assert!(attempts.tried > 1000 && attempts.established > 100, "{attempts:?}");
 }
@@ -127,7 +127,7 @@ fn flood(witness: &mut Witness, manner: Manner) {
 #[test]
 fn a_flood_of_connections_costs_no_session() {
     let mut witness = Witness::start(&many());
-    flood(&mut witness, Manner::default());
+    flood(witness.target(), witness.process.id(), Manner::default(), || witness.lives());
     witness.check(FEW_LINES).stop();
 }
 
