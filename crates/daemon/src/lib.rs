@@ -13,7 +13,9 @@ mod counter_log;
 mod flows;
 mod host;
 mod http;
+mod routing;
 mod rows;
+mod sessions;
 mod validation;
 
 pub use rows::{NFACCTD, PMACCTD, PMBGPD, SFACCTD, UACCTD};
