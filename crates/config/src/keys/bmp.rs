@@ -76,6 +76,12 @@ keys! {
     BMP_DUMP_EXCLUDE_STATS: bool = boolean(&["bmp_dump_exclude_stats"]).default("false")
         .daemons(PMBMPD.and(COLLECTORS));
 
+    /// RIBs of routers in which flows are looked up, in this order: `pre`, `post` (Adj-RIB-In before and after policies), `out_pre`,
+    /// `out_post` (Adj-RIB-Out), `loc` (Loc-RIB). The next one counts where no route was found; those that are not listed do not count.
+    ///
+    /// By default all count equally: of several routes of a prefix the oldest is used.
+    BMP_RIB_PREFERENCE: Option<Vec<String>> = list(&["bmp_rib_preference"]).lowercase().daemons(FLOW).acts();
+
     /// Expects a PROXY protocol header at the start of each session and takes the router's address from it.
     BMP_DAEMON_PARSE_PROXY_HEADER: bool = boolean(&["bmp_daemon_parse_proxy_header"]).default("false")
         .daemons(PMBMPD.and(COLLECTORS));
