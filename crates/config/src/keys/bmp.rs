@@ -82,6 +82,29 @@ keys! {
     /// By default all count equally: of several routes of a prefix the oldest is used.
     BMP_RIB_PREFERENCE: Option<Vec<String>> = list(&["bmp_rib_preference"]).lowercase().daemons(FLOW).acts();
 
+    /// Kafka topic from which BMP messages in the format of OpenBMP are read, besides those of sessions; setting it enables this input.
+    BMP_DAEMON_KAFKA_TOPIC: Option<String> = text(&["bmp_daemon_kafka_topic"]).daemons(PMBMPD.and(COLLECTORS));
+
+    /// Broker of that topic, or several separated by commas.
+    BMP_DAEMON_KAFKA_BROKER_HOST: String = text(&["bmp_daemon_kafka_broker_host"]).default("127.0.0.1")
+        .daemons(PMBMPD.and(COLLECTORS));
+
+    /// Port of the broker.
+    BMP_DAEMON_KAFKA_BROKER_PORT: u16 = port(&["bmp_daemon_kafka_broker_port"]).default("9092")
+        .daemons(PMBMPD.and(COLLECTORS));
+
+    /// Consumer group. Daemons with the same group share the partitions of the topic.
+    BMP_DAEMON_KAFKA_GROUP: String = text(&["bmp_daemon_kafka_group"]).default("pmacct")
+        .daemons(PMBMPD.and(COLLECTORS));
+
+    /// File with options for librdkafka.
+    BMP_DAEMON_KAFKA_CONFIG_FILE: Option<PathBuf> = path(&["bmp_daemon_kafka_config_file"])
+        .daemons(PMBMPD.and(COLLECTORS));
+
+    /// Name of this collector in messages in the format of OpenBMP; by default the name of the host.
+    BMP_DAEMON_OPENBMP_ADMIN_ID: Option<String> = text(&["bmp_daemon_openbmp_admin_id"])
+        .daemons(PMBMPD.and(COLLECTORS));
+
     /// Expects a PROXY protocol header at the start of each session and takes the router's address from it.
     BMP_DAEMON_PARSE_PROXY_HEADER: bool = boolean(&["bmp_daemon_parse_proxy_header"]).default("false")
         .daemons(PMBMPD.and(COLLECTORS));
