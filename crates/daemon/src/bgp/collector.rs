@@ -230,7 +230,7 @@ impl Collector {
         let Self { shared, decoder, routes, log, invalid, .. } = self;
         let figures = &shared.figures.routes;
         let update = decoder.decode(message.body(), &peer.decoding).inspect_err(|error| {
-            figures.error(error.reason, ErrorOutcome::SessionReset);
+            figures.error(error.reason, ErrorOutcome::MessageLost);
             if let Some(pass) = invalid.pass() {
                 let held_back = pass.held_back;
                 warn!(held_back, "[{}] UPDATE at {position}: {error}: resetting the session", peer.ip());

@@ -31,7 +31,7 @@ impl Source for Metrics {
             3 => by("reason", &mut figures.closed()),
             4 => by("type", &mut figures.messages()),
             5 => sample(&[], figures.bytes.get()),
-            6 => figures.routes.errors().for_each(|(reason, action, count)| {
+            6 => figures.routes.errors("session_reset").for_each(|(reason, action, count)| {
                 sample(&[("reason", reason), ("action", action)], count);
             }),
             7 => self.routes_by_peer(sample),

@@ -29,23 +29,13 @@ pub(crate) enum ErrorOutcome {
     AttributeDiscarded,
     /// Routes were treated as withdrawn.
     TreatedAsWithdraw,
-    /// The session was reset; a BMP session goes on, and the message is lost.
-    SessionReset,
+    /// The message was not used; a BGP session was reset.
+    MessageLost,
 }
 
 impl ErrorOutcome {
     /// All of them, in the order of their counters.
-    const ALL: [Self; 3] = [Self::AttributeDiscarded, Self::TreatedAsWithdraw, Self::SessionReset];
-
-    /// The value of the metric's label.
-    #[cfg(feature = "http")]
-    const fn name(self) -> &'static str {
-        match self {
-            Self::AttributeDiscarded => Outcome::AttributeDiscarded.name(),
-            Self::TreatedAsWithdraw => Outcome::TreatedAsWithdraw.name(),
-            Self::SessionReset => "session_reset",
-        }
-    }
+    const ALL: [Self; 3] = [Self::AttributeDiscarded, Self::TreatedAsWithdraw, Self::MessageLost];
 }
 
 impl From<Outcome> for ErrorOutcome {
@@ -101,12 +91,18 @@ impl RouteFigures {
         [&self.dropped[0], &self.dropped[1]].map(Figure::get)
     }
 
-    /// Errors in UPDATEs by reason and by what was done, as far as there were any.
+    /// Errors in UPDATEs by reason and by what was done, as far as there were any. `lost`: what is done about a message that cannot be
+    /// used.
     #[cfg(feature = "http")]
-    pub(crate) fn errors(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+    pub(crate) fn errors(&self, lost: &'static str) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+        let name = |outcome| match outcome {
+            ErrorOutcome::AttributeDiscarded => Outcome::AttributeDiscarded.name(),
+            ErrorOutcome::TreatedAsWithdraw => Outcome::TreatedAsWithdraw.name(),
+            ErrorOutcome::MessageLost => lost,
+        };
         let of_outcome = |(outcome, figures): (ErrorOutcome, &[Figure])| -> Vec<_> {
             let counts = Reason::ALL.iter().zip(figures).map(|(reason, figure)| (reason.name(), figure.get()));
-            counts.filter(|(_, count)| *count > 0).map(|(reason, count)| (reason, outcome.name(), count)).collect()
+            counts.filter(|(_, count)| *count > 0).map(|(reason, count)| (reason, name(outcome), count)).collect()
         };
         let figures = ErrorOutcome::ALL.into_iter().zip(self.errors.iter().map(AsRef::as_ref));
         figures.flat_map(of_outcome).collect::<Vec<_>>().into_iter()

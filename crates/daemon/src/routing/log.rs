@@ -17,6 +17,20 @@ use wire::{Afi, Safi};
 pub(crate) struct Reported<'a> {
     /// The time by the clock of the router, in the format of the log.
     pub(crate) router_time: Option<&'a str>,
+    /// TLVs, each about one of the routes or about all.
+    pub(crate) tlvs: Option<&'a RouteTlvs<'a>>,
+    /// The number of the first of these routes in the message, from 1; TLVs name routes by it.
+    pub(crate) number: u16,
+    /// The message is a copy of one that a router received.
+    pub(crate) is_mirrored: bool,
+}
+
+impl Reported<'_> {
+    /// The same, for a later route of the message.
+    pub(crate) fn later(self, routes: usize) -> Self {
+        let number = usize::from(self.number).saturating_add(routes);
+        Self { number: u16::try_from(number).unwrap_or(u16::MAX), ..self }
+    }
 }
 
 /// The log.
@@ -43,6 +57,21 @@ impl RouteLog {
     /// The encoding of the events.
     pub(crate) fn encoding(&self) -> Encoding {
         self.log.encoding()
+    }
+
+    /// The log itself.
+    pub(crate) fn log(&mut self) -> &mut Log {
+        &mut self.log
+    }
+
+    /// The tags of events.
+    pub(crate) fn tagger(&self) -> &Tagger {
+        &self.tagger
+    }
+
+    /// Whether events with a label are logged.
+    pub(crate) fn passes(&self, label: Option<&str>) -> bool {
+        self.filter.passes(label)
     }
 
     /// Logs an event that is not about a route.
@@ -72,13 +101,13 @@ impl RouteLog {
         }
         let attributes = self.attributes.render(block.attributes.as_bytes(), block.afi, block.safi);
         let validation = self.validator.enter();
-        for entry in block.entries() {
+        for (place, entry) in block.entries().enumerate() {
             let mut route = route_log::Route::of_update(block.afi, block.safi, &entry);
             if let (Some(validation), Target::Prefix { prefix, rd, .. }) = (&validation, route.target) {
                 let letter = validation.letter(peer, (block.safi, rd), &prefix, block.attributes, rib);
                 route = route.with_roa(letter);
             }
-            let kind = RouteKind::Log(LogType::Update);
+            let (kind, reported) = (LogType::Update, reported.later(place));
             let attributes = Some(attributes.as_ref());
             let event = event(&self.format, peer, kind, route, reported);
             self.log.add(&RouteEvent { tags, attributes, ..event });
@@ -92,9 +121,9 @@ impl RouteLog {
         if !self.filter.passes(tags.label) {
             return;
         }
-        for entry in block.entries() {
+        for (place, entry) in block.entries().enumerate() {
             let route = route_log::Route::of_update(block.afi, block.safi, &entry);
-            let kind = RouteKind::Log(LogType::Withdraw);
+            let (kind, reported) = (LogType::Withdraw, reported.later(place));
             self.log.add(&RouteEvent { tags, ..event(&self.format, peer, kind, route, reported) });
         }
     }
@@ -121,7 +150,7 @@ impl RouteLog {
             shown = shown.with_roa(validation.letter(peer, (safi, rd), &prefix, set, None));
         }
         let attributes = Some(self.attributes.render(attributes, afi, safi).as_ref());
-        let event = event(&self.format, peer, RouteKind::Log(kind), shown, reported);
+        let event = event(&self.format, peer, kind, shown, reported);
         self.log.add(&RouteEvent { tags, attributes, ..event });
     }
 
@@ -131,7 +160,7 @@ impl RouteLog {
         let tags = tags(map.as_deref(), peer.address, &[]);
         if self.filter.passes(tags.label) {
             let route = route_log::Route::end_of_rib(afi, safi);
-            let kind = RouteKind::Log(LogType::EndOfRib);
+            let kind = LogType::EndOfRib;
             self.log.add(&RouteEvent { tags, ..event(&self.format, peer, kind, route, reported) });
         }
     }
@@ -154,11 +183,16 @@ impl RouteLog {
 fn event<'a>(
     format: &'a Format,
     peer: &'a RoutePeer,
-    kind: RouteKind,
+    kind: LogType,
     route: route_log::Route<'a>,
     reported: Reported<'a>,
 ) -> RouteEvent<'a> {
-    RouteEvent { router_time: reported.router_time, ..RouteEvent::new(format, &peer.shown, kind, route) }
+    let kind = if reported.is_mirrored { RouteKind::Mirrored(kind) } else { RouteKind::Log(kind) };
+    RouteEvent {
+        router_time: reported.router_time,
+        tlvs: reported.tlvs.map(|tlvs| (tlvs, reported.number)),
+        ..RouteEvent::new(format, &peer.shown, kind, route)
+    }
 }
 
 /// A route of the RIB as outputs show it.

@@ -36,6 +36,8 @@ struct Withdrawn {
     table: TableKey,
     nlri: OwnNlri,
     route: Route,
+    /// Its place in the message.
+    place: usize,
 }
 
 #[derive(Debug)]
@@ -72,11 +74,13 @@ impl RouteTable {
         withdrawn.clear();
         // One set of changes: the attributes of withdrawn routes can be read until the next one begins.
         let mut changes = Changes { rib: writer.begin(), id, figures, refused: None };
+        let mut before = 0;
         for block in update.blocks() {
             match block.action {
                 Action::Announce => changes.announce(block),
-                Action::Withdraw => changes.withdraw(block, is_logged.then_some(&mut *withdrawn)),
+                Action::Withdraw => changes.withdraw(block, before, is_logged.then_some(&mut *withdrawn)),
             }
+            before += block.entries().count();
         }
         let why = changes.refused;
         drop(changes);
@@ -113,21 +117,24 @@ pub(crate) fn write_events(
     reported: Reported<'_>,
 ) {
     let rib = table.map(|table| table.writer.read());
+    let mut before = 0;
     for block in update.blocks() {
+        let of_block = reported.later(before);
         match (block.action, &rib) {
-            (Action::Announce, _) => log.announced(peer, block, rib.as_deref(), reported),
-            (Action::Withdraw, None) => log.withdrawn_unknown(peer, block, reported),
+            (Action::Announce, _) => log.announced(peer, block, rib.as_deref(), of_block),
+            (Action::Withdraw, None) => log.withdrawn_unknown(peer, block, of_block),
             (Action::Withdraw, Some(_)) => {}
         }
+        before += block.entries().count();
     }
     if let (Some(rib), Some(table)) = (&rib, table) {
-        for Withdrawn { table, nlri, route } in &table.withdrawn {
+        for Withdrawn { table, nlri, route, place } in &table.withdrawn {
             let nlri = match nlri {
                 OwnNlri::Prefix(prefix) => rib::Nlri::Prefix(*prefix),
                 OwnNlri::Octets(octets) => rib::Nlri::Octets(octets),
             };
             let attributes = rib.attributes(route.attributes);
-            log.removed(peer, LogType::Withdraw, (*table, nlri), route, attributes, reported);
+            log.removed(peer, LogType::Withdraw, (*table, nlri), route, attributes, reported.later(*place));
         }
     }
     if let Some((afi, safi)) = update.end_of_rib {
@@ -155,7 +162,7 @@ impl Changes<'_> {
         };
         let mut octets = Vec::new();
         for entry in block.entries() {
-            let Some((table, nlri, label)) = place(block, entry.nlri, &mut octets) else { continue };
+            let Some((table, nlri, label)) = place_of(block, entry.nlri, &mut octets) else { continue };
             let route = Route { peer: self.id, path_id: entry.path_id.unwrap_or(0), attributes, label };
             if let Err(why) = self.rib.announce(table, nlri, route) {
                 self.refuse(why);
@@ -163,17 +170,17 @@ impl Changes<'_> {
         }
     }
 
-    fn withdraw(&mut self, block: &Block<'_>, mut withdrawn: Option<&mut Vec<Withdrawn>>) {
+    fn withdraw(&mut self, block: &Block<'_>, before: usize, mut withdrawn: Option<&mut Vec<Withdrawn>>) {
         let mut octets = Vec::new();
-        for entry in block.entries() {
-            let Some((table, nlri, _)) = place(block, entry.nlri, &mut octets) else { continue };
+        for (place, entry) in (before..).zip(block.entries()) {
+            let Some((table, nlri, _)) = place_of(block, entry.nlri, &mut octets) else { continue };
             let route = self.rib.withdraw(table, nlri, self.id, entry.path_id.unwrap_or(0));
             if let (Some(withdrawn), Some(route)) = (&mut withdrawn, route) {
                 let nlri = match nlri {
                     rib::Nlri::Prefix(prefix) => OwnNlri::Prefix(prefix),
                     rib::Nlri::Octets(octets) => OwnNlri::Octets(octets.into()),
                 };
-                withdrawn.push(Withdrawn { table, nlri, route });
+                withdrawn.push(Withdrawn { table, nlri, route, place });
             }
         }
     }
@@ -185,7 +192,7 @@ impl Changes<'_> {
 }
 
 /// Where a route is stored: its table, its key there, and its label. `None` for prefixes of families that are no IP.
-fn place<'a>(
+fn place_of<'a>(
     block: &Block<'_>,
     nlri: Nlri<'a>,
     octets: &'a mut Vec<u8>,
