@@ -64,6 +64,8 @@ fn client_config(settings: &KafkaInput) -> Result<ClientConfig, StoreError> {
     config.set("auto.offset.reset", "earliest");
     config.set("enable.auto.commit", "false");
     config.set("queued.max.messages.kbytes", QUEUE_KB.to_string());
+    // How long the partitions of a daemon that died are read by nobody.
+    config.set("session.timeout.ms", "10000");
     // A topic that is created later is found within that time.
     config.set("topic.metadata.refresh.interval.ms", "10000");
     read_options(settings.config_file.as_deref(), &mut config)?;

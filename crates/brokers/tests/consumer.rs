@@ -60,7 +60,11 @@ fn all_messages_are_read_from_the_oldest_on_by_each_run() {
     let texts: Vec<String> = (0..500).map(|number| format!("message {number}")).collect();
     let expected: BTreeSet<String> = texts.iter().cloned().collect();
     send(&server.address, &topic, &texts);
-    let input = input(&server.address, &topic);
+    // The broker lets the first member of a group wait for others for half of that time.
+    let folder = tempfile::tempdir().unwrap();
+    let options = folder.path().join("options");
+    std::fs::write(&options, "global, session.timeout.ms, 6000\n").unwrap();
+    let input = KafkaInput { config_file: Some(options), ..input(&server.address, &topic) };
     assert_eq!(read(&input, 500, |_| {}), expected);
     // What is sent later arrives, and a second run begins anew.
     let late = ["late".to_owned()];
