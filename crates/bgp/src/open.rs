@@ -125,14 +125,7 @@ impl<'a> Open<'a> {
     /// Parameters other than capabilities, unknown capabilities, and malformed ones that leave the session usable are no
     /// errors.
     pub fn decode(body: &'a [u8]) -> Result<Self, OpenError> {
-        let mut r = Reader::new(body);
-        let version = r.u8()?;
-        if version != VERSION {
-            return Err(OpenError::Version(version));
-        }
-        let (field, hold_time, identifier) = (r.u16()?, r.u16()?, Ipv4Addr::from(r.u32()?));
-        let parameters = Parameters::read(&mut r)?;
-        parameters.check()?;
+        let (field, hold_time, identifier, parameters) = structure(body)?;
         let capability = four_octet_as(parameters)?;
         let asn = match (field, capability) {
             (0, _) | (_, Some(Asn(0))) => return Err(OpenError::ZeroAs),
@@ -150,6 +143,19 @@ impl<'a> Open<'a> {
         Ok(Self { asn, asn4: capability.is_some(), hold_time, identifier, parameters })
     }
 
+    /// Reads the body of a message that another speaker has accepted, such as one in BMP. Only its structure is checked: the AS
+    /// number, hold time and identifier may be any.
+    pub fn decode_observed(body: &'a [u8]) -> Result<Self, OpenError> {
+        let (field, hold_time, identifier, parameters) = structure(body)?;
+        let mut capabilities = parameters.flat_map(|parameter| parameter.capabilities());
+        let capability = capabilities.find_map(|tlv| match tlv.capability() {
+            Capability::FourOctetAs(asn) => Some(asn),
+            _ => None,
+        });
+        let asn = capability.unwrap_or(Asn::from(field));
+        Ok(Self { asn, asn4: capability.is_some(), hold_time, identifier, parameters })
+    }
+
     /// The optional parameters.
     pub fn parameters(&self) -> Parameters<'a> {
         self.parameters
@@ -159,6 +165,19 @@ impl<'a> Open<'a> {
     pub fn capabilities(&self) -> impl Iterator<Item = Tlv<'a>> + use<'a> {
         self.parameters.flat_map(|parameter| parameter.capabilities())
     }
+}
+
+/// The AS number of two octets, hold time, identifier and parameters of an OPEN with a valid structure.
+fn structure(body: &[u8]) -> Result<(u16, u16, Ipv4Addr, Parameters<'_>), OpenError> {
+    let mut r = Reader::new(body);
+    let version = r.u8()?;
+    if version != VERSION {
+        return Err(OpenError::Version(version));
+    }
+    let (field, hold_time, identifier) = (r.u16()?, r.u16()?, Ipv4Addr::from(r.u32()?));
+    let parameters = Parameters::read(&mut r)?;
+    parameters.check()?;
+    Ok((field, hold_time, identifier, parameters))
 }
 
 /// The AS number in the capability of RFC 6793. Several capabilities must agree.

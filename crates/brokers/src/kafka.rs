@@ -9,10 +9,12 @@ use delivery::messages::Messages;
 use delivery::{Backend, Receipt, StoreError, Sum, WriteBatch};
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, PurgeConfig};
 use std::fmt::Write;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tracing::{debug, warn};
@@ -38,7 +40,7 @@ pub struct Kafka {
 
 /// Reports of the client library.
 #[derive(Default)]
-struct Reports {
+pub(crate) struct Reports {
     /// Attempt and item of each message that was confirmed or refused.
     delivered: Mutex<Vec<(usize, Option<RDKafkaErrorCode>)>>,
     /// The last error of the client library.
@@ -63,9 +65,11 @@ impl ClientContext for Reports {
     }
 }
 
+impl ConsumerContext for Reports {}
+
 impl Reports {
     /// Clears the last error.
-    fn clear_error(&self) {
+    pub(crate) fn clear_error(&self) {
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
@@ -100,7 +104,9 @@ impl Kafka {
 
     fn connect(&self) -> Result<BaseProducer<Reports>, StoreError> {
         let config = client_config(&self.settings)?;
-        config.create_with_context(Reports::default()).map_err(|error| client_error(&self.settings, error))
+        config
+            .create_with_context(Reports::default())
+            .map_err(|error| client_error(self.settings.config_file.is_some(), error))
     }
 
     /// Checks that the cluster answers and has the topic.
@@ -323,23 +329,28 @@ fn client_config(settings: &settings::Kafka) -> Result<ClientConfig, StoreError>
     config.set("linger.ms", "5");
     config.set("batch.num.messages", "100000");
     config.set("queue.buffering.max.messages", "1000000");
-    if let Some(path) = &settings.config_file {
-        let file_error = |what: String| StoreError::Configuration {
-            key: "kafka_config_file",
-            what: format!("'{}': {what}", path.display()),
-        };
-        let text = config::text::read_lossy(path).map_err(|error| file_error(error.to_string()))?;
-        for (key, value) in options(&text).map_err(file_error)? {
-            config.set(key, value);
-        }
-    }
+    read_options(settings.config_file.as_deref(), &mut config)?;
     Ok(config)
 }
 
+/// Sets the options of a `kafka_config_file`.
+pub(crate) fn read_options(path: Option<&Path>, config: &mut ClientConfig) -> Result<(), StoreError> {
+    let Some(path) = path else { return Ok(()) };
+    let file_error = |what: String| StoreError::Configuration {
+        key: "kafka_config_file",
+        what: format!("'{}': {what}", path.display()),
+    };
+    let text = config::text::read_lossy(path).map_err(|error| file_error(error.to_string()))?;
+    for (key, value) in options(&text).map_err(file_error)? {
+        config.set(key, value);
+    }
+    Ok(())
+}
+
 /// The configuration error for an option that the client library rejects.
-fn client_error(settings: &settings::Kafka, error: KafkaError) -> StoreError {
+pub(crate) fn client_error(has_file: bool, error: KafkaError) -> StoreError {
     StoreError::Configuration {
-        key: if settings.config_file.is_some() { "kafka_config_file" } else { "kafka_broker_host" },
+        key: if has_file { "kafka_config_file" } else { "kafka_broker_host" },
         what: match error {
             KafkaError::ClientConfig(_, what, option, value) if is_secret(&option) && !value.is_empty() => {
                 format!("{option}: {}", what.replace(&value, "***"))
@@ -361,7 +372,7 @@ fn is_secret(option: &str) -> bool {
 /// The key, and what is wrong.
 pub fn check(settings: &settings::Kafka) -> Result<(), StoreError> {
     let config = client_config(settings)?;
-    config.create_native_config().map(drop).map_err(|error| client_error(settings, error))
+    config.create_native_config().map(drop).map_err(|error| client_error(settings.config_file.is_some(), error))
 }
 
 /// The number that librdkafka returns with the report of a message.
@@ -369,7 +380,7 @@ fn opaque(attempt: u32, item: u32) -> usize {
     (attempt as usize) << 32 | item as usize
 }
 
-fn no_topic(topic: &str, error: RDKafkaErrorCode) -> StoreError {
+pub(crate) fn no_topic(topic: &str, error: RDKafkaErrorCode) -> StoreError {
     let what = format!("'{topic}': {error}. Create it, or enable automatic creation of topics in the brokers.");
     StoreError::Configuration { key: "kafka_topic", what }
 }
@@ -381,7 +392,7 @@ fn no_partition(partition: i32, topic: &str, what: &str) -> StoreError {
 }
 
 /// An error with the reason that the client library reported last, if there is one.
-fn with_last_error(reports: &Reports, what: &str) -> StoreError {
+pub(crate) fn with_last_error(reports: &Reports, what: &str) -> StoreError {
     let last = reports.last_error.lock().unwrap_or_else(PoisonError::into_inner).take();
     match last {
         Some((code, reason)) if is_rejection(code, &reason) => {

@@ -1,15 +1,18 @@
-//! Message brokers: Kafka and AMQP.
+//! Message brokers: Kafka and AMQP. Aggregates are sent to them, and a topic of Kafka can be read.
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`settings`] | the configuration of a plugin |
 //! | [`encoder`] | encodes aggregates as messages |
 //! | [`kafka`] | Kafka |
+//! | [`consumer`] | reading a Kafka topic |
 //! | [`amqp`] | AMQP 0.9.1 |
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "amqp")]
 pub mod amqp;
+#[cfg(feature = "kafka")]
+pub mod consumer;
 pub mod encoder;
 #[cfg(feature = "kafka")]
 pub mod kafka;

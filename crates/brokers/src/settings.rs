@@ -6,6 +6,10 @@ use config::keys::amqp::{
     AMQP_PERSISTENT_MSG, AMQP_PORT, AMQP_ROUTING_KEY, AMQP_ROUTING_KEY_RR, AMQP_USER, AMQP_VHOST, ExchangeType,
     MessageOutput,
 };
+use config::keys::bmp::{
+    BMP_DAEMON_KAFKA_BROKER_HOST, BMP_DAEMON_KAFKA_BROKER_PORT, BMP_DAEMON_KAFKA_CONFIG_FILE,
+    BMP_DAEMON_KAFKA_GROUP, BMP_DAEMON_KAFKA_TOPIC,
+};
 use config::keys::core::PLUGIN_WRITE_TIMEOUT;
 use config::keys::encoding::AVRO_BUFFER_SIZE;
 use config::keys::kafka::{
@@ -72,6 +76,21 @@ pub struct Kafka {
     /// `kafka_avro_schema_registry`.
     pub registry: Option<String>,
     /// The timeout of each operation.
+    pub timeout: Duration,
+}
+
+/// A Kafka topic that is read.
+#[derive(Clone, Debug)]
+pub struct KafkaInput {
+    /// Bootstrap brokers, in librdkafka's syntax.
+    pub brokers: String,
+    /// The topic.
+    pub topic: String,
+    /// The consumer group.
+    pub group: String,
+    /// The file of options.
+    pub config_file: Option<PathBuf>,
+    /// The timeout of requests.
     pub timeout: Duration,
 }
 
@@ -237,6 +256,22 @@ impl Kafka {
     }
 }
 
+impl KafkaInput {
+    /// BMP messages in the format of OpenBMP; `None` without `bmp_daemon_kafka_topic`.
+    pub fn of_bmp(config: &Config) -> Option<Self> {
+        Some(Self {
+            brokers: brokers(
+                &config.core(&BMP_DAEMON_KAFKA_BROKER_HOST),
+                config.core(&BMP_DAEMON_KAFKA_BROKER_PORT),
+            ),
+            topic: config.core(&BMP_DAEMON_KAFKA_TOPIC)?,
+            group: config.core(&BMP_DAEMON_KAFKA_GROUP),
+            config_file: config.core(&BMP_DAEMON_KAFKA_CONFIG_FILE),
+            timeout: config.core(&PLUGIN_WRITE_TIMEOUT),
+        })
+    }
+}
+
 impl Amqp {
     /// The settings of a plugin.
     pub fn read(plugin: &Plugin) -> Self {
@@ -320,6 +355,18 @@ mod tests {
         assert_eq!(none.clone().endpoint("amqps://a", None, 5672), ("a".into(), 5671, Some(none.clone())));
         assert_eq!(none.clone().endpoint("amqps://a", Some(5672), 5672), ("a".into(), 5672, Some(none)));
         assert_eq!(some.clone().endpoint("a", None, 5672), ("a".into(), 5671, Some(some)));
+    }
+
+    #[test]
+    fn the_topic_of_bmp_is_read_only_if_there_is_one() {
+        let of = |lines: &str| {
+            let (config, _) = config::parse_bytes(config::Daemon::Pmbmpd, "f", lines.as_bytes());
+            KafkaInput::of_bmp(&config)
+        };
+        assert!(of("bmp_daemon_kafka_broker_host: a").is_none());
+        let input = of("bmp_daemon_kafka_topic: routeviews.bmp_raw\nbmp_daemon_kafka_broker_host: a,b:1").unwrap();
+        let found = (input.brokers.as_str(), input.topic.as_str(), input.group.as_str());
+        assert_eq!(found, ("a:9092,b:1", "routeviews.bmp_raw", "pmacct"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use config::keys::aggregation::{AsSource, NetSource};
 use config::{Daemon, Diagnostics};
 use correlate::peers::{AddPath, Peer};
 use correlate::spec::{PeerSource, Search, Source, SourceAttributes, Spec};
-use correlate::{Routes, add};
+use correlate::{Routes, Tables, add};
 use enrich::networks::Sources;
 use enrich::spec::{CoreSpec, NetworksSpec, RouteMaps};
 use enrich::{Enricher, Loaded, Origin, PacketViews};
@@ -132,7 +132,8 @@ fn rounds(routes: Option<&Arc<Routes>>, spec: &Arc<Spec>, ends: &[[IpAddr; 2]], 
     let settings = enrich::spec::Spec { core: core(), plugins: Vec::new() };
     let mut loaded = Loaded::read(&settings, &Context::new(Daemon::Nfacctd), &mut problems);
     if let Some(routes) = routes {
-        add(&mut loaded, routes, spec);
+        let tables = Tables { bgp: Some(Arc::clone(routes)), bmp: None };
+        add(&mut loaded, &Arc::new(tables), spec);
     }
     let mut fields = FieldSet::default();
     FIELDS.iter().for_each(|field| fields.insert(*field));

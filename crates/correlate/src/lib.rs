@@ -14,10 +14,13 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used, clippy::unwrap_used))]
 
+mod directory;
 mod find;
+mod judge;
 mod lookup;
 pub mod patterns;
 pub mod peers;
+pub mod routers;
 mod routes;
 mod shown;
 pub mod spec;
@@ -26,5 +29,5 @@ mod tests;
 mod write;
 
 pub use lookup::{Compiled, Lookup, Memory, add};
-pub use routes::{Routes, State};
+pub use routes::{Routes, Tables};
 pub use shown::Shaping;

@@ -1,9 +1,11 @@
-//! The peers whose routes flows meet.
+//! The peers of BGP whose routes flows meet.
 
-use rib::{PeerId, Route};
+use crate::directory::{Directory, Place, Relation};
+use crate::spec::Search;
+use rib::{PeerId, Route, TableKey};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
-use wire::{Afi, Asn, Safi};
+use wire::{Afi, Asn, Family, RouteDistinguisher, Safi};
 
 /// The families in which a peer sends several paths for one prefix (ADD-PATH, RFC 7911).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +30,11 @@ impl AddPath {
     /// Adds a family. Only those that flows are looked up in matter: IPv4 and IPv6, unicast, labelled unicast and VPN.
     pub const fn insert(&mut self, afi: Afi, safi: Safi) {
         self.0 |= Self::bit(afi, safi);
+    }
+
+    /// True if there are no such families.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
     }
 
     /// True if ADD-PATH was agreed on for the family.
@@ -64,23 +71,6 @@ pub struct Peer {
 /// Number of a peer in [`Peers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Slot(u32);
-
-/// Whose routes count for an end of a flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Owner {
-    /// Those of one peer.
-    Peer(PeerId),
-}
-
-impl Owner {
-    /// True if a route counts.
-    #[inline]
-    pub(crate) fn has(self, route: &Route) -> bool {
-        match self {
-            Self::Peer(peer) => route.peer == peer,
-        }
-    }
-}
 
 /// A peer that is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,31 +141,54 @@ impl Peers {
         self.slots.iter().flatten()
     }
 
-    /// Whose routes count for a slot.
-    pub(crate) fn owner(&self, slot: Slot) -> Option<Owner> {
-        self.get(slot).map(|peer| Owner::Peer(peer.id))
-    }
-
-    /// Where several paths are sent for one prefix of a table.
-    pub(crate) fn has_paths(&self, slot: Slot, (afi, safi): (Afi, Safi)) -> bool {
-        self.get(slot).is_some_and(|peer| peer.add_path.has(afi, safi))
-    }
-
     /// The peer in a slot.
     #[inline]
     pub fn get(&self, slot: Slot) -> Option<&Peer> {
         self.slots.get(slot.0 as usize)?.as_ref()
     }
+}
 
-    /// The first peer, in the order of slots, with that session address or, if `by_router_id`, that router ID.
-    pub fn find(&self, wanted: &Wanted, by_router_id: bool) -> Option<Slot> {
+impl Directory for Peers {
+    type Owner = Slot;
+    type Filter = ();
+    const HAS_SEVERAL_RIBS: bool = false;
+
+    /// The first peer, in the order of slots, with that session address or, unless sessions alone count, that router ID.
+    fn find(&self, wanted: &Wanted, search: &Search) -> Option<Slot> {
         let address = wanted.address.to_canonical();
         let slots = self.by_address.get(&address)?;
         slots.iter().copied().find(|slot| {
             self.get(*slot).is_some_and(|peer| {
-                (by_router_id || peer.address == address) && wanted.port.is_none_or(|port| port == peer.port)
+                (!search.by_session_only || peer.address == address)
+                    && wanted.port.is_none_or(|port| port == peer.port)
             })
         })
+    }
+
+    fn place(step: u8, family: Family, distinguisher: RouteDistinguisher, _search: &Search) -> Option<Place<()>> {
+        let table = match step {
+            0 if distinguisher.0 != [0; 8] => TableKey::Vpn(family, distinguisher),
+            0 => TableKey::Unicast(family),
+            1 => TableKey::Labelled(family),
+            _ => return None,
+        };
+        Some(Place { table, filter: () })
+    }
+
+    #[inline]
+    fn relation(&self, slot: Slot, (): (), (afi, safi): (Afi, Safi)) -> Option<impl Fn(&Route) -> Relation> {
+        let peer = self.get(slot)?;
+        let (id, relation) =
+            (peer.id, if peer.add_path.has(afi, safi) { Relation::Path } else { Relation::Route });
+        Some(move |route: &Route| if route.peer == id { relation } else { Relation::Other })
+    }
+
+    fn has_paths(&self, slot: Slot, (afi, safi): (Afi, Safi)) -> bool {
+        self.get(slot).is_some_and(|peer| peer.add_path.has(afi, safi))
+    }
+
+    fn local_as(&self, slot: Slot, _peer: PeerId) -> Asn {
+        self.get(slot).map_or(Asn(0), |peer| peer.local_as)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is looked up, and where the results go: the settings of the correlation.
 
+use crate::routers::Preference;
 use crate::shown::Shaping;
 use maps::routes::{AgentMap, NextHopMap};
 use std::net::IpAddr;
@@ -76,6 +77,8 @@ pub struct Search {
     pub follow_next_hop: Vec<Prefix>,
     /// `bgp_follow_nexthop_external`: the next hop outside of these networks is used.
     pub follow_external: bool,
+    /// `bmp_rib_preference`: which RIBs of BMP are looked up, and in which order.
+    pub preference: Preference,
     /// The exporter sends route distinguishers, or a map adds them; captured packets have none.
     pub has_distinguishers: bool,
 }

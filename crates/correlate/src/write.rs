@@ -20,6 +20,11 @@ pub(crate) struct Outcome<'a> {
     pub(crate) roa: u8,
 }
 
+impl Outcome<'_> {
+    /// There is no route.
+    pub(crate) const NOTHING: Self = Self { route: None, next_hop: None, roa: UNKNOWN };
+}
+
 /// Fields of rows that get a word of what is shown of a route.
 type Words = Vec<(usize, Word)>;
 

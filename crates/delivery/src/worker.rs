@@ -257,6 +257,12 @@ enum Next {
 }
 
 impl Worker {
+    /// Sets the longest wait before a failed attempt is repeated; a minute by default. Waits grow from one second up to it.
+    #[must_use]
+    pub fn with_longest_wait(self, longest: Duration) -> Self {
+        Self { backoff: Backoff::with_longest(longest), ..self }
+    }
+
     /// Opens the store, reports the result, and then delivers as [`Self::run`]. Nothing is delivered to a store that rejects the
     /// configuration: the daemon ends.
     pub fn open_and_run(mut self, report: impl FnOnce(Result<(), StoreError>)) {

@@ -106,6 +106,10 @@ fn pair(
     run: u64,
 ) -> (Feed, Delivery) {
     let (outbox, worker, notes) = worker::new(backend, Queue::in_memory(settings.max_bytes));
+    let worker = match broker.retry {
+        Some(longest) => worker.with_longest_wait(longest),
+        None => worker,
+    };
     let feed = Feed {
         prefix: settings.prefix,
         encoding: settings.encoding,
@@ -122,7 +126,13 @@ fn pair(
         exit: settings.exit,
         outbox,
         notes,
-        builder: Builder::new("application/json", None),
+        builder: Builder::new(
+            match settings.encoding {
+                Encoding::OpenBmp => "application/octet-stream",
+                _ => "application/json",
+            },
+            None,
+        ),
         schema: None,
         next: BatchId { run, number: 1 },
         lost: 0,
@@ -133,7 +143,7 @@ fn pair(
 }
 
 impl Feed {
-    /// Adds an event; `text` is its JSON object, or its record in Avro's JSON encoding.
+    /// Adds an event; `text` is its JSON object, its record in Avro's JSON encoding, or its message in the format of OpenBMP.
     pub(crate) fn push(&mut self, event: &impl Event, head: &Head<'_>, text: &[u8]) {
         let mut record = std::mem::take(&mut self.record);
         record.clear();
@@ -157,6 +167,7 @@ impl Feed {
                     self.add(event, &record);
                 }
             }
+            (Encoding::OpenBmp, _) => self.add(event, text),
             // `Settings::check` has rejected that.
             (Encoding::Mrt, _) => {}
         }
@@ -292,6 +303,7 @@ pub(crate) mod tests {
             topic: topic.to_owned(),
             round_robin: 0,
             key: Some("k-$peer_src_ip".to_owned()),
+            retry: None,
         };
         let name = settings.name(topic);
         let (feed, delivery) = pair(settings, &broker, name, Box::new(Store(Arc::clone(&got))), 1);
@@ -344,6 +356,23 @@ pub(crate) mod tests {
         let expected =
             [(0, 1), (1, 2), (0, 3)].map(|(topic, x)| format!(r#"t_{topic} {{"x": {x}, "writer_id": "a\"b/1"}}"#));
         assert_eq!(got, expected);
+    }
+
+    #[test]
+    fn messages_of_openbmp_are_sent_as_they_are() {
+        let mut settings = settings(Path::new(""));
+        settings.exit = Limits::new(std::time::Duration::from_secs(20), false);
+        (settings.encoding, settings.writer_id) = (Encoding::OpenBmp, Some("w".to_owned()));
+        let (mut feed, delivery, got) = feed(&settings, "t");
+        let thread = std::thread::spawn(move || delivery.run(|what| panic!("{what}")));
+        feed.push(
+            &TestEvent::of("", ""),
+            &Head { sequence: 0, timestamp: "", micros: 0, writer_id: "w" },
+            b"OBMP}",
+        );
+        assert_eq!(feed.end(), 0);
+        thread.join().unwrap();
+        assert_eq!(got.lock().unwrap()[0].2, "OBMP}");
     }
 
     #[test]

@@ -327,6 +327,8 @@ impl Rows<'_> {
                 feeds.iter_mut().for_each(|feed| feed.push(event, head, &[]));
             }
             Encoding::Mrt => event.mrt(head, MrtPlace { is_first, entries: self.progress.entries }, out),
+            // `Settings::check` has rejected that.
+            Encoding::OpenBmp => {}
         }
         self.weight += event.weight();
         if out.len() + block.records.len() >= MAX_BUFFER {

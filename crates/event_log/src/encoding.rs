@@ -12,6 +12,8 @@ pub enum Encoding {
     AvroJson,
     /// MRT (RFC 6396), for files.
     Mrt,
+    /// BMP messages in the format of OpenBMP: in files one after the other, and a message each for brokers.
+    OpenBmp,
 }
 
 /// The Avro schema of one kind of events.

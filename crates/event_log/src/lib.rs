@@ -1,7 +1,7 @@
 //! Event logs: what a daemon writes besides the output of its plugins, such as counters of sFlow agents, messages of BGP and
 //! BMP peers, telemetry, and dumps of tables.
 //!
-//! An [`Event`] can be encoded as a JSON object, as an Avro record, and as an MRT record. A [`Log`] writes events as they happen. A
+//! An [`Event`] can be encoded as a JSON object, as an Avro record, as an MRT record, and as a message in the format of OpenBMP. A [`Log`] writes events as they happen. A
 //! [`Dump`] writes whole tables, each between a start and an end marker. Both write to a file, to Kafka and to AMQP, as configured
 //! by the keys of one prefix (`sfacctd_counter_*`, `bgp_daemon_msglog_*`, `bgp_table_dump_*` …). [`Settings::read`] reads them all.
 //!
@@ -25,6 +25,7 @@
 //! | `avro_json` | a record in Avro's JSON encoding a line | such a record |
 //! | `avro` | an object container file, whose schema is a union of the records' schemas | a record in binary form, framed for a schema registry if there is one |
 //! | `mrt` | MRT records | not supported |
+//! | `openbmp` | BMP messages in the format of OpenBMP, one after the other | such a message |
 //!
 //! # Write errors
 //!
@@ -89,6 +90,9 @@ pub trait Event {
 
     /// Appends the event as MRT records; nothing if it has no such form. In a dump, `place` tells what the file already holds.
     fn mrt(&self, _head: &Head<'_>, _place: MrtPlace, _out: &mut Vec<u8>) {}
+
+    /// Appends the event as a message in the format of OpenBMP; nothing if it has no such form.
+    fn openbmp(&self, _head: &Head<'_>, _out: &mut Vec<u8>) {}
 
     /// By how much the counter of dropped events grows when this event is dropped: 0 for events that only announce others.
     fn weight(&self) -> u64 {

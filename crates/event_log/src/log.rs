@@ -51,6 +51,12 @@ impl Log {
                     return;
                 }
             }
+            Encoding::OpenBmp => {
+                event.openbmp(&head, line);
+                if line.is_empty() {
+                    return;
+                }
+            }
             Encoding::AvroJson | Encoding::Avro => {}
         }
         feeds.iter_mut().for_each(|feed| feed.push(event, &head, line));
@@ -59,7 +65,7 @@ impl Log {
                 line.push(b'\n');
                 files.push(event, line);
             }
-            (Some(files), Encoding::Mrt) => files.push(event, line),
+            (Some(files), Encoding::Mrt | Encoding::OpenBmp) => files.push(event, line),
             (Some(files), Encoding::Avro) => files.push_record(event, &head),
             (None, _) => {}
         }
@@ -165,6 +171,12 @@ pub(crate) mod tests {
             self.text != "-"
         }
 
+        fn openbmp(&self, head: &Head<'_>, out: &mut Vec<u8>) {
+            if self.text != "-" {
+                write!(out, "{}:{};", head.sequence, self.text).unwrap();
+            }
+        }
+
         fn mrt(&self, head: &Head<'_>, place: crate::MrtPlace, out: &mut Vec<u8>) {
             let micros = if head.micros > 0 { "" } else { "?" };
             write!(out, "{}{}{}{micros};", if place.is_first { "^" } else { "" }, self.text, place.entries)
@@ -188,6 +200,7 @@ pub(crate) mod tests {
             (Encoding::Json, "{\"seq\": 0, \"text\": \"a\"}\n{\"seq\": 1, \"text\": \"-\"}\n"),
             (Encoding::AvroJson, "{\"avro\": \"a\"}\n"),
             (Encoding::Mrt, "a0;-0;"),
+            (Encoding::OpenBmp, "0:a;"),
         ] {
             let settings = Settings { encoding, ..settings(&path) };
             let (mut log, _) = Log::open(&settings);

@@ -4,14 +4,14 @@ use crate::encoding::{Encoding, Schema};
 use crate::name::Name;
 use crate::sequence::Sequence;
 use config::key::Key;
-use config::keys::amqp::{AMQP_ROUTING_KEY_RR, DAEMON_AMQP_ROUTING_KEY};
+use config::keys::amqp::{AMQP_ROUTING_KEY_RR, DAEMON_AMQP_RETRY, DAEMON_AMQP_ROUTING_KEY};
 use config::keys::bgp::RouteOutput;
 use config::keys::core::{CORE_PROC_NAME, PLUGIN_EXIT_TIMEOUT, PLUGIN_QUEUE_MEMORY};
 use config::keys::event_log::{
     DUMP_FILE, DUMP_LATEST_FILE, DUMP_WORKERS, MSGLOG_FILE, ROUTE_AVRO_SCHEMA_FILE, ROUTE_OUTPUT,
 };
 use config::keys::input::PCAP_SAVEFILE;
-use config::keys::kafka::{DAEMON_KAFKA_TOPIC, KAFKA_PARTITION_KEY, KAFKA_TOPIC_RR};
+use config::keys::kafka::{DAEMON_KAFKA_RETRY, DAEMON_KAFKA_TOPIC, KAFKA_PARTITION_KEY, KAFKA_TOPIC_RR};
 use config::keys::output::WRITER_ID_STRING;
 use config::{Config, KeyPrefix};
 use delivery::StoreError;
@@ -21,6 +21,7 @@ use runtime::files::{self, Aside};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tracing::error;
 
 /// Where events go, and in which encoding.
@@ -66,6 +67,8 @@ pub(crate) struct Broker {
     pub(crate) round_robin: u32,
     /// Key of messages.
     pub(crate) key: Option<String>,
+    /// The longest pause before a failed connection is retried, where the prefix has a key for it.
+    pub(crate) retry: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
@@ -87,12 +90,14 @@ impl Settings {
             topic,
             round_robin: at(config, &KAFKA_TOPIC_RR, prefix).unwrap_or(0),
             key: config.core_at(&KAFKA_PARTITION_KEY, prefix),
+            retry: at(config, &DAEMON_KAFKA_RETRY, prefix),
         });
         let amqp = config.core_at(&DAEMON_AMQP_ROUTING_KEY, prefix).map(|topic| Broker {
             target: Target::Amqp(brokers::settings::Amqp::read_at(config, prefix)),
             topic,
             round_robin: at(config, &AMQP_ROUTING_KEY_RR, prefix).unwrap_or(0),
             key: None,
+            retry: at(config, &DAEMON_AMQP_RETRY, prefix),
         });
         // The log of sFlow counters never had it.
         let has_writer_id = prefix != KeyPrefix::SFACCTD_COUNTER;
@@ -105,6 +110,7 @@ impl Settings {
                 Some(RouteOutput::Avro) => Encoding::Avro,
                 Some(RouteOutput::AvroJson) => Encoding::AvroJson,
                 Some(RouteOutput::Mrt) => Encoding::Mrt,
+                Some(RouteOutput::OpenBmp) => Encoding::OpenBmp,
                 Some(RouteOutput::Json) | None => Encoding::Json,
             },
             schemas: Arc::default(),
@@ -138,7 +144,7 @@ impl Settings {
             style: Style::default(),
             brokers: Vec::new(),
             max_bytes: 1 << 20,
-            exit: Limits::new(std::time::Duration::ZERO, false),
+            exit: Limits::new(Duration::ZERO, false),
         }
     }
 
@@ -153,6 +159,10 @@ impl Settings {
     pub fn check(&self) -> Vec<StoreError> {
         let error = |key, what: &str| StoreError::Configuration { key, what: what.to_owned() };
         let mut errors = Vec::new();
+        if self.encoding == Encoding::OpenBmp && self.prefix != KeyPrefix::BMP_DAEMON_MSGLOG {
+            let what = "openbmp is only for bmp_daemon_msglog_output, as it consists of BMP messages: use json";
+            errors.push(error("output", what));
+        }
         for broker in &self.brokers {
             if self.encoding == Encoding::Mrt {
                 let what = "mrt is only for files: use another output, or a file";
@@ -330,6 +340,20 @@ mod tests {
     }
 
     #[test]
+    fn logs_have_a_longest_pause_before_a_retry_and_dumps_have_not() {
+        let retry = |prefix: KeyPrefix, lines: &str| {
+            let lines = lines.replace('@', prefix.0);
+            let settings = read(Daemon::Pmbgpd, prefix, &lines);
+            settings.brokers.iter().map(|broker| broker.retry.map(|retry| retry.as_secs())).collect::<Vec<_>>()
+        };
+        let lines = "@kafka_topic: t\n@amqp_routing_key: k\n";
+        assert_eq!(retry(KeyPrefix::BGP_DAEMON_MSGLOG, lines), [Some(60), Some(60)]);
+        let set = format!("{lines}@kafka_retry: 5\n@amqp_retry: 7");
+        assert_eq!(retry(KeyPrefix::BGP_DAEMON_MSGLOG, &set), [Some(5), Some(7)]);
+        assert_eq!(retry(KeyPrefix::BGP_TABLE_DUMP, lines), [None, None]);
+    }
+
+    #[test]
     fn unknown_variables_are_found_in_all_names() {
         let lines = "bgp_table_dump_file: d-$tzone-$peer\nbgp_table_dump_latest_file: $peer_src_ip-$tzone\n\
                      bgp_table_dump_kafka_topic: $tag";
@@ -354,6 +378,13 @@ mod tests {
         let registry = "@kafka_topic: t\n@kafka_avro_schema_registry: http://localhost\n";
         assert_eq!(keys(&format!("{registry}@output: avro_json")), ["kafka_avro_schema_registry"]);
         assert_eq!(keys(&format!("{registry}@output: avro")), Vec::<&str>::new());
+        assert_eq!(keys("@output: openbmp\n@file: f"), ["output"]);
+        let bmp = read(
+            Daemon::Pmbmpd,
+            KeyPrefix::BMP_DAEMON_MSGLOG,
+            "bmp_daemon_msglog_output: openbmp\nbmp_daemon_msglog_kafka_topic: t",
+        );
+        assert_eq!((bmp.encoding, bmp.check()), (Encoding::OpenBmp, Vec::new()));
     }
 
     #[test]

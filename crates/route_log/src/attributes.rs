@@ -98,6 +98,8 @@ impl Renderer {
                 out.bytes.extend_from_slice(set.as_bytes());
                 out.split = out.bytes.len();
             }
+            // The messages have the attributes.
+            Encoding::OpenBmp => {}
         }
     }
 }

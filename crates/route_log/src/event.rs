@@ -1,6 +1,8 @@
 //! The events, as JSON.
 
 use crate::avro::{Binary, Text};
+use crate::bmp::RouteTlvs;
+use crate::peer::Source;
 use crate::route::Target;
 use crate::{Format, FragmentRef, Peer, Route, json, record};
 use bgp::nlri::any::AnyNlri;
@@ -42,10 +44,23 @@ impl LogType {
 pub enum RouteKind {
     /// It changed.
     Log(LogType),
+    /// It is in an UPDATE that a router mirrored, by BMP (RFC 7854 section 4.7).
+    Mirrored(LogType),
     /// It is in the table that is dumped.
     Dump,
     /// It answers a query: there is neither a number nor a time.
     LookingGlass,
+}
+
+impl RouteKind {
+    /// The type of the BMP message, in events of monitored peers. Routes that end with their peer are in no message.
+    pub(crate) const fn message_type(self) -> &'static str {
+        match self {
+            Self::Log(LogType::Delete) | Self::Mirrored(LogType::Delete) => "internal",
+            Self::Mirrored(_) => "route_mirroring",
+            Self::Log(_) | Self::Dump | Self::LookingGlass => "route_monitor",
+        }
+    }
 }
 
 /// The result of the tag map.
@@ -75,13 +90,15 @@ pub struct RouteEvent<'a> {
     /// The time by the router, where the protocol has one, in the format of the output: it is `timestamp` in a log, before the time of the
     /// collector (`timestamp_arrival`), and `timestamp_event` in a dump.
     pub router_time: Option<&'a str>,
+    /// What a BMP message of version 4 says about the route besides, and the number of the route in the UPDATE, from 1.
+    pub tlvs: Option<(&'a RouteTlvs<'a>, u16)>,
 }
 
 impl<'a> RouteEvent<'a> {
     /// An event without tags, attributes and the time of a router.
     #[must_use]
     pub fn new(format: &'a Format, peer: &'a Peer, kind: RouteKind, route: Route<'a>) -> Self {
-        Self { format, peer, kind, tags: Tags::default(), route, attributes: None, router_time: None }
+        Self { format, peer, kind, tags: Tags::default(), route, attributes: None, router_time: None, tlvs: None }
     }
 
     /// Appends the JSON object for an answer of the looking glass.
@@ -95,7 +112,14 @@ impl<'a> RouteEvent<'a> {
     fn members(&self, event_type: &str, out: &mut Vec<u8>) {
         let Self { format, peer, route, .. } = self;
         out.extend_from_slice(&peer.all);
-        out.extend_from_slice(&peer.routes);
+        match &peer.source {
+            Source::Session => out.extend_from_slice(&peer.routes),
+            Source::Router(_) => {
+                out.extend_from_slice(b"\"bmp_msg_type\": \"");
+                out.extend_from_slice(self.kind.message_type().as_bytes());
+                out.extend_from_slice(b"\", ");
+            }
+        }
         put_tags(format, self.tags, out);
         out.extend_from_slice(b"\"event_type\": \"");
         out.extend_from_slice(event_type.as_bytes());
@@ -103,13 +127,15 @@ impl<'a> RouteEvent<'a> {
         decimal(out, u64::from(route.afi.0));
         out.extend_from_slice(b", \"safi\": ");
         decimal(out, u64::from(route.safi.0));
+        let mut has_rd = false;
         match route.target {
-            Target::Prefix { prefix, .. } => {
+            Target::Prefix { prefix, rd, .. } => {
+                has_rd = rd.is_some();
                 out.extend_from_slice(b", \"ip_prefix\": \"");
                 json::prefix(out, &prefix);
                 out.push(b'"');
             }
-            Target::Other(octets) => self.other(octets, out),
+            Target::Other(octets) => has_rd = self.other(octets, out),
             Target::EndOfRib => {}
         }
         if let Some(id) = route.path_id {
@@ -135,12 +161,18 @@ impl<'a> RouteEvent<'a> {
             }
         }
         out.extend_from_slice(&peer.tail);
+        if !has_rd {
+            out.extend_from_slice(&peer.rd);
+        }
+        if let Some((tlvs, number)) = self.tlvs {
+            tlvs.json(number, out);
+        }
         out.push(b'}');
     }
 
-    /// Appends the members of NLRI that are not a prefix.
+    /// Appends the members of NLRI that are not a prefix. True if there is a route distinguisher among them.
     #[inline(never)]
-    fn other(&self, octets: &[u8], out: &mut Vec<u8>) {
+    fn other(&self, octets: &[u8], out: &mut Vec<u8>) -> bool {
         let nlri = AnyNlri::lenient(self.route.afi, self.route.safi, octets);
         let has_rd = std::cell::Cell::new(false);
         json::members(out, &nlri, |name| {
@@ -150,11 +182,12 @@ impl<'a> RouteEvent<'a> {
         if has_rd.get() {
             json::text(out, "rd_origin", self.route.rd_origin);
         }
+        has_rd.get()
     }
 }
 
 /// Appends `tag` and `label`, each with a comma after it.
-fn put_tags(format: &Format, tags: Tags<'_>, out: &mut Vec<u8>) {
+pub(crate) fn put_tags(format: &Format, tags: Tags<'_>, out: &mut Vec<u8>) {
     if let Some(tag) = tags.tag {
         out.extend_from_slice(b"\"tag\": ");
         decimal(out, tag);
@@ -205,7 +238,7 @@ impl Event for RouteEvent<'_> {
     #[inline]
     fn json(&self, head: &Head<'_>, out: &mut Vec<u8>) {
         match self.kind {
-            RouteKind::Log(log_type) => {
+            RouteKind::Log(log_type) | RouteKind::Mirrored(log_type) => {
                 begin(head, Some(log_type), self.router_time.map(|time| ("timestamp_arrival", time)), out);
                 self.members("log", out);
             }
@@ -311,10 +344,12 @@ impl Event for Marker<'_> {
         match self.kind {
             MarkerKind::LogInit | MarkerKind::LogClose => {}
             MarkerKind::DumpInit { period, .. } => json::number(out, "dump_period", period),
-            MarkerKind::DumpClose { entries, tables } => {
+            MarkerKind::DumpClose { entries, tables } if matches!(self.peer.source, Source::Session) => {
                 json::number(out, "entries", entries);
                 json::number(out, "tables", u64::from(tables));
             }
+            // Of BMP, pmacct counts nothing.
+            MarkerKind::DumpClose { .. } => {}
         }
         out.push(b'}');
     }

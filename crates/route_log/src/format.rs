@@ -58,6 +58,11 @@ impl LabelFilter {
         Self(config.core(&BGP_DAEMON_MSGLOG_LABEL_FILTER))
     }
 
+    /// A filter by the value of a key.
+    pub(crate) fn of_labels(labels: Option<Vec<String>>) -> Self {
+        Self(labels)
+    }
+
     /// A filter that passes these labels.
     #[must_use]
     pub fn of(labels: &[&str]) -> Self {

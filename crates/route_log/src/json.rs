@@ -35,6 +35,17 @@ pub(crate) fn string(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
 }
 
+/// Appends an array of strings.
+pub(crate) fn strings(out: &mut Vec<u8>, texts: &[String]) {
+    out.push(b'[');
+    let mut is_first = true;
+    for text in texts {
+        separate(out, &mut is_first);
+        string(out, text.as_bytes());
+    }
+    out.push(b']');
+}
+
 /// Appends an address without quotes.
 pub(crate) fn ip(out: &mut Vec<u8>, address: IpAddr) {
     match address {

@@ -24,13 +24,15 @@
 //! | `record` | the same in Avro |
 //! | [`schema`] | their Avro schemas |
 //! | [`message`] | BGP messages and states of sessions, in MRT |
+//! | [`mod@bmp`] | routers and their monitored peers; events of BMP messages |
 //!
-//! docs/bgp-output.md lists the members.
+//! docs/bgp-output.md and docs/bmp-output.md list the members.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used, clippy::unwrap_used))]
 
 pub mod attributes;
 mod avro;
+pub mod bmp;
 pub mod event;
 pub mod format;
 pub mod fragments;

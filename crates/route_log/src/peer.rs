@@ -8,8 +8,8 @@ pub const VARIABLES: &[&str] = &["peer_src_ip", "peer_tcp_port"];
 
 /// The peer of events, with its members rendered.
 ///
-/// For a BGP session, the members are `peer_ip_src`, `peer_tcp_port` and `peer_id`. Events of other protocols have other members
-/// ([`Peer::other`]): those of a BMP router before the event type, and those of the monitored peer after the route.
+/// For a BGP session, the members are `peer_ip_src`, `peer_tcp_port` and `peer_id`. Events of BMP have those of the router before the
+/// event type, and those of the monitored peer after the route ([`crate::bmp::Router`]).
 #[derive(Clone, Debug)]
 pub struct Peer {
     /// Members of all events, each as `"name": value, `.
@@ -18,18 +18,49 @@ pub struct Peer {
     pub(crate) routes: Vec<u8>,
     /// Members at the end of routes, each as `, "name": value`.
     pub(crate) tail: Vec<u8>,
+    /// The route distinguisher of the peer in the same form, for routes that have none themselves.
+    pub(crate) rd: Vec<u8>,
+    /// What reported the routes.
+    pub(crate) source: Source,
     /// For Avro records and names.
     pub(crate) address: String,
     pub(crate) port_number: u16,
     pub(crate) id: String,
-    variables: Vec<(&'static str, String)>,
+    pub(crate) variables: Vec<(&'static str, String)>,
     /// The position in the peers of a dump in MRT.
     pub(crate) index: u16,
     /// When the session was established, in seconds since 1970.
     pub(crate) since: u32,
 }
 
+/// What reported the routes of a peer.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    /// The peer itself, by BGP.
+    Session,
+    /// A router, by BMP; events that are about the router alone have no monitored peer.
+    Router(Option<Box<Monitored>>),
+}
+
+/// A monitored peer, for Avro records.
+#[derive(Clone, Debug)]
+pub(crate) struct Monitored {
+    pub(crate) header: ::bmp::peer::PeerHeader,
+    /// The route distinguisher of the peer, if it is shown as such.
+    pub(crate) rd: Option<String>,
+    /// The same, if it is shown as `pd`.
+    pub(crate) pd: Option<String>,
+}
+
 impl Peer {
+    /// The monitored peer.
+    pub(crate) fn monitored(&self) -> Option<&Monitored> {
+        match &self.source {
+            Source::Router(monitored) => monitored.as_deref(),
+            Source::Session => None,
+        }
+    }
+
     /// A peer with a BGP session: its address and TCP port, and its BGP identifier, which is shown if the format has it.
     #[must_use]
     pub fn bgp(format: &crate::Format, address: IpAddr, port: u16, id: Ipv4Addr) -> Self {
@@ -42,32 +73,12 @@ impl Peer {
             all,
             routes: routes.into_bytes(),
             tail: Vec::new(),
+            rd: Vec::new(),
+            source: Source::Session,
             variables: vec![("peer_src_ip", address.clone()), ("peer_tcp_port", port.to_string())],
             address,
             port_number: port,
             id: id.to_string(),
-            index: 0,
-            since: 0,
-        }
-    }
-
-    /// A peer of another protocol, from the members that precede the event type and those at the end of routes. Both are parts of a
-    /// JSON object, such as `"bmp_router": "192.0.2.1"`, or empty. Their records in Avro are not those of [`crate::schema`], which
-    /// are of BGP.
-    #[must_use]
-    pub fn other(lead: &str, tail: &str, variables: Vec<(&'static str, String)>) -> Self {
-        let with = |text: &str, before: &str, after: &str| match text {
-            "" => Vec::new(),
-            text => format!("{before}{text}{after}").into_bytes(),
-        };
-        Self {
-            all: with(lead, "", ", "),
-            routes: Vec::new(),
-            tail: with(tail, ", ", ""),
-            address: String::new(),
-            port_number: 0,
-            id: String::new(),
-            variables,
             index: 0,
             since: 0,
         }

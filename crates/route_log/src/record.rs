@@ -1,16 +1,18 @@
 //! The events as Avro records: the fields of [`crate::schema`], in their order.
 
 use crate::avro::Writer;
+use crate::bmp::monitored;
 use crate::event::{Marker, MarkerKind, RouteEvent, RouteKind};
+use crate::peer::Source;
 use crate::route::Target;
-use crate::{Format, Tags, json};
+use crate::{Format, Peer, Tags, json};
 use bgp::nlri::any::AnyNlri;
 use encode::number::decimal;
 use encode::value;
 use event_log::Head;
 
 /// The fields of all events.
-fn common(head: &Head<'_>, event_type: &str, out: &mut impl Writer) {
+pub(crate) fn common(head: &Head<'_>, event_type: &str, out: &mut impl Writer) {
     // Avro has no unsigned numbers; no daemon writes 2^63 events.
     out.long("seq", head.sequence.cast_signed());
     out.string("timestamp", head.timestamp.as_bytes());
@@ -21,18 +23,27 @@ fn common(head: &Head<'_>, event_type: &str, out: &mut impl Writer) {
 /// The fields of a route. False if the event has no record.
 pub(crate) fn route(event: &RouteEvent<'_>, head: &Head<'_>, out: &mut impl Writer) -> bool {
     let RouteEvent { format, peer, route, .. } = event;
-    match event.kind {
-        RouteKind::Log(log_type) => {
+    let event_type = match event.kind {
+        RouteKind::Log(log_type) | RouteKind::Mirrored(log_type) => {
             out.string("log_type", log_type.word().as_bytes());
-            common(head, "log", out);
+            "log"
         }
-        RouteKind::Dump => common(head, "dump", out),
+        RouteKind::Dump => "dump",
         RouteKind::LookingGlass => return false,
-    }
-    out.string("peer_ip_src", peer.address.as_bytes());
-    out.some_int("peer_tcp_port", peer.port_number.into());
-    if format.has_peer_id {
-        out.string("peer_id", peer.id.as_bytes());
+    };
+    match peer.monitored() {
+        Some(_) => {
+            monitored::start(head, event_type, event.router_time, out);
+            router(peer, out);
+            out.string("bmp_msg_type", event.kind.message_type().as_bytes());
+        }
+        None => {
+            common(head, event_type, out);
+            session(peer, out);
+            if format.has_peer_id {
+                out.string("peer_id", peer.id.as_bytes());
+            }
+        }
     }
     out.long("afi", route.afi.0.into());
     out.long("safi", route.safi.0.into());
@@ -53,8 +64,11 @@ pub(crate) fn route(event: &RouteEvent<'_>, head: &Head<'_>, out: &mut impl Writ
         Target::EndOfRib => {}
     }
     out.optional_string("ip_prefix", (!text.is_empty()).then_some(text.as_slice()));
-    out.optional_string("rd", rd.as_deref());
-    out.optional_string("rd_origin", rd.is_some().then_some(route.rd_origin.as_bytes()));
+    let of_peer = peer.monitored().and_then(|monitored| monitored.rd.as_deref());
+    let rd_origin = if rd.is_some() { route.rd_origin } else { "bmp" };
+    let rd = rd.as_deref().or(of_peer.map(str::as_bytes));
+    out.optional_string("rd", rd);
+    out.optional_string("rd_origin", rd.is_some().then_some(rd_origin.as_bytes()));
     let path_id = route.path_id.map(i64::from);
     match event.attributes {
         Some(attributes) => {
@@ -71,8 +85,23 @@ pub(crate) fn route(event: &RouteEvent<'_>, head: &Head<'_>, out: &mut impl Writ
     if format.has_roa {
         out.string("roa", &[route.roa.unwrap_or(b'u')]);
     }
+    if let Some(monitored) = peer.monitored() {
+        monitored::route(monitored, event.tlvs, out);
+    }
     tags(format, event.tags, out);
     true
+}
+
+/// The fields of the peer of a BGP session.
+fn session(peer: &Peer, out: &mut impl Writer) {
+    out.string("peer_ip_src", peer.address.as_bytes());
+    out.some_int("peer_tcp_port", peer.port_number.into());
+}
+
+/// The fields of a BMP router.
+pub(crate) fn router(peer: &Peer, out: &mut impl Writer) {
+    out.string("bmp_router", peer.address.as_bytes());
+    out.some_int("bmp_router_port", peer.port_number.into());
 }
 
 /// The fields of attributes in an event that has none.
@@ -96,11 +125,15 @@ fn no_attributes(format: &Format, path_id: Option<i64>, out: &mut impl Writer) {
 /// The fields of an event before or after routes.
 pub(crate) fn marker(event: &Marker<'_>, head: &Head<'_>, out: &mut impl Writer) {
     common(head, event.kind.word(), out);
-    out.string("peer_ip_src", event.peer.address.as_bytes());
-    out.some_int("peer_tcp_port", event.peer.port_number.into());
+    let is_session = matches!(event.peer.source, Source::Session);
+    match is_session {
+        true => session(event.peer, out),
+        false => router(event.peer, out),
+    }
     match event.kind {
         MarkerKind::LogInit | MarkerKind::LogClose => {}
         MarkerKind::DumpInit { period, .. } => out.long("dump_period", period.cast_signed()),
+        MarkerKind::DumpClose { .. } if !is_session => {}
         MarkerKind::DumpClose { entries, tables } => {
             out.optional_long("entries", Some(entries.cast_signed()));
             out.some_int("tables", i32::try_from(tables).unwrap_or(i32::MAX));
@@ -109,7 +142,7 @@ pub(crate) fn marker(event: &Marker<'_>, head: &Head<'_>, out: &mut impl Writer)
     tags(event.format, event.tags, out);
 }
 
-fn tags(format: &Format, tags: Tags<'_>, out: &mut impl Writer) {
+pub(crate) fn tags(format: &Format, tags: Tags<'_>, out: &mut impl Writer) {
     if !format.has_tags {
         return;
     }

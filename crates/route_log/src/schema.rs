@@ -10,16 +10,16 @@
 use crate::Format;
 use event_log::Schema;
 
-const STRING: &str = r#"{"type":"string"}"#;
-const LONG: &str = r#"{"type":"long"}"#;
-const INT: &str = r#"{"type":"int"}"#;
-const OR_STRING: &str = r#"[{"type":"null"},{"type":"string"}]"#;
-const OR_LONG: &str = r#"[{"type":"null"},{"type":"long"}]"#;
-const OR_INT: &str = r#"[{"type":"null"},{"type":"int"}]"#;
-const STRINGS: &str = r#"{"type":"array","items":{"type":"string"}}"#;
-const OR_MAP: &str = r#"[{"type":"null"},{"type":"map","values":{"type":"string"}}]"#;
+pub(crate) const STRING: &str = r#"{"type":"string"}"#;
+pub(crate) const LONG: &str = r#"{"type":"long"}"#;
+pub(crate) const INT: &str = r#"{"type":"int"}"#;
+pub(crate) const OR_STRING: &str = r#"[{"type":"null"},{"type":"string"}]"#;
+pub(crate) const OR_LONG: &str = r#"[{"type":"null"},{"type":"long"}]"#;
+pub(crate) const OR_INT: &str = r#"[{"type":"null"},{"type":"int"}]"#;
+pub(crate) const STRINGS: &str = r#"{"type":"array","items":{"type":"string"}}"#;
+pub(crate) const OR_MAP: &str = r#"[{"type":"null"},{"type":"map","values":{"type":"string"}}]"#;
 
-type Field = (&'static str, &'static str);
+pub(crate) type Field = (&'static str, &'static str);
 
 /// The schemas of a log: of routes, and of the events before and after them.
 #[must_use]
@@ -41,7 +41,7 @@ pub fn of_dump(format: &Format) -> [Schema; 3] {
     ]
 }
 
-const fn common() -> [Field; 4] {
+pub(crate) const fn common() -> [Field; 4] {
     [("seq", LONG), ("timestamp", STRING), ("event_type", STRING), ("writer_id", STRING)]
 }
 
@@ -49,7 +49,7 @@ const fn peer() -> [Field; 2] {
     [("peer_ip_src", STRING), ("peer_tcp_port", OR_INT)]
 }
 
-fn tags(format: &Format) -> &'static [Field] {
+pub(crate) fn tags(format: &Format) -> &'static [Field] {
     match (format.has_tags, format.label_as_map) {
         (false, _) => &[],
         (true, false) => &[("tag", OR_LONG), ("label", OR_STRING)],
@@ -62,7 +62,14 @@ fn route(format: &Format) -> Vec<Field> {
     if format.has_peer_id {
         fields.push(("peer_id", STRING));
     }
-    fields.extend_from_slice(&[("afi", INT), ("safi", INT), ("ip_prefix", OR_STRING), ("rd", OR_STRING)]);
+    fields.extend(of_route(format));
+    fields.extend_from_slice(tags(format));
+    fields
+}
+
+/// The fields of a route, whatever reported it.
+pub(crate) fn of_route(format: &Format) -> Vec<Field> {
+    let mut fields = vec![("afi", INT), ("safi", INT), ("ip_prefix", OR_STRING), ("rd", OR_STRING)];
     let path = if format.as_path_as_array { STRINGS } else { OR_STRING };
     fields.extend_from_slice(&[("rd_origin", OR_STRING), ("bgp_nexthop", OR_STRING), ("as_path", path)]);
     fields.push(("as_path_id", OR_LONG));
@@ -75,11 +82,10 @@ fn route(format: &Format) -> Vec<Field> {
     if format.has_roa {
         fields.push(("roa", STRING));
     }
-    fields.extend_from_slice(tags(format));
     fields
 }
 
-fn record(name: &'static str, fields: &[Field]) -> Schema {
+pub(crate) fn record(name: &'static str, fields: &[Field]) -> Schema {
     let fields: Vec<String> =
         fields.iter().map(|(name, kind)| format!(r#"{{"name":"{name}","type":{kind}}}"#)).collect();
     let text = format!(r#"{{"type":"record","name":"{name}","fields":[{}]}}"#, fields.join(","));

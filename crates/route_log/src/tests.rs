@@ -195,11 +195,9 @@ fn markers_and_events_of_routers() {
     assert_eq!(of(&session, init), format!("{head}\"dump_init\", \"dump_period\": 60}}"));
     let close = MarkerKind::DumpClose { entries: 2, tables: 1 };
     assert_eq!(of(&session, close), format!("{head}\"dump_close\", \"entries\": 2, \"tables\": 1}}"));
-    let router = Peer::other(
-        r#""bmp_router": "192.0.2.9", "bmp_msg_type": "route_monitor""#,
-        r#""peer_ip": "10.0.0.1""#,
-        vec![("bmp_router", "192.0.2.9".to_owned())],
-    );
+    let header = ::bmp::peer::PeerHeader::global([10, 0, 0, 1].into(), Asn(65_001), Ipv4Addr::new(10, 0, 0, 1));
+    let router = crate::bmp::Router::new([192, 0, 2, 9].into(), 4000);
+    let router = router.peer(&crate::bmp::Format::default(), &header);
     let event = |kind| {
         let mut out = Vec::new();
         let event = RouteEvent::new(&format, &router, kind, prefix("10.0.0.0/8"));
@@ -208,7 +206,7 @@ fn markers_and_events_of_routers() {
     };
     assert_eq!(
         event(UPDATE),
-        r#"{"seq": 1, "log_type": "update", "timestamp": "T", "timestamp_arrival": "2026-11-30 01:11:50.197996", "bmp_router": "192.0.2.9", "bmp_msg_type": "route_monitor", "event_type": "log", "afi": 1, "safi": 1, "ip_prefix": "10.0.0.0/8", "peer_ip": "10.0.0.1"}"#
+        r#"{"seq": 1, "log_type": "update", "timestamp": "T", "timestamp_arrival": "2026-11-30 01:11:50.197996", "bmp_router": "192.0.2.9", "bmp_router_port": 4000, "bmp_msg_type": "route_monitor", "event_type": "log", "afi": 1, "safi": 1, "ip_prefix": "10.0.0.0/8", "peer_ip": "10.0.0.1", "peer_tcp_port": 0, "peer_asn": 65001, "bgp_id": "10.0.0.1", "bmp_rib_type": "Adj-Rib-In Pre-Policy", "is_filtered": 0, "is_in": 1, "is_post": 0}"#
     );
     assert!(
         event(RouteKind::Dump)
@@ -282,7 +280,7 @@ fn avro(schemas: &[event_log::Schema], event: &impl Event) -> (usize, Avro) {
 }
 
 /// The value without unions and nulls, as JSON would show it.
-fn plain(value: Avro) -> Value {
+pub(crate) fn plain(value: Avro) -> Value {
     match value {
         Avro::Union(_, value) => plain(*value),
         Avro::Null => Value::Null,
@@ -300,7 +298,7 @@ fn plain(value: Avro) -> Value {
 }
 
 /// Removes the names of branches from Avro's JSON encoding, and nulls.
-fn without_branches(value: Value) -> Value {
+pub(crate) fn without_branches(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
             let branch = |(_, value): (&String, &Value)| value.clone();

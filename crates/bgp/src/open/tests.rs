@@ -47,6 +47,16 @@ fn extended_lengths_are_read() {
 }
 
 #[test]
+fn an_open_that_another_speaker_accepted_may_have_any_values() {
+    let octets = [4, 0, 0, 0, 1, 0, 0, 0, 0, 8, 2, 6, 65, 4, 0, 0, 0, 0];
+    assert_eq!(Open::decode(&octets).unwrap_err(), OpenError::ZeroAs);
+    let open = Open::decode_observed(&octets).unwrap();
+    assert_eq!((open.asn, open.asn4, open.hold_time), (Asn(0), true, 1));
+    assert_eq!(Open::decode_observed(&[3]).unwrap_err(), OpenError::Version(3));
+    assert!(matches!(Open::decode_observed(&octets[..17]), Err(OpenError::Truncated(_))));
+}
+
+#[test]
 fn structures_that_are_cut_or_too_long_are_errors() {
     // The length of the parameters passes the end.
     let mut octets = body(&[2, 6, 65, 4, 0, 0, 0xfd, 0xe9]);

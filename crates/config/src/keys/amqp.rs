@@ -176,11 +176,10 @@ keys! {
     DAEMON_AMQP_ROUTING_KEY: Option<String> = text(&["amqp_routing_key"])
         .prefixes(KeyPrefix::EVENTS).acts();
 
-    /// Seconds before a broken connection is retried.
+    /// Longest pause, in seconds, before a failed connection is retried: pauses grow from one second up to it.
     DAEMON_AMQP_RETRY: Duration = seconds(&["amqp_retry"], 1).default("60")
         .prefixes(&[
             KeyPrefix::TELEMETRY_DAEMON_MSGLOG, KeyPrefix::SFACCTD_COUNTER, KeyPrefix::BGP_DAEMON_MSGLOG,
             KeyPrefix::BMP_DAEMON_MSGLOG,
-        ])
-        .no_op("failed connections are retried after pauses that grow from one second to one minute");
+        ]).acts();
 }

@@ -18,6 +18,8 @@ words! {
         AvroJson = "avro_json",
         /// MRT (RFC 6396), in files.
         Mrt = "mrt",
+        /// BMP messages in the format of OpenBMP; of the message log of BMP only.
+        OpenBmp = "openbmp",
     }
 }
 

@@ -21,7 +21,7 @@ keys! {
         .option_for('o', PMBMPD, "file", "bmp_daemon_msglog_file")
         .option_for('o', PMTELEMETRYD, "file", "telemetry_daemon_msglog_file").acts();
 
-    /// Format of logged messages and of dumps. Brokers do not receive MRT.
+    /// Format of logged messages and of dumps. Brokers do not receive MRT. Only bmp_daemon_msglog_output has openbmp.
     ROUTE_OUTPUT: RouteOutput = words(&["output"]).default("json").prefixes(ROUTES).acts();
 
     /// Format of logged telemetry and of its dumps.

@@ -117,11 +117,10 @@ keys! {
     DAEMON_KAFKA_TOPIC: Option<String> = text(&["kafka_topic"])
         .prefixes(KeyPrefix::EVENTS).acts();
 
-    /// Seconds before a broken connection is retried.
+    /// Longest pause, in seconds, before a failed connection is retried: pauses grow from one second up to it.
     DAEMON_KAFKA_RETRY: Duration = seconds(&["kafka_retry"], 1).default("60")
         .prefixes(&[
             KeyPrefix::TELEMETRY_DAEMON_MSGLOG, KeyPrefix::SFACCTD_COUNTER, KeyPrefix::BGP_DAEMON_MSGLOG,
             KeyPrefix::BMP_DAEMON_MSGLOG,
-        ])
-        .no_op("failed connections are retried after pauses that grow from one second to one minute");
+        ]).acts();
 }

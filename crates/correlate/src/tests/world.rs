@@ -2,7 +2,7 @@
 
 use crate::peers::{AddPath, Peer};
 use crate::spec::{Maps, PeerSource, Source, SourceAttribute, SourceAttributes, Spec};
-use crate::{Lookup, Routes};
+use crate::{Lookup, Routes, Tables};
 use config::keys::aggregation::{AsSource, NetSource};
 use config::{Daemon, Diagnostics, Origin};
 use enrich::live::LiveStep;
@@ -109,6 +109,10 @@ impl World {
             vrps: Arc::clone(&vrps),
             routes: Arc::new(Routes::new(shared).validated_by(Arc::clone(&vrps))),
         }
+    }
+
+    fn tables(&self) -> Tables {
+        Tables { bgp: Some(Arc::clone(&self.routes)), bmp: None }
     }
 
     /// A peer from this address, port 179, with router ID 1.1.1.N.
@@ -283,7 +287,7 @@ impl Collector {
         assert_eq!(problems.iter().map(ToString::to_string).collect::<Vec<_>>(), [""; 0]);
         let settings = enrich::spec::Spec { core: core(), plugins: Vec::new() };
         let mut loaded = Loaded::read(&settings, &context, &mut problems);
-        loaded.add_live(LiveStep::new(Arc::clone(&world.routes), Lookup::new(Arc::new(spec), maps)));
+        loaded.add_live(LiveStep::new(Arc::new(world.tables()), Lookup::new(Arc::new(spec), maps)));
         Self::of(&loaded)
     }
 
@@ -295,7 +299,7 @@ impl Collector {
         let settings = enrich::spec::Spec { core, plugins: Vec::new() };
         let mut loaded = Loaded::read(&settings, &context, &mut problems);
         assert_eq!(problems.iter().map(ToString::to_string).collect::<Vec<_>>(), [""; 0]);
-        crate::add(&mut loaded, &world.routes, &Arc::new(spec));
+        crate::add(&mut loaded, &Arc::new(world.tables()), &Arc::new(spec));
         Self::of(&loaded)
     }
 

@@ -2,7 +2,8 @@
 
 use super::{Address, Group, as_nobody, folder, hand_over, own_address, program, run};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use tempfile::TempDir;
 
 /// A private MariaDB server.
@@ -19,7 +20,7 @@ impl MariaDb {
     pub fn start() -> Option<Self> {
         let (install, server) = (program("mariadb-install-db", &[])?, program("mariadbd", &["/usr/sbin"])?);
         let folder = folder();
-        let mut init = as_nobody(install);
+        let mut init = Self::command(&install, &folder);
         init.arg("--no-defaults").arg(format!("--datadir={}", folder.path().join("data").display()));
         init.args(["--auth-root-authentication-method=normal", "--skip-test-db"]);
         run(init);
@@ -33,6 +34,15 @@ impl MariaDb {
         let mut mariadb = Self { running: None, server, listens: own_address(), folder };
         mariadb.restart();
         Some(mariadb)
+    }
+
+    /// A command of the server.
+    ///
+    /// A server that starts removes the temporary tables of all servers in its folder of temporary files, so each has its own.
+    fn command(program: &Path, folder: &TempDir) -> Command {
+        let mut command = as_nobody(program);
+        command.env("TMPDIR", folder.path());
+        command
     }
 
     /// Its address; the database is `pmacct`.
@@ -60,7 +70,7 @@ impl MariaDb {
     pub fn restart(&mut self) {
         self.running = None;
         let within = |name: &str| self.folder.path().join(name).display().to_string();
-        let mut command = as_nobody(&self.server);
+        let mut command = Self::command(&self.server, &self.folder);
         command.arg("--no-defaults").arg(format!("--datadir={}", within("data")));
         command.arg(format!("--socket={}", within("sock"))).arg(format!("--pid-file={}", within("pid")));
         command.arg(format!("--bind-address={}", self.listens.ip()));

@@ -2,7 +2,7 @@
 
 use super::routes;
 use config::keys::aggregation::{AsSource, NetSource};
-use config::keys::{aggregation, bgp, encoding, geoip, maps, sampling};
+use config::keys::{aggregation, encoding, geoip, maps, sampling};
 use config::{Config, Diagnostics, Key, Names, Origin, Plugin};
 use enrich::Context;
 use enrich::networks::Sources;
@@ -97,7 +97,7 @@ fn default_ases(has_file: bool) -> AsSource {
 /// Settings from the rest of the configuration that maps need.
 pub(super) fn context(config: &Config) -> Context {
     let mut context = Context::new(config.daemon());
-    let has_routes = config.core(&bgp::BGP_DAEMON);
+    let has_routes = routes::has_routes(config);
     if let Some(source) = config.core(&aggregation::NFACCTD_AS) {
         context.asn.bgp = has_routes && matches!(source, AsSource::Routes | AsSource::Longest);
         context.asn.flow = matches!(source, AsSource::Protocol | AsSource::Longest);

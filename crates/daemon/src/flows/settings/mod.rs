@@ -53,7 +53,7 @@ pub(crate) struct Settings {
 /// Routes, and how they are looked up.
 #[derive(Clone, Debug)]
 pub(crate) struct Correlation {
-    pub(crate) routes: Arc<correlate::Routes>,
+    pub(crate) tables: Arc<correlate::Tables>,
     pub(crate) spec: Arc<correlate::spec::Spec>,
 }
 
@@ -65,8 +65,8 @@ pub(crate) fn read_files(
     problems: &mut Diagnostics,
 ) -> enrich::Loaded {
     let mut files = enrich::Loaded::read(spec, context, problems);
-    if let Some(Correlation { routes, spec }) = routes {
-        correlate::add(&mut files, routes, spec);
+    if let Some(Correlation { tables, spec }) = routes {
+        correlate::add(&mut files, tables, spec);
     }
     files
 }
@@ -126,8 +126,10 @@ impl Settings {
         let origins = &enrichment.core.networks.sources;
         routes::check_sources(config, &names, origins, &used, reading.problems);
         let lookup = routes::read(config, origins, &used, reading.problems);
-        // Without a table there is nothing to look up: a daemon of another build, or the part has failed.
-        let routes = lookup.and_then(|spec| Some(Correlation { routes: reading.offers.take()?, spec }));
+        // Without a table there is nothing to look up: the part has failed.
+        let tables = correlate::Tables { bgp: reading.offers.take(), bmp: reading.offers.take() };
+        let has_tables = tables.bgp.is_some() || tables.bmp.is_some();
+        let routes = lookup.filter(|_| has_tables).map(|spec| Correlation { tables: Arc::new(tables), spec });
         let peer_state = PeerState::read(config);
         let wanted = Wanted {
             flows: plugins.iter().any(|plugin| plugin.aggregation.selection.shows(flow::column::Id::Flows)),

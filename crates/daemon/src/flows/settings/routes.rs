@@ -10,6 +10,7 @@ use config::keys::{aggregation, bgp, bmp, encoding, maps};
 use config::{Config, Daemon, Diagnostics, Key, Names, Plugin};
 use correlate::Shaping;
 use correlate::patterns::{MAX_PATTERNS, Patterns};
+use correlate::routers::{Preference, RibType};
 use correlate::spec::{PeerSource, Search, Source, SourceAttribute, SourceAttributes, Spec};
 use enrich::networks::Sources;
 use enrich::spec::{RouteMaps, SourceMapSpec};
@@ -21,11 +22,25 @@ use wire::Prefix;
 /// Limit on the prefixes of bgp_follow_nexthop.
 const MAX_FOLLOWED: usize = 32;
 
+/// Words of bmp_rib_preference.
+const RIBS: &[(&str, RibType)] = &[
+    ("pre", RibType::AdjRibInPre),
+    ("post", RibType::AdjRibInPost),
+    ("out_pre", RibType::AdjRibOutPre),
+    ("out_post", RibType::AdjRibOutPost),
+    ("loc", RibType::LocRib),
+];
+
+/// True if the daemon collects routes.
+pub(super) fn has_routes(config: &Config) -> bool {
+    config.core(&bgp::BGP_DAEMON) || config.core(&bmp::BMP_DAEMON)
+}
+
 /// The maps of the correlation, and which of them are used.
 pub(super) fn maps(config: &Config) -> RouteMaps {
     let source = |key: &Key<_>, is_used| SourceMapSpec { file: config.core(key), is_used };
     RouteMaps {
-        correlated: config.core(&bgp::BGP_DAEMON),
+        correlated: has_routes(config),
         agent: config.core(&maps::BGP_AGENT_MAP),
         peer_dst_ip: config.core(&maps::BGP_PEER_DST_IP_MAP),
         peer_src_as: source(
@@ -47,10 +62,10 @@ pub(super) fn read(
     plugins: &[(&Plugin, &PluginSettings)],
     problems: &mut Diagnostics,
 ) -> Option<Arc<Spec>> {
-    check_daemons(config, problems);
+    check_agent_map(config, problems);
     check_maps(config, problems);
     check_source_types(config, plugins, problems);
-    config.core(&bgp::BGP_DAEMON).then(|| {
+    has_routes(config).then(|| {
         let follow_next_hop = prefixes(config, problems);
         Arc::new(Spec {
             ases: match sources.ases {
@@ -70,6 +85,7 @@ pub(super) fn read(
                 follow_default: config.core(&bgp::BGP_FOLLOW_DEFAULT),
                 follow_next_hop,
                 follow_external: config.core(&bgp::BGP_FOLLOW_NEXTHOP_EXTERNAL),
+                preference: preference(config, problems),
                 has_distinguishers: is_collector(config),
             },
         })
@@ -80,19 +96,20 @@ fn is_collector(config: &Config) -> bool {
     matches!(config.daemon(), Daemon::Nfacctd | Daemon::Sfacctd)
 }
 
-/// The daemons of routes, and what they need.
-fn check_daemons(config: &Config, problems: &mut Diagnostics) {
-    if !config.core(&bgp::BGP_DAEMON) {
+/// Packets have no exporter whose routes could be looked up.
+fn check_agent_map(config: &Config, problems: &mut Diagnostics) {
+    if is_collector(config) || config.core(&maps::BGP_AGENT_MAP).is_some() {
         return;
     }
-    let origin = blame(config, &bgp::BGP_DAEMON);
-    if config.core(&bmp::BMP_DAEMON) {
-        problems.fatal(origin, "bgp_daemon and bmp_daemon are currently mutual exclusive. Exiting.", None);
-    }
-    if !is_collector(config) && config.core(&maps::BGP_AGENT_MAP).is_none() {
-        let what = "'bgp_daemon' configured but no 'bgp_agent_map' has been specified. Exiting.";
-        let hint = "Packets have no exporter: a map with one rule, such as bgp_ip=192.0.2.1 ip=0.0.0.0/0, names the peer.";
-        problems.fatal(origin, what, Some(hint.to_owned()));
+    for (key, map) in [(&bgp::BGP_DAEMON, "bgp"), (&bmp::BMP_DAEMON, "bmp")] {
+        if config.core(key) {
+            let what = format!("'{map}_daemon' configured but no '{map}_agent_map' has been specified. Exiting.");
+            let hint = format!(
+                "Packets have no exporter: a map with one rule, such as {map}_ip=192.0.2.1 ip=0.0.0.0/0, names the peer."
+            );
+            problems.fatal(blame(config, key), what, Some(hint));
+            return;
+        }
     }
 }
 
@@ -143,7 +160,7 @@ fn check_source_types(config: &Config, plugins: &[(&Plugin, &PluginSettings)], p
         ),
         (Id::MedSrc, "src_med", "bgp_src_med_type", config.core(&bgp::BGP_SRC_MED_TYPE).is_some()),
     ];
-    if !config.core(&bgp::BGP_DAEMON) {
+    if !has_routes(config) {
         return;
     }
     for (plugin, settings) in plugins {
@@ -181,8 +198,7 @@ pub(super) fn check_sources(
     plugins: &[(&Plugin, &PluginSettings)],
     problems: &mut Diagnostics,
 ) {
-    let has_bgp = config.core(&bgp::BGP_DAEMON);
-    let has_bmp = is_collector(config) && config.core(&bmp::BMP_DAEMON);
+    let has_routes = has_routes(config);
     let any = |of: &dyn Fn(&PluginSettings) -> bool| plugins.iter().any(|(_, settings)| of(settings));
     let shows = |settings: &PluginSettings, columns: &[Id]| {
         columns.iter().any(|column| settings.aggregation.selection.shows(*column))
@@ -210,15 +226,16 @@ pub(super) fn check_sources(
             "network aggregation selected but none of 'bgp_daemon', 'bmp_daemon', 'isis_daemon', 'networks_file', 'networks_mask' is specified. Exiting.",
         ),
     ] {
-        if !from_routes || has_bgp {
+        if !from_routes || has_routes {
             continue;
         }
-        if has_bmp || !is_used {
-            let text =
-                format!("{key}: {word} has no effect without bgp_daemon: true; the export protocol is used.");
+        if !is_used {
+            let text = format!(
+                "{key}: {word} has no effect without bgp_daemon: true or bmp_daemon: true; the export protocol is used."
+            );
             problems.warn(origin, text, None);
         } else {
-            problems.fatal(origin, what, Some("Set bgp_daemon: true.".to_owned()));
+            problems.fatal(origin, what, Some("Set bgp_daemon: true or bmp_daemon: true.".to_owned()));
         }
     }
     if sources.nets == NetSource::LinkState {
@@ -229,7 +246,7 @@ pub(super) fn check_sources(
         );
         problems.warn(blame(config, &aggregation::NFACCTD_NET), text, None);
     }
-    check_plugins(names, sources, plugins, has_bgp, problems);
+    check_plugins(names, sources, plugins, has_routes, problems);
 }
 
 /// Routes fill the rows of all plugins, which cannot have different sources then.
@@ -301,6 +318,24 @@ fn shaping(config: &Config, problems: &mut Diagnostics) -> Shaping {
         problems.fatal(blame(config, &bgp::BGP_LRGCOMM_PATTERN_TO_ASN), what, None);
     }
     shaping
+}
+
+/// The RIBs of bmp_rib_preference.
+fn preference(config: &Config, problems: &mut Diagnostics) -> Preference {
+    let key = &bmp::BMP_RIB_PREFERENCE;
+    let mut order = Vec::new();
+    for text in config.core(key).unwrap_or_default() {
+        match RIBS.iter().find(|(word, _)| *word == text) {
+            Some((_, kind)) => order.push(*kind),
+            None => {
+                let words: Vec<&str> = RIBS.iter().map(|(word, _)| *word).collect();
+                let what = format!("bmp_rib_preference: '{text}' is not the name of a RIB.");
+                let hint = format!("Names are {}.", words.join(", "));
+                problems.fatal(blame(config, key), what, Some(hint));
+            }
+        }
+    }
+    Preference::new(order)
 }
 
 /// The prefixes of bgp_follow_nexthop.

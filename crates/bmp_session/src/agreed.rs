@@ -1,0 +1,113 @@
+//! What both OPENs of a session agreed on.
+
+use bgp::capability::{self, Capability};
+use bgp::open::Open;
+use bgp::update::{Families, Session};
+use wire::{Afi, Safi};
+
+/// What both OPENs of a session agreed on, for each direction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Agreed {
+    /// What the peer announces.
+    pub(crate) inbound: Session,
+    /// What the router announces.
+    pub(crate) outbound: Session,
+}
+
+/// The capabilities of an OPEN that decide how UPDATEs are read.
+#[derive(Default)]
+struct Offer {
+    asn4: bool,
+    sends_paths: Families,
+    receives_paths: Families,
+    /// Whatever the direction.
+    paths: Families,
+    multiple_labels: Families,
+}
+
+impl Offer {
+    fn of(open: &Open<'_>) -> Self {
+        let mut offer = Self { asn4: open.asn4, ..Self::default() };
+        for tlv in open.capabilities() {
+            match tlv.capability() {
+                Capability::AddPath(list) => {
+                    for family in list.iter() {
+                        offer.paths.insert(family.afi, family.safi);
+                        if family.send {
+                            offer.sends_paths.insert(family.afi, family.safi);
+                        }
+                        if family.receive {
+                            offer.receives_paths.insert(family.afi, family.safi);
+                        }
+                    }
+                }
+                Capability::MultipleLabels(list) => {
+                    list.iter().for_each(|family| offer.multiple_labels.insert(family.afi, family.safi));
+                }
+                _ => {}
+            }
+        }
+        offer
+    }
+}
+
+fn both(these: &Families, those: &Families) -> Families {
+    these.iter().filter(|&(afi, safi)| those.contains(afi, safi)).collect()
+}
+
+impl Agreed {
+    /// Of the session of a peer.
+    pub(crate) fn of_peer(sent: &Open<'_>, received: &Open<'_>) -> Self {
+        let (router, peer) = (Offer::of(sent), Offer::of(received));
+        let multiple_labels = both(&router.multiple_labels, &peer.multiple_labels);
+        let session = |add_path| Session {
+            asn4: router.asn4 && peer.asn4,
+            add_path,
+            multiple_labels: multiple_labels.clone(),
+            // What the peer sent is shown as it is.
+            peering: None,
+        };
+        Self {
+            inbound: session(both(&peer.sends_paths, &router.receives_paths)),
+            outbound: session(both(&router.sends_paths, &peer.receives_paths)),
+        }
+    }
+
+    /// Of a Loc-RIB. The router made both OPENs, so that the direction of ADD-PATH means nothing.
+    pub(crate) fn of_loc_rib(sent: &Open<'_>, received: &Open<'_>) -> Self {
+        let (sent, received) = (Offer::of(sent), Offer::of(received));
+        let session = Session {
+            asn4: true,
+            add_path: both(&sent.paths, &received.paths),
+            multiple_labels: both(&sent.multiple_labels, &received.multiple_labels),
+            peering: None,
+        };
+        Self { inbound: session.clone(), outbound: session }
+    }
+}
+
+/// Families that capabilities in the TLVs of one message may add: a message has routes of two families at most, and each family
+/// costs a search through those before.
+const MAX_STATELESS: usize = 64;
+
+/// Adds what capabilities in stateless parsing TLVs say. Families of ADD-PATH count whatever the direction: the TLV is
+/// about this message.
+pub(crate) fn add_stateless<'a>(session: &mut Session, capabilities: impl Iterator<Item = capability::Tlv<'a>>) {
+    let mut left = MAX_STATELESS;
+    let mut insert = |families: &mut Families, afi: Afi, safi: Safi| {
+        if left > 0 {
+            left -= 1;
+            families.insert(afi, safi);
+        }
+    };
+    for tlv in capabilities {
+        match tlv.capability() {
+            Capability::FourOctetAs(_) => session.asn4 = true,
+            Capability::AddPath(list) => list.iter().for_each(|f| insert(&mut session.add_path, f.afi, f.safi)),
+            Capability::MultipleLabels(list) => {
+                list.iter().for_each(|f| insert(&mut session.multiple_labels, f.afi, f.safi));
+            }
+            _ => {}
+        }
+    }
+}
