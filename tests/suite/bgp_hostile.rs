@@ -134,14 +134,16 @@ fn a_flood_of_connections_costs_no_session() {
 #[test]
 fn a_flood_of_connections_with_noise_costs_no_session() {
     let mut witness = Witness::start(&many());
-    flood(&mut witness, Manner { octets: &[0x41; 64], ..Manner::default() });
+    let manner = Manner { octets: &[0x41; 64], ..Manner::default() };
+    flood(witness.target(), witness.process.id(), manner, || witness.lives());
     witness.check(FEW_LINES).stop();
 }
 
 #[test]
 fn a_flood_of_connections_that_stay_open_costs_no_session() {
     let mut witness = Witness::start(&many());
-    flood(&mut witness, Manner { octets: &[0x41; 64], held: 500 });
+    let manner = Manner { octets: &[0x41; 64], held: 500 };
+    flood(witness.target(), witness.process.id(), manner, || witness.lives());
     witness.check(FEW_LINES).stop();
 }
 

@@ -39,7 +39,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::daemons::{ALL, COLLECTORS, Daemon, Daemons, FLOW, PMBGPD, PMBMPD, PMTELEMETRYD, SFACCTD};
+use crate::daemons::{ALL, Daemon, Daemons, FLOW, PMBGPD, PMBMPD, PMTELEMETRYD, SFACCTD};
 use crate::value::{Span, Syntax, Value, ValueError, Word};
 
 /// Where a key may be written.

@@ -94,7 +94,7 @@ impl Kind for Bgp {
             return None;
         }
         let shared = Arc::new(Shared::new(loaded, Arc::clone(&reading.reopenings)));
-        let rpki = reading.offers.take::<Arc<rpki::Shared>>();
+        let rpki = reading.offers.see::<Arc<rpki::Shared>>();
         let tables = settings.keeps_routes().then(|| {
             let (rib, writer) = SharedRib::new(Limits::default());
             let routes = Routes::new(rib);

@@ -10,7 +10,6 @@ use super::service::Shared;
 use crate::routing::figures::ErrorOutcome;
 use crate::routing::peer::RoutePeer;
 use crate::routing::table::RouteTable;
-use ::bmp::frame::Frame;
 use ::bmp::message::Message;
 use ::bmp::peer::{PeerHeader, RibType};
 use bgp::update::{Decoder, Families};
@@ -49,10 +48,6 @@ pub(super) struct Router {
 
 impl Router {
     /// The address of the session.
-    pub(super) fn address(&self) -> SocketAddr {
-        self.listed.address
-    }
-
     fn ip(&self) -> IpAddr {
         self.listed.address.ip()
     }
@@ -251,8 +246,7 @@ impl Collector {
             log.record(router, message);
         }
         let Some(memory) = &self.events else { return };
-        let Ok(Some(frame)) = Frame::first(octets, octets.len()) else { return };
-        let Some(stored) = Stored::new(&frame) else { return };
+        let Some(stored) = Stored::new(octets) else { return };
         if self.excludes_statistics && stored.is_statistics() {
             return;
         }
@@ -323,11 +317,7 @@ impl Collector {
                 figures.error(error.reason, ErrorOutcome::MessageLost);
                 if let Some(pass) = limits.invalid.pass() {
                     let (held_back, peer) = (pass.held_back, peer.key.address);
-                    warn!(
-                        held_back,
-                        "[{}] UPDATE of peer {peer} at {position}: {error}: not used",
-                        router.ip()
-                    );
+                    warn!(held_back, "[{}] UPDATE of peer {peer} at {position}: {error}: not used", router.ip());
                 }
                 return;
             }

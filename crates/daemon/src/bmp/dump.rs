@@ -64,12 +64,8 @@ impl Dumps {
         let tags = tags(map.as_deref(), router.address.ip(), &[]);
         let mark = |kind| Marker { format: &format.routes, peer: router.shown.marker(), kind, tags };
         let begin = mark(MarkerKind::DumpInit { period: self.schedule.schedule.refresh, peers: None });
-        let reader = RibReader {
-            rib: &self.rib,
-            validator: &self.validator,
-            map: map.as_deref(),
-            format: &format.routes,
-        };
+        let reader =
+            RibReader { rib: &self.rib, validator: &self.validator, map: map.as_deref(), format: &format.routes };
         let mut rows = TableRows::new(reader, encoding);
         let mut times = Times::new(&self.schedule.log.style);
         let ribs = router.ribs();
@@ -81,15 +77,16 @@ impl Dumps {
                 for rib in &ribs {
                     rows.write(&rib.route, &rib.route.shown, out, stop);
                 }
-                let events =
-                    router.events.lock().unwrap_or_else(PoisonError::into_inner).take(&self.memory);
+                let events = router.events.lock().unwrap_or_else(PoisonError::into_inner).take(&self.memory);
                 let context = Context { format, router: &router.shown, tags };
                 for event in events {
                     event.dump(out, &mut times, &context, &CodePoints::default());
                 }
                 count = out.count();
             },
-            |entries| mark(MarkerKind::DumpClose { entries, tables: u32::try_from(ribs.len()).unwrap_or(u32::MAX) }),
+            |entries| {
+                mark(MarkerKind::DumpClose { entries, tables: u32::try_from(ribs.len()).unwrap_or(u32::MAX) })
+            },
         );
         count
     }

@@ -49,14 +49,8 @@ pub(super) enum Ending {
 
 impl Ending {
     /// All of them, in the order of their counters.
-    const ALL: [Self; 6] = [
-        Self::Disconnected,
-        Self::Terminated,
-        Self::Framing,
-        Self::Handshake,
-        Self::Replaced,
-        Self::Shutdown,
-    ];
+    const ALL: [Self; 6] =
+        [Self::Disconnected, Self::Terminated, Self::Framing, Self::Handshake, Self::Replaced, Self::Shutdown];
 
     /// The value of the metric's label.
     const fn reason(self) -> &'static str {

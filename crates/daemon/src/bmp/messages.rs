@@ -64,8 +64,7 @@ impl MessageLog {
     pub(super) fn record(&mut self, router: &Router, message: &Message<'_>) {
         if let (Encoding::Mrt, Message::PeerUp(up)) = (self.routes.encoding(), message) {
             for (open, is_local) in [(&up.received_open, false), (&up.sent_open, true)] {
-                let message =
-                    mrt::Message { octets: open.octets(), is_local, asn4: true, has_path_ids: false };
+                let message = mrt::Message { octets: open.octets(), is_local, asn4: true, has_path_ids: false };
                 self.mrt(router, &up.peer, wire::Asn(0), message);
             }
         }

@@ -4,7 +4,6 @@ use super::events::Events;
 use crate::routing::peer::RoutePeer;
 use bmp::peer::{PeerKey, RibType};
 use bmp_session::{Counts, Peer};
-use rib::PeerId;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -47,7 +46,6 @@ pub(crate) struct MonitoredPeer {
 
 /// A RIB of a peer of a router.
 pub(crate) struct MonitoredRib {
-    pub(crate) id: PeerId,
     pub(crate) key: PeerKey,
     pub(crate) rib: RibType,
     /// As the RIB and outputs know it.

@@ -35,9 +35,9 @@ impl RouterSession {
         self.address.ip()
     }
 
-    /// Whether [`RouterSession::begin`] was called.
-    pub(super) fn has_begun(&self) -> bool {
-        self.router.is_some()
+    /// Whether a peer is up.
+    pub(super) fn has_peers(&self) -> bool {
+        self.session.peer_count() > 0
     }
 
     /// The router is known. Routes of an earlier session should be gone by now: [`Collector::is_leaving`].

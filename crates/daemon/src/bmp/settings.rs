@@ -1,8 +1,8 @@
 //! The settings of the BMP daemon: `bmp_daemon_*`, `bmp_dump_*` and what they depend on.
 
 use super::tls;
-use crate::host::part::Reading;
 use crate::host::blame;
+use crate::host::part::Reading;
 use crate::routing::settings::{DumpSettings, Kind, fixed};
 use crate::sessions::admission::Limits;
 use crate::sessions::settings::{batch, read};
@@ -17,7 +17,7 @@ use config::keys::{bmp, core, encoding, input, maps};
 use config::{Config, Diagnostics, KeyPrefix, Names, Origin};
 use event_log::{Schema, Sequence, Settings as LogSettings};
 use route_log::LabelFilter;
-use route_log::bmp::{Collector, Format, VARIABLES, schema};
+use route_log::bmp::{Collector, Format, VARIABLES, label_filter, schema};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -85,10 +85,8 @@ impl Settings {
             let what = "bmp_daemon_ip and pcap_savefile directives are mutually exclusive. Exiting.";
             problems.fatal(blame(config, &input::PCAP_SAVEFILE), what, None);
         }
-        let address = SocketAddr::new(
-            ip.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
-            config.core(&bmp::BMP_DAEMON_PORT),
-        );
+        let address =
+            SocketAddr::new(ip.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)), config.core(&bmp::BMP_DAEMON_PORT));
         let limits = Limits {
             max_peers: usize::try_from(config.core(&bmp::BMP_DAEMON_MAX_PEERS)).unwrap_or(usize::MAX),
             batch: batch(config, &bmp::BMP_DAEMON_BATCH, &bmp::BMP_DAEMON_BATCH_INTERVAL, problems),
@@ -109,7 +107,7 @@ impl Settings {
             dump: routing::settings::dump(config, dump, problems),
             excludes_statistics: config.core(&bmp::BMP_DUMP_EXCLUDE_STATS),
             max_event_bytes: config.core(&core::PLUGIN_QUEUE_MEMORY),
-            label_filter: LabelFilter::of_bmp(config),
+            label_filter: label_filter(config),
             is_queried: config.core(&HTTP_LISTEN).is_some() || !keeps_running,
             keeps_running,
             sources: Files {

@@ -75,8 +75,13 @@ const WRITTEN_WITH_PREFIX: &[&Key<Option<PathBuf>>] = &[
     &event_log::ROUTE_AVRO_SCHEMA_FILE,
 ];
 /// The prefixes of event logs that are implemented.
-const PREFIXES: &[KeyPrefix] =
-    &[KeyPrefix::SFACCTD_COUNTER, KeyPrefix::BGP_DAEMON_MSGLOG, KeyPrefix::BGP_TABLE_DUMP, KeyPrefix::BMP_DAEMON_MSGLOG, KeyPrefix::BMP_DUMP];
+const PREFIXES: &[KeyPrefix] = &[
+    KeyPrefix::SFACCTD_COUNTER,
+    KeyPrefix::BGP_DAEMON_MSGLOG,
+    KeyPrefix::BGP_TABLE_DUMP,
+    KeyPrefix::BMP_DAEMON_MSGLOG,
+    KeyPrefix::BMP_DUMP,
+];
 /// Keys of folders for files of our own.
 const FOLDERS: &[&Key<Option<PathBuf>>] = &[&core::PLUGIN_SPOOL_DIR];
 /// Stands for files of a folder whose names are not known yet.

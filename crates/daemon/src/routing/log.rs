@@ -7,6 +7,7 @@ use bgp::attribute::AttributeSet;
 use bgp::update::Block;
 use event_log::{Encoding, Event, Log};
 use rib::{NO_LABEL, Nlri, Rib, Route, TableKey};
+use route_log::bmp::RouteTlvs;
 use route_log::{
     Format, Fragment, LabelFilter, LogType, Marker, MarkerKind, Renderer, RouteEvent, RouteKind, Target,
 };

@@ -49,35 +49,29 @@ impl Query {
     ) -> Result<Self, String> {
         let mut query = Self { prefix: None, matching: Matching::Exact, rd: None, limit: LIMIT };
         let (mut is_address, mut matching) = (false, None);
-        for part in text.split('&').filter(|part| !part.is_empty()) {
-            let (name, value) = part.split_once('=').unwrap_or((part, ""));
-            let value = unescaped(value);
-            let invalid = |what: &str| format!("{name}: '{}' is not {what}", value.escape_debug());
+        let all: Vec<&str> = names.iter().copied().chain(["prefix", "match", "rd", "limit"]).collect();
+        parameters(text, &all, |name, value| {
             match name {
-                _ if names.contains(&name) => peers(name, &value).map_err(invalid)?,
                 "prefix" => {
                     let address = value.parse().ok().map(Prefix::host);
                     is_address = address.is_some();
                     let prefix = address.or_else(|| value.parse().ok());
-                    query.prefix = Some(prefix.ok_or_else(|| invalid("a prefix such as 192.0.2.0/24"))?);
+                    query.prefix = Some(prefix.ok_or("a prefix such as 192.0.2.0/24")?);
                 }
                 "match" => {
-                    matching = Some(match value.as_str() {
+                    matching = Some(match value {
                         "exact" => Matching::Exact,
                         "longest" => Matching::Longest,
                         "more-specific" => Matching::MoreSpecific,
-                        _ => return Err(invalid("exact, longest or more-specific")),
+                        _ => return Err("exact, longest or more-specific"),
                     });
                 }
-                "rd" => query.rd = Some(value.parse().map_err(|_| invalid("an RD such as 0:65000:1"))?),
-                "limit" => query.limit = value.parse().map_err(|_| invalid("a number"))?,
-                _ => {
-                    let names = names.join(", ");
-                    let name = name.escape_debug();
-                    return Err(format!("'{name}' is not a parameter; use {names}, prefix, match, rd, limit"));
-                }
+                "rd" => query.rd = Some(value.parse().map_err(|_| "an RD such as 0:65000:1")?),
+                "limit" => query.limit = value.parse().map_err(|_| "a number")?,
+                _ => peers(name, value)?,
             }
-        }
+            Ok(())
+        })?;
         query.matching = matching.unwrap_or(if is_address { Matching::Longest } else { Matching::Exact });
         Ok(query)
     }
@@ -106,6 +100,27 @@ impl Query {
             (None, _) => Search::Cursors(vec![Cursor::all()]),
         }
     }
+}
+
+/// Calls `read` for the parameters of a query; it returns what a value should have been.
+///
+/// # Errors
+/// A parameter is none of `names`, or has an invalid value.
+pub(crate) fn parameters(
+    text: &str,
+    names: &[&str],
+    mut read: impl FnMut(&str, &str) -> Result<(), &'static str>,
+) -> Result<(), String> {
+    for part in text.split('&').filter(|part| !part.is_empty()) {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        let value = unescaped(value);
+        if !names.contains(&name) {
+            let (name, names) = (name.escape_debug(), names.join(", "));
+            return Err(format!("'{name}' is not a parameter; use {names}"));
+        }
+        read(name, &value).map_err(|what| format!("{name}: '{}' is not {what}", value.escape_debug()))?;
+    }
+    Ok(())
 }
 
 /// Percent escapes replaced.

@@ -22,6 +22,9 @@ impl Rejection {
     pub(crate) const ALL: [Self; 5] =
         [Self::NotAllowed, Self::MaxPeers, Self::Throttled, Self::ExistingPeer, Self::RouterId];
 
+    /// Those of any protocol, which come first.
+    pub(crate) const COMMON: [Self; 3] = [Self::NotAllowed, Self::MaxPeers, Self::Throttled];
+
     /// The value of the metric's label.
     pub(crate) const fn reason(self) -> &'static str {
         match self {
