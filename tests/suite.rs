@@ -27,6 +27,12 @@ mod bgp_routers;
 mod bgp_sessions;
 #[path = "suite/bgp_xconnect.rs"]
 mod bgp_xconnect;
+#[path = "suite/bmp.rs"]
+mod bmp;
+#[path = "suite/bmp_hostile.rs"]
+mod bmp_hostile;
+#[path = "suite/bmp_sessions.rs"]
+mod bmp_sessions;
 #[path = "suite/checks.rs"]
 mod checks;
 #[path = "suite/classes.rs"]

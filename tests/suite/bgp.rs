@@ -31,7 +31,11 @@ pub(crate) const TABLES: &str =
 /// What identifies a route: session, family, route distinguisher, prefix, path identifier.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
+    /// The router that reports the peer over BMP, and the peer's RIB; empty for BGP.
+    pub(crate) router: String,
+    pub(crate) rib: String,
     pub(crate) peer: String,
+    /// The port of the session.
     pub(crate) port: u16,
     pub(crate) afi: u16,
     pub(crate) safi: u8,
@@ -41,17 +45,31 @@ pub(crate) struct Key {
 }
 
 impl Key {
+    /// The key of a route's event.
     fn of(line: &str) -> Self {
         let text = |name: &str| member(line, name).unwrap_or_default().to_owned();
+        let router = text("bmp_router");
+        let (peer, port) = match router.as_str() {
+            "" => ("peer_ip_src", "peer_tcp_port"),
+            _ => ("peer_ip", "bmp_router_port"),
+        };
         Self {
-            peer: text("peer_ip_src"),
-            port: text("peer_tcp_port").parse().unwrap_or_default(),
+            router,
+            rib: text("bmp_rib_type"),
+            peer: text(peer),
+            port: text(port).parse().unwrap_or_default(),
             afi: text("afi").parse().unwrap_or_default(),
             safi: text("safi").parse().unwrap_or_default(),
             rd: text("rd"),
             prefix: text("ip_prefix"),
             path: member(line, "as_path_id").and_then(|id| id.parse().ok()),
         }
+    }
+
+    /// Whether both are of one session: of a peer for BGP, of a router for BMP.
+    fn is_of_session(&self, other: &Self) -> bool {
+        let peer = |key: &Self| if key.router.is_empty() { key.peer.clone() } else { key.router.clone() };
+        (peer(self), self.port) == (peer(other), other.port)
     }
 }
 
@@ -120,7 +138,10 @@ impl Log {
                 assert!(known.is_some() || !self.has_tables, "no such route: {line}");
             }
             (Some("log_close"), _) if !self.has_tables => {
-                self.routes.retain(|route, _| (&route.peer, route.port) != (&key.peer, key.port));
+                self.routes.retain(|route, _| !route.is_of_session(&key));
+            }
+            _ if !self.has_tables && member(line, "bmp_msg_type") == Some("peer_down") => {
+                self.routes.retain(|route, _| !route.is_of_session(&key) || route.peer != key.peer);
             }
             _ => {}
         }
@@ -147,16 +168,16 @@ impl Log {
         self.wait(&format!("{count} routes"), |log| log.routes.len() == count);
     }
 
-    /// Waits until there are that many events of the type, or log type.
+    /// Waits until there are that many events of the type, log type, or type of BMP message.
     #[track_caller]
     pub(crate) fn wait_for(&mut self, count: usize, kind: &str) {
         self.wait(&format!("{count} events {kind}"), |log| log.count(kind) >= count);
     }
 
-    /// The number of events of a type, or log type.
+    /// The number of events of a type, log type, or type of BMP message.
     pub(crate) fn count(&self, kind: &str) -> usize {
-        let is =
-            |line: &&String| member(line, "event_type") == Some(kind) || member(line, "log_type") == Some(kind);
+        let names = ["event_type", "log_type", "bmp_msg_type"];
+        let is = |line: &&String| names.iter().any(|name| member(line, name) == Some(kind));
         self.lines.iter().filter(is).count()
     }
 
@@ -181,7 +202,7 @@ pub(crate) fn stable(events: &[Value]) -> Vec<Value> {
     let strip = |event: &Value| {
         let mut event = event.clone();
         if let Some(members) = event.as_object_mut() {
-            for name in ["seq", "timestamp", "peer_tcp_port"] {
+            for name in ["seq", "timestamp", "timestamp_arrival", "peer_tcp_port", "bmp_router_port"] {
                 members.remove(name);
             }
         }

@@ -4,20 +4,20 @@ use crate::bgp::{Log, own_address, pmbgpd};
 use crate::bgp_sessions::route;
 use crate::malformed::resident;
 use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use testkit::bgp::message::{keepalive, message};
 use testkit::bgp::update::numbered;
 use testkit::bgp::{Open, Speaker, Update};
+use testkit::flood::{Flood, Manner};
 use testkit::{Process, Setup};
 
 /// Memory that an attack may cost.
-const GROWTH: u64 = 64 << 20;
+pub(crate) const GROWTH: u64 = 64 << 20;
 /// Time that the session of another peer may take for a message and its answer.
-const ANSWER: Duration = Duration::from_secs(10);
+pub(crate) const ANSWER: Duration = Duration::from_secs(10);
 
 /// Lines that an attack may cause in the log: those of a kind are limited in rate.
-const FEW_LINES: usize = 200;
+pub(crate) const FEW_LINES: usize = 200;
 
 /// A session whose life is measured during an attack.
 struct Witness {
@@ -95,31 +95,55 @@ fn connect(source: IpAddr, target: SocketAddr) -> Option<TcpStream> {
     speaker.stream().try_clone().ok()
 }
 
+/// The number of file descriptors that a process has.
+fn open_files(process: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{process}/fd")).map_or(0, Iterator::count)
+}
+
+/// Runs a flood from many addresses against a daemon, while `lives` passes again and again.
+pub(crate) fn flood(target: SocketAddr, daemon: u32, manner: Manner, mut lives: impl FnMut()) {
+    const TIME: Duration = Duration::from_secs(5);
+    let sources: Vec<IpAddr> = (0..1000).map(|_| testkit::sockets::own_address().ip()).collect();
+    let flood = Flood::start(&sources, target, manner);
+    let (begin, mut turns) = (Instant::now(), 0);
+    let (mut longest, mut files) = (Duration::ZERO, 0);
+    while begin.elapsed() < TIME {
+        let turn = Instant::now();
+        lives();
+        turns += 1;
+        longest = longest.max(turn.elapsed());
+        files = files.max(open_files(daemon));
+    }
+    let (attempts, time) = flood.stop();
+    eprintln!(
+        "{:.0} attempts a second, {:.0} established; {turns} routes of the witness, the longest after {longest:?}; \
+         {files} open files",
+        attempts.rate(time),
+        attempts.established as f64 / time.as_secs_f64(),
+    );
+    assert!(attempts.tried > 1000 && attempts.established > 100, "{attempts:?}");
+}
+
 #[test]
 fn a_flood_of_connections_costs_no_session() {
-    const SECONDS: u64 = 5;
     let mut witness = Witness::start(&many());
-    let target = witness.target();
-    let (ends, attempts) = (AtomicBool::new(false), AtomicU32::new(0));
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                let source = own_address().parse().expect("an address");
-                while !ends.load(Ordering::Relaxed) {
-                    drop(connect(source, target));
-                    attempts.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-        }
-        let begin = Instant::now();
-        while begin.elapsed() < Duration::from_secs(SECONDS) {
-            witness.lives();
-        }
-        ends.store(true, Ordering::Relaxed);
-    });
-    let attempts = attempts.into_inner();
-    eprintln!("{} connections a second", u64::from(attempts) / SECONDS);
-    assert!(attempts > 1000, "{attempts} connections");
+    flood(witness.target(), witness.process.id(), Manner::default(), || witness.lives());
+    witness.check(FEW_LINES).stop();
+}
+
+#[test]
+fn a_flood_of_connections_with_noise_costs_no_session() {
+    let mut witness = Witness::start(&many());
+    let manner = Manner { octets: &[0x41; 64], ..Manner::default() };
+    flood(witness.target(), witness.process.id(), manner, || witness.lives());
+    witness.check(FEW_LINES).stop();
+}
+
+#[test]
+fn a_flood_of_connections_that_stay_open_costs_no_session() {
+    let mut witness = Witness::start(&many());
+    let manner = Manner { octets: &[0x41; 64], held: 500 };
+    flood(witness.target(), witness.process.id(), manner, || witness.lives());
     witness.check(FEW_LINES).stop();
 }
 

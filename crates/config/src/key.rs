@@ -39,7 +39,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::daemons::{ALL, COLLECTORS, Daemon, Daemons, FLOW, PMBGPD, PMBMPD, PMTELEMETRYD, SFACCTD};
+use crate::daemons::{ALL, Daemon, Daemons, FLOW, PMBGPD, PMBMPD, PMTELEMETRYD, SFACCTD};
 use crate::value::{Span, Syntax, Value, ValueError, Word};
 
 /// Where a key may be written.
@@ -129,7 +129,7 @@ impl KeyPrefix {
     /// Whether this version implements the output: otherwise its keys are accepted and have no effect yet.
     #[must_use]
     pub fn is_implemented(self) -> bool {
-        matches!(self, Self::PLUGIN | Self::SFACCTD_COUNTER | Self::BGP_DAEMON_MSGLOG | Self::BGP_TABLE_DUMP)
+        !matches!(self, Self::TELEMETRY_DAEMON_MSGLOG | Self::TELEMETRY_DUMP)
     }
 
     /// The daemons in which keys with this prefix have an effect; `None` without a prefix, where the key itself lists them.
@@ -137,7 +137,7 @@ impl KeyPrefix {
     pub fn daemons(self) -> Option<Daemons> {
         match self {
             Self::BGP_DAEMON_MSGLOG | Self::BGP_TABLE_DUMP => Some(FLOW.and(PMBGPD)),
-            Self::BMP_DAEMON_MSGLOG | Self::BMP_DUMP => Some(COLLECTORS.and(PMBMPD)),
+            Self::BMP_DAEMON_MSGLOG | Self::BMP_DUMP => Some(FLOW.and(PMBMPD)),
             Self::TELEMETRY_DAEMON_MSGLOG | Self::TELEMETRY_DUMP => Some(FLOW.and(PMTELEMETRYD)),
             Self::SFACCTD_COUNTER => Some(SFACCTD),
             _ => None,

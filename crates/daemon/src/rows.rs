@@ -7,7 +7,7 @@ use crate::flows::input::InputRow;
 use crate::flows::intake::{datagram_file, interfaces, nflog, packet_file, udp};
 use crate::flows::protocols::{NetFlow, Packets, Sflow};
 use crate::flows::{self, Applications};
-use crate::{bgp, counter_log, http, validation};
+use crate::{bgp, bmp, counter_log, http, validation};
 use config::Daemon as Id;
 use plugins::kinds::KINDS;
 
@@ -17,6 +17,7 @@ pub static NFACCTD: Daemon = Daemon {
     parts: &[
         &validation::ROW,
         &bgp::ROW,
+        &bmp::ROW,
         &flows::Row {
             input: &InputRow::<NetFlow> { intakes: &[datagram_file::choose, udp::choose] },
             applications: Applications::Exported,
@@ -33,6 +34,7 @@ pub static SFACCTD: Daemon = Daemon {
         &counter_log::ROW,
         &validation::ROW,
         &bgp::ROW,
+        &bmp::ROW,
         &flows::Row {
             input: &InputRow::<Sflow> { intakes: &[datagram_file::choose, udp::choose] },
             applications: Applications::Recognised,
@@ -48,6 +50,7 @@ pub static PMACCTD: Daemon = Daemon {
     parts: &[
         &validation::ROW,
         &bgp::ROW,
+        &bmp::ROW,
         &flows::Row {
             input: &InputRow::<Packets> { intakes: &[packet_file::choose, interfaces::choose] },
             applications: Applications::Recognised,
@@ -63,6 +66,7 @@ pub static UACCTD: Daemon = Daemon {
     parts: &[
         &validation::ROW,
         &bgp::ROW,
+        &bmp::ROW,
         &flows::Row {
             input: &InputRow::<Packets> { intakes: &[nflog::choose] },
             applications: Applications::Recognised,
@@ -74,3 +78,6 @@ pub static UACCTD: Daemon = Daemon {
 
 /// The BGP collector.
 pub static PMBGPD: Daemon = Daemon { id: Id::Pmbgpd, parts: &[&validation::ROW, &bgp::ROW, &http::ROW] };
+
+/// The BMP collector.
+pub static PMBMPD: Daemon = Daemon { id: Id::Pmbmpd, parts: &[&validation::ROW, &bmp::ROW, &http::ROW] };

@@ -12,4 +12,4 @@ mod socket;
 
 pub use install::{InstallError, InstalledKeys, sign};
 pub use keys::{Algorithm, Key, Keys, MAX_KEY, Secret};
-pub use socket::{OpenError, Opened, Options, open};
+pub use socket::{OpenError, Opened, Options, open, probe};

@@ -1,9 +1,10 @@
 //! A listening socket and its options. Accepted sockets inherit all of them.
 
-use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 /// Options of a listening socket.
@@ -101,6 +102,16 @@ pub fn open(address: SocketAddr, options: &Options) -> Result<Opened, OpenError>
     socket.listen(options.backlog).map_err(failed(&format!("listen on {address}")))?;
     socket.set_nonblocking(true).map_err(failed("make the socket non-blocking"))?;
     Ok(Opened { listener: socket.into(), receive_buffer })
+}
+
+/// Finds out whether the peer of a connection that may be dead is still there: the kernel asks it at `interval`, and resets the connection if
+/// it does not know it, or does not answer `count` times.
+///
+/// # Errors
+/// The system does not allow it.
+pub fn probe(stream: &impl AsFd, interval: Duration, count: u32) -> io::Result<()> {
+    let keepalive = TcpKeepalive::new().with_time(interval).with_interval(interval).with_retries(count);
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }
 
 #[cfg(test)]

@@ -79,6 +79,38 @@ pub(crate) const INTERFACES: [Family<'static>; 2] = [
     counter("pmacct_interface_packets_dropped", "Packets that the kernel dropped before they were read."),
 ];
 
+/// Of BMP sessions and the routes that routers report.
+pub static BMP: [Family<'static>; 19] = [
+    counter("pmacct_bmp_connections_accepted", "BMP connections accepted."),
+    counter("pmacct_bmp_connections_rejected", "BMP connections closed before a session, by reason."),
+    gauge("pmacct_bmp_sessions", "Sessions of routers now, those from Kafka included."),
+    counter("pmacct_bmp_sessions_closed", "Sessions that have ended, by reason."),
+    counter("pmacct_bmp_messages_received", "BMP messages received, by type."),
+    counter("pmacct_bmp_received_bytes", "Bytes received in BMP sessions.").in_unit("bytes"),
+    counter(
+        "pmacct_bmp_message_errors",
+        "BMP messages that were not used, or (`partial`) not completely, by reason.",
+    ),
+    counter(
+        "pmacct_bmp_update_errors",
+        "Errors in UPDATE messages that routers report, by reason and by what was done: an attribute was discarded, routes were treated as withdrawn, or the message was lost.",
+    ),
+    counter("pmacct_bmp_routes_dropped", "Routes that were not stored, by the bound that was reached."),
+    counter("pmacct_bmp_ribs_dropped", "RIBs of peers whose routes are not stored, since there are too many."),
+    counter(
+        "pmacct_bmp_events_dropped",
+        "Messages that are missing in dumps, since plugin_queue_memory was reached.",
+    ),
+    gauge("pmacct_bmp_attribute_sets", "Distinct sets of path attributes in the RIB now."),
+    gauge("pmacct_bmp_rib_bytes", "Memory that the RIB takes now, estimated.").in_unit("bytes"),
+    counter("pmacct_bmp_kafka_messages_received", "Messages of the topic of bmp_daemon_kafka_topic."),
+    counter("pmacct_bmp_kafka_messages_rejected", "Messages of the topic that were not used, by reason."),
+    gauge("pmacct_bmp_router_peers", "Peers of the router that are up now."),
+    counter("pmacct_bmp_router_messages_received", "BMP messages of the session of the router, by type."),
+    counter("pmacct_bmp_router_received_bytes", "Bytes of the session of the router.").in_unit("bytes"),
+    gauge("pmacct_bmp_router_routes", "Routes of the router now, by RIB: pre, post, out_pre, out_post, loc."),
+];
+
 /// Of BGP sessions, routes and route origin validation.
 pub static BGP: [Family<'static>; 15] = [
     counter("pmacct_bgp_connections_accepted", "BGP connections accepted."),
@@ -147,7 +179,7 @@ mod tests {
     fn names_end_in_their_unit_and_are_not_in_the_counter_table() {
         let mut names: HashSet<String> =
             stats::ROWS.iter().map(|row| format!("pmacct_{}", row.family.trim_end_matches("_total"))).collect();
-        for family in EXPORTERS.iter().chain(&INTERFACES).chain(&BGP).chain(&PROCESS).chain([&BUILD]) {
+        for family in EXPORTERS.iter().chain(&INTERFACES).chain(&BGP).chain(&BMP).chain(&PROCESS).chain([&BUILD]) {
             assert!(names.insert(family.name.to_owned()), "{}", family.name);
             assert!(family.unit.is_none_or(|unit| family.name.ends_with(&format!("_{unit}"))), "{}", family.name);
             assert!(family.help.ends_with('.'), "{}", family.name);

@@ -6,9 +6,8 @@ pub use recorded::{Held, Section};
 /// What the writer does while it holds the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
+#[cfg_attr(not(feature = "held"), expect(unreachable_pub, reason = "only measurements see it"))]
 pub enum Work {
-    /// Peers and limits.
-    Peers,
     /// References to attribute sets end.
     Release,
     /// An attribute set is interned.
@@ -21,10 +20,10 @@ pub enum Work {
     Sweep,
 }
 
+#[cfg(feature = "held")]
 impl Work {
     /// All kinds of work.
-    pub const ALL: [Self; 6] =
-        [Self::Peers, Self::Release, Self::Intern, Self::Announce, Self::Withdraw, Self::Sweep];
+    pub const ALL: [Self; 5] = [Self::Release, Self::Intern, Self::Announce, Self::Withdraw, Self::Sweep];
 }
 
 #[cfg(feature = "held")]

@@ -7,8 +7,10 @@
 //! | [`process`] | a program of the suite with its configuration and folder; signals, log, exit status |
 //! | [`statistics`] | the statistics that a daemon logs on SIGUSR1 |
 //! | [`bgp`] | a BGP speaker, and every octet that it sends |
+//! | [`bmp`] | a router that reports over BMP, and every octet that it sends |
 //! | [`routers`] | BIRD, FRRouting, GoBGP and ExaBGP as peers |
 //! | [`capture_file`] | datagrams in a pcap file |
+//! | [`flood`] | connections as fast as the machine can open them |
 //! | [`frames`] | frames layer by layer, and capture files of them |
 //! | [`certificates`] | certificate authorities and their certificates |
 //! | [`servers`] | private databases and brokers |
@@ -20,11 +22,13 @@
 #![forbid(unsafe_code)]
 
 pub mod bgp;
+pub mod bmp;
 pub mod capture_file;
 #[cfg(feature = "servers")]
 pub mod certificates;
 pub mod conditions;
 pub mod exporter;
+pub mod flood;
 pub mod frames;
 pub mod mmdb;
 pub mod namespace;

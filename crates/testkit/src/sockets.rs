@@ -1,7 +1,11 @@
 //! Sockets: free ports, and the state of other processes' sockets (`/proc/net/udp`, `/proc/net/tcp`).
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use crate::conditions::PATIENCE;
+use socket2::{Domain, Socket, Type};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
+use std::time::Duration;
 
 /// First and number of the ports that tests use. They are below the kernel's ephemeral ports
 /// (32,768 and above), so only another run of the tests can take one between its choice and its use.
@@ -54,6 +58,27 @@ pub(crate) fn free<S>(ip: IpAddr, bind: impl Fn(SocketAddr) -> std::io::Result<S
         }
     }
     panic!("no port on {ip}: {failed:?}")
+}
+
+/// A TCP connection from that address, such as any of 127.0.0.0/8. Reads and writes have a timeout.
+///
+/// # Errors
+///
+/// Those of the system: the connection is refused, or takes longer than `patience`.
+///
+/// # Panics
+///
+/// If the source is not an address.
+pub fn connect(source: &str, target: SocketAddr, patience: Duration) -> io::Result<TcpStream> {
+    let source: IpAddr = source.parse().unwrap_or_else(|error| panic!("{source}: {error}"));
+    let socket = Socket::new(Domain::for_address(target), Type::STREAM, None)?;
+    socket.bind(&SocketAddr::new(source, 0).into())?;
+    socket.connect_timeout(&target.into(), patience)?;
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 /// True if this machine has the IPv6 loopback address.

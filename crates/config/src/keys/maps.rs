@@ -49,11 +49,11 @@ keys! {
     BGP_DAEMON_MD5_FILE: Option<PathBuf> = path(&["bgp_daemon_md5_file"]).daemons(PMBGPD.and(FLOW)).usr2().acts();
 
     /// Tags and labels of BMP messages.
-    BMP_DAEMON_TAG_MAP: Option<PathBuf> = path(&["bmp_daemon_tag_map"]).daemons(PMBMPD.and(COLLECTORS)).usr2();
+    BMP_DAEMON_TAG_MAP: Option<PathBuf> = path(&["bmp_daemon_tag_map"]).daemons(PMBMPD.and(FLOW)).usr2().acts();
 
     /// Addresses that may open a BMP session, one per line.
     BMP_DAEMON_ALLOW_FILE: Option<PathBuf> = path(&["bmp_daemon_allow_file"])
-        .daemons(PMBMPD.and(COLLECTORS)).usr2();
+        .daemons(PMBMPD.and(FLOW)).usr2().acts();
 
     /// Neighbour AS that traffic came from, by interface, MAC address or next hop.
     BGP_PEER_SRC_AS_MAP: Option<PathBuf> = path(&["bgp_peer_src_as_map"]).daemons(FLOW).usr2().acts();
@@ -88,7 +88,7 @@ keys! {
     MAPS_REFRESH: bool = boolean(&["maps_refresh"]).default("true").acts();
 
     /// Reloads maps and lists automatically when one of their files has changed, as SIGUSR2 does. Files are checked once a second.
-    MAPS_WATCH: bool = boolean(&["maps_watch"]).default("false").daemons(FLOW.and(PMBGPD)).acts();
+    MAPS_WATCH: bool = boolean(&["maps_watch"]).default("false").daemons(FLOW.and(PMBGPD).and(PMBMPD)).acts();
 
     /// Enabled indexes on maps.
     MAPS_INDEX: bool = boolean(&["maps_index"]).default("false")

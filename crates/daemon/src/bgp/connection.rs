@@ -1,10 +1,10 @@
 //! One connection: octets between the socket and the session, and events to the collector.
 
-use super::admission::Rejection;
 use super::collector::Peer;
 use super::connections::{Connection, Entry};
 use super::figures::Ending;
 use super::service::Service;
+use crate::sessions::admission::Rejection;
 use bgp::notification::{ErrorCode, Notification};
 use bgp_session::{Cause, Closed, Event, Parameters, Session};
 use std::io::{self, ErrorKind};

@@ -31,11 +31,11 @@ impl Source for Metrics {
             3 => by("reason", &mut figures.closed()),
             4 => by("type", &mut figures.messages()),
             5 => sample(&[], figures.bytes.get()),
-            6 => figures.errors().for_each(|(reason, action, count)| {
+            6 => figures.routes.errors("session_reset").for_each(|(reason, action, count)| {
                 sample(&[("reason", reason), ("action", action)], count);
             }),
             7 => self.routes_by_peer(sample),
-            8 => by("reason", &mut ["peer_bound", "total_bound"].into_iter().zip(figures.dropped())),
+            8 => by("reason", &mut ["peer_bound", "total_bound"].into_iter().zip(figures.routes.dropped())),
             9..=10 => {
                 let Some(routes) = &self.routes else { return };
                 let memory = routes.rib().read().memory();

@@ -4,21 +4,18 @@
 //! |---|---|
 //! | [`settings`] | the configuration |
 //! | [`service`] | the thread: it accepts connections |
-//! | [`admission`], [`connections`] | which connections become sessions |
+//! | [`connections`] | which addresses have one |
 //! | [`connection`] | one connection |
 //! | [`collector`] | routes to the RIB, events to the log |
 //! | [`messages`], [`dump`] | the message log, and table dumps |
-//! | [`validator`] | validity of routes |
 //! | [`peers`] | the peers, for other threads |
 //! | [`neighbors`] | `bgp_neighbors_file` |
 //! | [`xconnect`] | forwarding of sessions |
 //! | [`savefile`], [`mrt_file`], [`observed`] | sessions of a file |
 //! | `metrics`, `api` | metrics and queries over HTTP |
 //! | [`looking_glass`] | queries over ZeroMQ |
-//! | `lookup` | routes for queries |
 //! | [`figures`] | counters |
 
-mod admission;
 #[cfg(feature = "http")]
 mod api;
 mod collector;
@@ -27,8 +24,6 @@ mod connections;
 mod dump;
 mod figures;
 mod looking_glass;
-#[cfg(any(feature = "http", feature = "zmq"))]
-mod lookup;
 mod messages;
 #[cfg(feature = "http")]
 mod metrics;
@@ -39,18 +34,21 @@ mod peers;
 mod savefile;
 mod service;
 mod settings;
-mod validator;
 mod xconnect;
 
 use crate::host::describe;
 use crate::host::part::{Commit, Kind, Part, Prepare, Reading, Services};
+use crate::routing::deliver;
+use crate::routing::log::RouteLog;
+use crate::routing::table::RouteTable;
+use crate::routing::validator::Validator;
 use collector::{Collector, Tables};
 use config::Diagnostics;
 use config::keys::bgp;
 use config::problem::Severity;
 use correlate::Routes;
 use dump::Dumps;
-use event_log::{Delivery, Dump, Log};
+use event_log::{Dump, Log};
 use listener::{InstalledKeys, Keys};
 use looking_glass::LookingGlass;
 use messages::MessageLog;
@@ -65,7 +63,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
-use validator::Validator;
 
 /// BGP in the row of a daemon: with `bgp_daemon: true`, which is the default of pmbgpd.
 pub(crate) static ROW: Bgp = Bgp;
@@ -97,7 +94,7 @@ impl Kind for Bgp {
             return None;
         }
         let shared = Arc::new(Shared::new(loaded, Arc::clone(&reading.reopenings)));
-        let rpki = reading.offers.take::<Arc<rpki::Shared>>();
+        let rpki = reading.offers.see::<Arc<rpki::Shared>>();
         let tables = settings.keeps_routes().then(|| {
             let (rib, writer) = SharedRib::new(Limits::default());
             let routes = Routes::new(rib);
@@ -105,7 +102,7 @@ impl Kind for Bgp {
                 Some(rpki) => routes.validated_by(Arc::clone(rpki)),
                 None => routes,
             };
-            Tables { writer, correlated: Arc::new(routes) }
+            Tables { table: RouteTable::new(writer), correlated: Arc::new(routes) }
         });
         if let Some(tables) = &tables {
             reading.offers.put(Arc::clone(&tables.correlated));
@@ -131,8 +128,7 @@ impl Daemon {
         let metrics = metrics::Metrics { shared: Arc::clone(&self.shared), routes, rpki: self.rpki.clone() };
         if let Some(routes) = metrics.routes.clone() {
             let (shared, validator) = (Arc::clone(&self.shared), Validator::new(self.rpki.clone()));
-            let tagger = messages::Tagger::new(&self.settings, &self.shared);
-            let api = api::Api { shared, routes, validator, tagger, format: self.settings.format };
+            let api = api::Api { shared, routes, validator, format: self.settings.format };
             services.board.add_pages(api::PATH, Arc::new(api));
         }
         services.board.add_source(Arc::new(metrics));
@@ -148,7 +144,6 @@ impl Daemon {
             shared: Arc::clone(&self.shared),
             routes: Arc::clone(&tables.correlated),
             validator: Validator::new(self.rpki.clone()),
-            tagger: messages::Tagger::new(&self.settings, &self.shared),
             format: self.settings.format,
         };
         looking_glass.start(services, tables, self.stop.subscribe())
@@ -178,17 +173,6 @@ fn install(signing: &Mutex<Signing>, keys: &Keys) {
         }
         info!("bgp_daemon_md5_file: {} keys are in use", installed.len());
     }
-}
-
-/// Starts the threads that deliver events to brokers.
-fn deliver(services: &Services, name: &str, deliveries: Vec<Delivery>) -> io::Result<()> {
-    for delivery in deliveries {
-        let threads = services.threads.clone();
-        services.threads.spawn_aside(format!("{name}/delivery"), services.identity.clone(), move || {
-            delivery.run(|what| threads.fail(what));
-        })?;
-    }
-    Ok(())
 }
 
 impl Part for Daemon {
@@ -249,7 +233,8 @@ impl Part for Daemon {
             Some(log) => {
                 let (log, deliveries) = Log::open(log);
                 deliver(services, "bgp/log", deliveries)?;
-                Some(MessageLog::new(log, &settings, &shared, validator))
+                let (filter, tagger) = (settings.label_filter.clone(), shared.tagger.clone());
+                Some(MessageLog { routes: RouteLog::new(log, settings.format, filter, tagger, validator) })
             }
             None => None,
         };
@@ -311,7 +296,7 @@ impl Part for Daemon {
                 if let Some(keys) = &loaded.keys {
                     install(&signing, keys);
                 }
-                *shared.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
+                shared.reload(loaded);
             }) as Commit)
         }))
     }

@@ -1,7 +1,7 @@
 //! The peers with routes in the RIB, for other threads: dumps, queries, metrics.
 
 use super::collector::Peer;
-use super::validator::Origin;
+use crate::routing::peer::RoutePeer;
 use bgp::update::Families;
 use rib::PeerId;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -27,10 +27,8 @@ pub(crate) struct Listed {
     pub(crate) address: SocketAddr,
     pub(crate) router_id: Ipv4Addr,
     pub(crate) asn: Asn,
-    /// The AS of this side.
-    pub(crate) local_as: Asn,
-    /// Families in which it may send several paths of a prefix.
-    pub(crate) add_path: Families,
+    /// As the RIB and outputs know it.
+    pub(crate) route: Arc<RoutePeer>,
     /// Families that both sides have.
     #[cfg_attr(not(any(feature = "http", feature = "zmq")), expect(dead_code, reason = "queries read it"))]
     pub(crate) families: Families,
@@ -48,8 +46,7 @@ impl Listed {
             address: peer.address,
             router_id: peer.router_id.unwrap_or(Ipv4Addr::UNSPECIFIED),
             asn: peer.asn,
-            local_as: peer.local_as,
-            add_path: peer.add_path().clone(),
+            route: Arc::clone(&peer.route),
             families,
             since: runtime::clock::now(),
             end_of_ribs: AtomicU8::new(0),
@@ -74,24 +71,9 @@ impl Listed {
             address: self.address.ip(),
             port: self.address.port(),
             router_id: self.router_id,
-            local_as: self.local_as,
-            add_path: self.add_path.iter().collect(),
+            local_as: self.route.local_as,
+            add_path: self.route.add_path.iter().collect(),
         }
-    }
-
-    /// The peer as outputs show it.
-    pub(super) fn shown(&self, format: &route_log::Format) -> route_log::Peer {
-        route_log::Peer::bgp(format, self.address.ip(), self.address.port(), self.router_id)
-    }
-}
-
-impl Origin for Listed {
-    fn id(&self) -> Option<PeerId> {
-        Some(self.id)
-    }
-
-    fn local_as(&self) -> Asn {
-        self.local_as
     }
 }
 

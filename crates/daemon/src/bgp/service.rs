@@ -2,15 +2,18 @@
 //!
 //! One thread does all of that: sessions share the collector without locks, and readers of the RIB have one writer to wait for.
 
-use super::admission::{Admission, Rejection};
 use super::collector::{Collector, Peer};
 use super::connection;
 use super::connections::Connections;
-use super::figures::{Figure, Figures};
+use super::figures::Figures;
 use super::neighbors::NeighborsFile;
 use super::peers::Listed;
 use super::settings::{Loaded, Settings};
 use super::{savefile, xconnect};
+use crate::routing::figures::Figure;
+use crate::routing::tags::Tagger;
+use crate::sessions::accept::{RATE, accept};
+use crate::sessions::admission::{Admission, Rejection};
 use bgp::notification::{ErrorCode, Notification};
 use bgp_session::Config;
 use runtime::log::Limited;
@@ -34,10 +37,6 @@ const REGULAR: Duration = Duration::from_millis(200);
 const BACKGROUND: Duration = Duration::from_millis(1);
 /// How long sessions may take to end at shutdown.
 const LAST_MESSAGES: Duration = Duration::from_secs(2);
-/// Pause after a connection that could not be accepted, as when there are no more file descriptors.
-const PAUSE: Duration = Duration::from_millis(100);
-/// Minimum time between two log lines of one kind about connections.
-const RATE: Duration = Duration::from_secs(10);
 
 /// Where sessions come from.
 pub(super) enum Input {
@@ -50,7 +49,8 @@ pub(super) enum Input {
 /// What the main thread and the thread of BGP share.
 pub(super) struct Shared {
     /// The operator's files.
-    pub(super) loaded: RwLock<Loaded>,
+    loaded: RwLock<Loaded>,
+    pub(super) tagger: Tagger,
     pub(super) figures: Figures,
     /// The peers with routes in the RIB.
     peers: RwLock<Vec<Arc<Listed>>>,
@@ -67,6 +67,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(loaded: Loaded, reopenings: Arc<AtomicU64>) -> Self {
         Self {
+            tagger: Tagger::new(loaded.tags.clone()),
             loaded: RwLock::new(loaded),
             figures: Figures::default(),
             peers: RwLock::default(),
@@ -86,6 +87,12 @@ impl Shared {
         self.peers.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Uses other contents of the operator's files from now on.
+    pub(super) fn reload(&self, loaded: Loaded) {
+        self.tagger.replace(loaded.tags.clone());
+        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
+    }
+
     pub(super) fn loaded(&self) -> Loaded {
         self.loaded.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -99,7 +106,6 @@ pub(super) struct LogLimits {
     /// Connections that end before they are sessions: those that the peer closed, and the others.
     pub(super) dropped: Limited,
     pub(super) failed: Limited,
-    failing: Limited,
 }
 
 impl LogLimits {
@@ -143,7 +149,6 @@ impl Service {
                 accepted: Limited::new(RATE),
                 dropped: Limited::new(RATE),
                 failed: Limited::new(RATE),
-                failing: Limited::new(RATE),
             },
             neighbors: settings.neighbors.clone().map(|path| NeighborsFile::new(path, settings.files)),
             kept: RefCell::default(),
@@ -164,7 +169,10 @@ impl Service {
         tasks.block_on(&runtime, async {
             let regular = tokio::task::spawn_local(Rc::clone(&service).regular_work());
             let result = match input {
-                Input::Socket(socket) => accept(&service, socket).await,
+                Input::Socket(socket) => {
+                    let admit = |stream, address| admit(&service, stream, address);
+                    accept(socket, service.stop.clone(), "BGP", admit).await
+                }
                 Input::File(file) => {
                     let complete = savefile::read(&service, &file).await;
                     service.shared.incomplete.store(!complete, Ordering::Release);
@@ -255,30 +263,6 @@ impl Service {
             }
             while self.collector.borrow_mut().work_in_background() {
                 sleep(BACKGROUND).await;
-            }
-        }
-    }
-}
-
-/// Accepts connections until the daemon stops.
-async fn accept(service: &Rc<Service>, socket: TcpListener) -> io::Result<()> {
-    let socket = tokio::net::TcpListener::from_std(socket)?;
-    let mut stop = service.stop.clone();
-    loop {
-        let accepted = tokio::select! {
-            _ = stop.changed() => return Ok(()),
-            accepted = socket.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, address)) => {
-                let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-                admit(service, stream, address);
-            }
-            Err(error) => {
-                if let Some(pass) = service.limits.failing.pass() {
-                    warn!(held_back = pass.held_back, "cannot accept a BGP connection: {error}");
-                }
-                sleep(PAUSE).await;
             }
         }
     }

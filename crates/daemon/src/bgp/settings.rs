@@ -1,9 +1,11 @@
 //! The settings of the BGP daemon: `bgp_daemon_*`, `bgp_table_dump_*` and what they depend on.
 
-use super::admission::Limits;
-use crate::allow;
 use crate::host::part::Reading;
 use crate::host::{blame, files_of};
+use crate::routing::settings::{DumpSettings, Kind, fixed};
+use crate::sessions::admission::Limits;
+use crate::sessions::settings::{batch, read};
+use crate::{allow, routing};
 use ::maps::load::Context;
 use ::maps::routing_tag::RoutingTagMap;
 use ::maps::xconnect::XconnectMap;
@@ -12,14 +14,12 @@ use capture::pcap_file;
 use config::keys::http::HTTP_LISTEN;
 use config::keys::{bgp, encoding, input, maps};
 use config::{Config, Diagnostics, KeyPrefix, Names, Origin};
-use delivery::StoreError;
-use encode::names::{self, Lookup, Variable};
-use event_log::{Schedule, Sequence, Settings as LogSettings};
+use event_log::{Schema, Sequence, Settings as LogSettings};
 use listener::Keys;
 use route_log::{Format, LabelFilter, VARIABLES, schema};
 use runtime::files;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,13 +58,6 @@ pub(super) struct Settings {
     pub(super) format: Format,
 }
 
-/// When and how tables are dumped.
-#[derive(Clone, Debug)]
-pub(super) struct DumpSettings {
-    pub(super) log: LogSettings,
-    pub(super) schedule: Schedule,
-}
-
 /// The operator's files, which are read again on reload.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Files {
@@ -92,13 +85,12 @@ impl Settings {
         let ip = config.core(&bgp::BGP_DAEMON_IP).unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
         let limits = Limits {
             max_peers: usize::try_from(config.core(&bgp::BGP_DAEMON_MAX_PEERS)).unwrap_or(usize::MAX),
-            batch: batch(config, problems),
+            batch: batch(config, &bgp::BGP_DAEMON_BATCH, &bgp::BGP_DAEMON_BATCH_INTERVAL, problems),
         };
         let format = Format::read(config);
         let sequence = Sequence::default();
-        let mut log = log(config, KeyPrefix::BGP_DAEMON_MSGLOG, problems);
-        log.schemas = schema::of_log(&format).into();
-        log.sequence = sequence.clone();
+        let log = kind(KeyPrefix::BGP_DAEMON_MSGLOG, schema::of_log(&format), &sequence);
+        let dump = kind(KeyPrefix::BGP_TABLE_DUMP, schema::of_dump(&format), &sequence);
         Self {
             address: SocketAddr::new(ip, config.core(&bgp::BGP_DAEMON_PORT)),
             file: savefile(config),
@@ -112,8 +104,8 @@ impl Settings {
             compares_ports: config.core(&bgp::TMP_BGP_LOOKUP_COMPARE_PORTS),
             neighbors: config.core(&bgp::BGP_NEIGHBORS_FILE),
             files: files_of(config),
-            log: Some(log).filter(LogSettings::is_used),
-            dump: dump(config, &format, sequence, problems),
+            log: routing::settings::log(config, log, problems),
+            dump: routing::settings::dump(config, dump, problems),
             is_queried: (cfg!(feature = "zmq") && config.core(&bgp::BGP_DAEMON_LG))
                 || config.core(&HTTP_LISTEN).is_some()
                 || config.daemon() != config::Daemon::Pmbgpd,
@@ -143,13 +135,12 @@ impl Settings {
     pub(super) fn owned_files(&self) -> Vec<(&'static str, PathBuf)> {
         let log = self.log.as_ref().and_then(|log| log.file.clone());
         let dump = self.dump.as_ref().and_then(|dump| dump.log.file.clone());
-        let is_fixed = |path: &PathBuf| !path.to_string_lossy().contains(['$', '%']);
         let files = [
             ("bgp_daemon_msglog_file", log),
             ("bgp_table_dump_file", dump),
             ("bgp_neighbors_file", self.neighbors.clone()),
         ];
-        let files = files.into_iter().filter_map(|(key, path)| Some((key, path.filter(is_fixed)?)));
+        let files = files.into_iter().filter_map(|(key, path)| Some((key, fixed(path)?)));
         files.collect()
     }
 }
@@ -181,23 +172,6 @@ impl Files {
     }
 }
 
-/// The contents of a file, with its origin; a file that cannot be read is a fatal problem.
-fn read(key: &str, path: Option<&Path>, problems: &mut Diagnostics) -> Option<(Origin, Vec<u8>)> {
-    let path = path?;
-    let origin = Origin::whole(&path.display().to_string());
-    match config::text::read(path) {
-        Ok(text) => Some((origin, text)),
-        Err(error) => {
-            let what = match error.kind() {
-                std::io::ErrorKind::NotFound => format!("{key}: file not found."),
-                _ => format!("{key}: {error}."),
-            };
-            problems.fatal(&origin, what, None);
-            None
-        }
-    }
-}
-
 fn options(config: &Config) -> listener::Options {
     let size = config.core(&bgp::BGP_DAEMON_PIPE_SIZE);
     listener::Options {
@@ -218,22 +192,6 @@ fn savefile(config: &Config) -> Option<pcap_file::Settings> {
     Some(pcap_file::Settings { path, wait, delay, ..pcap_file::Settings::default() })
 }
 
-/// Both keys or none.
-fn batch(config: &Config, problems: &mut Diagnostics) -> Option<(u32, Duration)> {
-    let (batch, interval) = (config.core(&bgp::BGP_DAEMON_BATCH), config.core(&bgp::BGP_DAEMON_BATCH_INTERVAL));
-    if (batch == 0) != interval.is_zero() {
-        let key = if batch == 0 {
-            blame(config, &bgp::BGP_DAEMON_BATCH_INTERVAL)
-        } else {
-            blame(config, &bgp::BGP_DAEMON_BATCH)
-        };
-        let what = "'bgp_daemon_batch_interval' and 'bgp_daemon_batch' both set to zero.";
-        problems.warn(key, what, Some("Set both to limit the sessions that begin at a time.".to_owned()));
-        return None;
-    }
-    (batch > 0).then_some((batch, interval))
-}
-
 /// `bgp_daemon_id`; else the listening address, if it is an IPv4 address of this machine.
 fn router_id(config: &Config, ip: IpAddr, problems: &mut Diagnostics) -> Ipv4Addr {
     /// The identifier of a speaker must not be zero (RFC 6286 section 2.1).
@@ -251,42 +209,8 @@ fn router_id(config: &Config, ip: IpAddr, problems: &mut Diagnostics) -> Ipv4Add
     }
 }
 
-/// The settings of a log or a dump, checked.
-fn log(config: &Config, prefix: KeyPrefix, problems: &mut Diagnostics) -> LogSettings {
-    let mut settings = LogSettings::read(config, prefix, VARIABLES);
-    settings.files = files_of(config);
-    settings.style = plugins::sink::core_style(config);
-    check(config, &settings, problems);
-    settings
-}
-
-fn dump(config: &Config, format: &Format, sequence: Sequence, problems: &mut Diagnostics) -> Option<DumpSettings> {
-    const PREFIX: KeyPrefix = KeyPrefix::BGP_TABLE_DUMP;
-    let mut log = log(config, PREFIX, problems);
-    log.schemas = schema::of_dump(format).into();
-    log.sequence = sequence;
-    let schedule = Schedule::read(config, PREFIX, log.is_used(), problems)?;
-    log.is_used().then_some(DumpSettings { log, schedule })
-}
-
-/// Checks the settings of a log, and the variables in its names.
-fn check(config: &Config, settings: &LogSettings, problems: &mut Diagnostics) {
-    let lookup: Lookup = |text| VARIABLES.iter().find(|word| text.starts_with(**word)).map(|word| (*word, None));
-    let prefix = settings.prefix.0;
-    let origin = |key: &str| config.core_origin_named(key).unwrap_or(config.source()).clone();
-    for error in settings.check() {
-        if let StoreError::Configuration { key, what } = error {
-            let key = format!("{prefix}{key}");
-            problems.fatal(&origin(&key), format!("{key}: {what}."), None);
-        }
-    }
-    for (key, text) in settings.names() {
-        let key = format!("{prefix}{key}");
-        for variable in names::variables(text, lookup) {
-            if let Variable::Unknown(word) = variable {
-                let what = format!("{key}: '${word}' is not a variable here and is used literally.");
-                problems.warn(&origin(&key), what, Some(crate::flows::meant(word, lookup)));
-            }
-        }
-    }
+/// The log, or the dump, of BGP.
+fn kind(prefix: KeyPrefix, schemas: [Schema; 3], sequence: &Sequence) -> Kind {
+    let lookup = |text: &str| VARIABLES.iter().find(|word| text.starts_with(**word)).map(|word| (*word, None));
+    Kind { prefix, variables: VARIABLES, lookup, schemas: schemas.into(), sequence: sequence.clone() }
 }

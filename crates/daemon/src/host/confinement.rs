@@ -1,7 +1,7 @@
 //! Which files the daemon needs, for `landlock`: those that the configuration names.
 
 use config::keys::{
-    amqp, bgp, core, encoding, event_log, geoip, http, input, kafka, maps, output, print, rpki, sampling, sql,
+    amqp, bgp, bmp, core, encoding, event_log, geoip, http, input, kafka, maps, output, print, rpki, sampling, sql,
 };
 use config::{Config, Key, KeyPrefix, Plugin};
 use plugins::kinds::{self, Kind};
@@ -30,6 +30,12 @@ const READ: &[&Key<Option<PathBuf>>] = &[
     &maps::BGP_DAEMON_MD5_FILE,
     &maps::BGP_DAEMON_TAG_MAP,
     &maps::BGP_DAEMON_XCONNECT_MAP,
+    &maps::BMP_DAEMON_ALLOW_FILE,
+    &maps::BMP_DAEMON_TAG_MAP,
+    &bmp::BMP_DAEMON_TLS_CERT_FILE,
+    &bmp::BMP_DAEMON_TLS_KEY_FILE,
+    &bmp::BMP_DAEMON_TLS_CA_FILE,
+    &bmp::BMP_DAEMON_KAFKA_CONFIG_FILE,
     &maps::BGP_AGENT_MAP,
     &maps::BGP_PEER_DST_IP_MAP,
     &maps::BGP_PEER_SRC_AS_MAP,
@@ -69,8 +75,13 @@ const WRITTEN_WITH_PREFIX: &[&Key<Option<PathBuf>>] = &[
     &event_log::ROUTE_AVRO_SCHEMA_FILE,
 ];
 /// The prefixes of event logs that are implemented.
-const PREFIXES: &[KeyPrefix] =
-    &[KeyPrefix::SFACCTD_COUNTER, KeyPrefix::BGP_DAEMON_MSGLOG, KeyPrefix::BGP_TABLE_DUMP];
+const PREFIXES: &[KeyPrefix] = &[
+    KeyPrefix::SFACCTD_COUNTER,
+    KeyPrefix::BGP_DAEMON_MSGLOG,
+    KeyPrefix::BGP_TABLE_DUMP,
+    KeyPrefix::BMP_DAEMON_MSGLOG,
+    KeyPrefix::BMP_DUMP,
+];
 /// Keys of folders for files of our own.
 const FOLDERS: &[&Key<Option<PathBuf>>] = &[&core::PLUGIN_SPOOL_DIR];
 /// Stands for files of a folder whose names are not known yet.

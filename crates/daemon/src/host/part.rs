@@ -56,6 +56,11 @@ impl Offers {
         self.0.insert(TypeId::of::<T>(), Box::new(offer));
     }
 
+    /// A copy of what an earlier part has offered.
+    pub(crate) fn see<T: Any + Clone>(&self) -> Option<T> {
+        self.0.get(&TypeId::of::<T>())?.downcast_ref().cloned()
+    }
+
     /// Takes what an earlier part has offered.
     pub(crate) fn take<T: Any>(&mut self) -> Option<T> {
         self.0.remove(&TypeId::of::<T>()).and_then(|offer| offer.downcast().ok()).map(|offer| *offer)

@@ -2,9 +2,10 @@
 
 use super::message::{self, KEEPALIVE, Message, NOTIFICATION, OPEN, Open};
 use crate::conditions::PATIENCE;
-use socket2::{Domain, Socket, Type};
+use crate::sockets;
+use socket2::Socket;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// A BGP speaker. It answers nothing by itself.
@@ -32,19 +33,8 @@ impl Speaker {
     /// # Errors
     ///
     /// Those of the system.
-    ///
-    /// # Panics
-    ///
-    /// If the source is not an address.
     pub fn try_connect(source: &str, collector: SocketAddr, patience: Duration) -> io::Result<Self> {
-        let source: IpAddr = source.parse().unwrap_or_else(|error| panic!("{source}: {error}"));
-        let socket = Socket::new(Domain::for_address(collector), Type::STREAM, None)?;
-        socket.bind(&SocketAddr::new(source, 0).into())?;
-        socket.connect_timeout(&collector.into(), patience)?;
-        let stream = TcpStream::from(socket);
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        stream.set_nodelay(true)?;
+        let stream = sockets::connect(source, collector, patience)?;
         Ok(Self { stream, input: Vec::new(), answers: 0 })
     }
 

@@ -2,6 +2,7 @@
 
 use super::{
     IPV6_PREFIX, PATHS_PREFIX, Peering, Router, Running, VPN_LABEL, VPN_PREFIX, client, eventually_run, feed,
+    own_routes,
 };
 use crate::bgp::update::numbered;
 use crate::bgp::{Speaker, Update};
@@ -52,6 +53,17 @@ route-map out permit 10
  set large-community {asn}:1:2 additive
 exit
 ";
+/// Lines for BMP.
+const BMP: &str = "
+ bmp targets station
+  bmp connect {bmp_ip} port {bmp_port} min-retry 100 max-retry 1000
+  bmp monitor ipv4 unicast pre-policy
+  bmp monitor ipv4 unicast post-policy
+  bmp stats interval 1000
+  bmp mirror
+ exit
+ address-family ipv4 unicast
+";
 
 /// A bgpd of FRRouting.
 #[derive(Debug)]
@@ -59,7 +71,7 @@ pub struct Frr {
     running: Running,
     /// Where it listens.
     address: SocketAddr,
-    /// Announces the second path: bgpd itself has one `network` of a prefix.
+    /// Announces the second path, since bgpd itself has one `network` of a prefix, and what it reports over BMP.
     feeder: Option<Speaker>,
 }
 
@@ -109,8 +121,15 @@ impl Router for Frr {
     fn restart(&mut self, numbers: Range<u32>) {
         let peering = &self.running.peering;
         let (mut head, tail) = (CONFIG.to_owned(), VPN.to_owned());
-        for prefix in numbers.map(numbered).chain(peering.add_path.then(|| PATHS_PREFIX.to_owned())) {
+        let (own, fed) = match peering.bmp {
+            None => (numbers, 0..0),
+            Some(_) => (0..0, numbers),
+        };
+        for prefix in own.map(numbered).chain(peering.add_path.then(|| PATHS_PREFIX.to_owned())) {
             let _ = writeln!(head, "  network {prefix}");
+        }
+        if peering.bmp.is_some() {
+            head = head.replace(" address-family ipv4 unicast\n", BMP);
         }
         let password = peering.password.as_ref().map(|password| format!("neighbor {{ip}} password {password}"));
         let config = (head + &tail)
@@ -124,6 +143,9 @@ impl Router for Frr {
         let path = self.running.write("bgpd.conf", &config);
         self.running.write("vtysh.conf", "");
         let mut command = self.running.command();
+        if self.running.peering.bmp.is_some() {
+            command.args(["-M", "bmp"]);
+        }
         // Neither kernel nor zebra, no terminal over TCP.
         command.args(["-S", "-n", "-Z", "-P", "0", "-p", &self.address.port().to_string()]);
         command
@@ -131,11 +153,14 @@ impl Router for Frr {
             .arg(self.running.folder.path());
         command.arg("-f").arg(path);
         self.running.start(command);
-        if self.running.peering.add_path {
-            let peering = &self.running.peering;
+        let peering = &self.running.peering;
+        let mut messages = Vec::new();
+        if peering.add_path {
             let path = Update::route(&[], peering.router_id()).local_pref(100).announce([PATHS_PREFIX]);
-            self.feeder = Some(feed(peering, self.address, &[path.finish()]));
+            messages.push(path.finish());
         }
+        messages.extend(own_routes(peering, fed));
+        self.feeder = (!messages.is_empty()).then(|| feed(peering, self.address, &messages));
     }
 
     fn freeze(&self) {
@@ -144,5 +169,9 @@ impl Router for Frr {
 
     fn output(&self) -> String {
         self.running.output()
+    }
+
+    fn feeder(&mut self) -> Option<Speaker> {
+        self.feeder.take()
     }
 }

@@ -52,6 +52,15 @@ const CONFIG: &str = "
   [neighbors.timers.config]
     hold-time = 3600
 ";
+/// Lines for BMP.
+const BMP: &str = "
+[[bmp-servers]]
+  [bmp-servers.config]
+    address = \"{bmp_ip}\"
+    port = {bmp_port}
+    route-monitoring-policy = \"all\"
+    statistics-timeout = 15
+";
 
 /// A GoBGP.
 #[derive(Debug)]
@@ -116,8 +125,9 @@ impl Router for GoBgp {
         let peering = self.running.peering.clone();
         let password = peering.password.as_ref().map(|password| format!("auth-password = \"{password}\""));
         let paths = "[neighbors.afi-safis.add-paths.config]\n      send-max = 8";
+        let bmp = if peering.bmp.is_some() { BMP } else { "" };
         let config = peering
-            .fill(CONFIG)
+            .fill(&(CONFIG.to_owned() + bmp))
             .replace("{listen}", &self.address.port().to_string())
             .replace("{feeder}", &peering.feeder().to_string())
             .replace("{password}", &password.unwrap_or_default())
@@ -144,5 +154,9 @@ impl Router for GoBgp {
 
     fn output(&self) -> String {
         self.running.output()
+    }
+
+    fn feeder(&mut self) -> Option<Speaker> {
+        self.feeder.take()
     }
 }

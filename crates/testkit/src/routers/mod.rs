@@ -63,6 +63,8 @@ pub struct Peering {
     pub password: Option<String>,
     /// It sends several paths of a prefix (RFC 7911).
     pub add_path: bool,
+    /// Where it reports its peers over BMP. Only GoBGP and FRRouting can. Its numbered prefixes come from a peer then.
+    pub bmp: Option<SocketAddr>,
     /// Where it runs, if not where the tests run.
     pub namespace: Option<Arc<Namespace>>,
 }
@@ -75,7 +77,7 @@ impl Peering {
     /// If `local` is not an IPv4 address.
     pub fn new(local: &str, asn: u16, collector: SocketAddr, collector_asn: u16) -> Self {
         let local = local.parse().unwrap_or_else(|error| panic!("{local}: {error}"));
-        Self { local, asn, collector, collector_asn, password: None, add_path: false, namespace: None }
+        Self { local, asn, collector, collector_asn, password: None, add_path: false, bmp: None, namespace: None }
     }
 
     /// The same from a namespace. The collector listens outside it.
@@ -86,8 +88,15 @@ impl Peering {
         self
     }
 
+    /// Reports over BMP, and has no BGP session with a collector: nothing listens at its address.
+    #[must_use]
+    pub fn reporting(local: &str, asn: u16, station: SocketAddr) -> Self {
+        let nobody = SocketAddr::new(station.ip(), sockets::free_tcp_port(station.ip()).port());
+        Self { bmp: Some(station), ..Self::new(local, asn, nobody, 64_512) }
+    }
+
     /// The address of a peer inside the router's AS.
-    fn feeder(&self) -> Ipv4Addr {
+    pub fn feeder(&self) -> Ipv4Addr {
         let [a, b, c, d] = self.local.octets();
         match &self.namespace {
             Some(namespace) => namespace.also_outside(),
@@ -112,7 +121,7 @@ impl Peering {
         }
     }
 
-    /// Fills `{local}`, `{id}`, `{asn}`, `{ip}`, `{port}` and `{peer}` of a configuration.
+    /// Fills `{local}`, `{id}`, `{asn}`, `{ip}`, `{port}`, `{peer}`, `{bmp_ip}` and `{bmp_port}` of a configuration.
     fn fill(&self, text: &str) -> String {
         let values = [
             ("{local}", self.local.to_string()),
@@ -121,6 +130,8 @@ impl Peering {
             ("{ip}", self.collector.ip().to_string()),
             ("{port}", self.collector.port().to_string()),
             ("{peer}", self.collector_asn.to_string()),
+            ("{bmp_ip}", self.bmp.map(|station| station.ip().to_string()).unwrap_or_default()),
+            ("{bmp_port}", self.bmp.map(|station| station.port().to_string()).unwrap_or_default()),
         ];
         values.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
     }
@@ -146,6 +157,10 @@ pub trait Router {
     fn freeze(&self);
     /// Its output so far.
     fn output(&self) -> String;
+    /// The peer inside its AS, at the address [`Peering::feeder`].
+    fn feeder(&mut self) -> Option<Speaker> {
+        None
+    }
 }
 
 /// Its process and folder.

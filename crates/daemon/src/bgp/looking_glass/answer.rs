@@ -1,11 +1,10 @@
 //! The answers: one part says what kind of answer it is and how many parts follow, each a JSON object.
 
 use super::query::{Invalid, PEERS, Query, ROUTES, RouteQuery};
-use crate::bgp::lookup::Lookup;
-use crate::bgp::messages::Tagger;
 use crate::bgp::peers::Listed;
 use crate::bgp::service::Shared;
-use crate::bgp::validator::Validator;
+use crate::routing::lookup::Lookup;
+use crate::routing::validator::Validator;
 use bytes::Bytes;
 use correlate::Routes;
 use rib::TableKey;
@@ -21,7 +20,6 @@ pub(in crate::bgp) struct Tables {
     pub(in crate::bgp) shared: Arc<Shared>,
     pub(in crate::bgp) routes: Arc<Routes>,
     pub(in crate::bgp) validator: Validator,
-    pub(in crate::bgp) tagger: Tagger,
     pub(in crate::bgp) format: Format,
 }
 
@@ -111,8 +109,8 @@ impl Tables {
         peers: impl Iterator<Item = &'a Arc<Listed>>,
         results: &mut Vec<Bytes>,
     ) {
-        let peers = peers.map(Arc::clone);
-        let mut lookup = Lookup::new(peers, self.validator.clone(), self.tagger.clone(), self.format);
+        let peers = peers.map(|peer| Arc::clone(&peer.route));
+        let mut lookup = Lookup::new(peers, self.validator.clone(), self.shared.tagger.clone(), self.format);
         let rib = self.routes.rib().read();
         lookup.find(&rib, key, query.prefix, true, |lookup, nlri, route| {
             let mut out = Vec::new();

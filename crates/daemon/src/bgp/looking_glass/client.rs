@@ -215,10 +215,9 @@ fn count(outcome: Outcome, figures: &LookingGlassFigures) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bgp::messages::Tagger;
     use crate::bgp::service::Shared;
     use crate::bgp::settings::Loaded;
-    use crate::bgp::validator::Validator;
+    use crate::routing::validator::Validator;
     use correlate::Routes;
     use rib::{Limits, SharedRib};
     use route_log::Format;
@@ -231,7 +230,6 @@ mod tests {
             shared: Arc::new(Shared::new(Loaded::default(), Arc::default())),
             routes: Arc::new(Routes::new(rib)),
             validator: Validator::default(),
-            tagger: Tagger::default(),
             format: Format::default(),
         };
         let talk = async |mut stream: DuplexStream| {

@@ -1,7 +1,8 @@
 //! Routes of the RIB as JSON, for queries over HTTP and for the looking glass.
 
-use super::messages::{Tagger, route_of};
-use super::peers::Listed;
+use super::log::route_of;
+use super::peer::RoutePeer;
+use super::tags::{Tagger, tags_of_set};
 use super::validator::Validator;
 use bgp::attribute::AttributeSet;
 use event_log::Encoding;
@@ -12,9 +13,9 @@ use std::sync::Arc;
 use wire::Prefix;
 
 /// Finds routes of some peers and shows them.
-pub(super) struct Lookup {
+pub(crate) struct Lookup {
     /// By slot.
-    peers: HashMap<usize, (route_log::Peer, Arc<Listed>)>,
+    peers: HashMap<usize, Arc<RoutePeer>>,
     validator: Validator,
     tagger: Tagger,
     renderer: Renderer,
@@ -24,13 +25,13 @@ pub(super) struct Lookup {
 
 impl Lookup {
     /// Shows only the routes of these peers.
-    pub(super) fn new(
-        peers: impl IntoIterator<Item = Arc<Listed>>,
+    pub(crate) fn new(
+        peers: impl IntoIterator<Item = Arc<RoutePeer>>,
         validator: Validator,
         tagger: Tagger,
         format: Format,
     ) -> Self {
-        let peers = peers.into_iter().map(|peer| (peer.id.slot(), (peer.shown(&format), peer)));
+        let peers = peers.into_iter().filter_map(|peer| Some((peer.id?.slot(), peer)));
         Self {
             peers: peers.collect(),
             validator,
@@ -42,12 +43,12 @@ impl Lookup {
     }
 
     /// The peer of a route, if its routes are shown.
-    fn peer_of(&self, route: &Route) -> Option<&(route_log::Peer, Arc<Listed>)> {
-        self.peers.get(&route.peer.slot()).filter(|(_, peer)| peer.id == route.peer)
+    fn peer_of(&self, route: &Route) -> Option<&Arc<RoutePeer>> {
+        self.peers.get(&route.peer.slot()).filter(|peer| peer.id == Some(route.peer))
     }
 
     /// Calls `found` for the routes of a prefix, or for those of the longest prefix that covers it, which each peer has its own of.
-    pub(super) fn find(
+    pub(crate) fn find(
         &mut self,
         rib: &Rib,
         key: TableKey,
@@ -76,7 +77,7 @@ impl Lookup {
     }
 
     /// Appends a route as a JSON object. False if routes of its peer are not shown.
-    pub(super) fn show(
+    pub(crate) fn show(
         &mut self,
         rib: &Rib,
         key: TableKey,
@@ -86,18 +87,15 @@ impl Lookup {
     ) -> bool {
         let (afi, safi) = key.family();
         let set = AttributeSet::new(rib.attributes(route.attributes));
-        let Some((shown, peer)) = self.peers.get(&route.peer.slot()).filter(|(_, peer)| peer.id == route.peer)
-        else {
-            return false;
-        };
+        let Some(peer) = self.peer_of(route).map(Arc::clone) else { return false };
         self.renderer.render(set, afi, safi, &mut self.fragment);
-        let mut described = route_of(key, nlri, route, peer.add_path.contains(afi, safi));
+        let mut described = route_of(key, nlri, route, peer.has_path_ids(afi, safi));
         if let (Some(validation), Target::Prefix { prefix, rd, .. }) = (self.validator.enter(), described.target) {
-            described = described.with_roa(validation.letter(&**peer, (safi, rd), &prefix, set, Some(rib)));
+            described = described.with_roa(validation.letter(&peer, (safi, rd), &prefix, set, Some(rib)));
         }
         let map = self.tagger.map();
-        let tags = Tagger::of_set(map.as_deref(), peer.address.ip(), set);
-        let event = RouteEvent::new(&self.format, shown, RouteKind::LookingGlass, described);
+        let tags = tags_of_set(map.as_deref(), peer.address, set);
+        let event = RouteEvent::new(&self.format, &peer.shown, RouteKind::LookingGlass, described);
         RouteEvent { tags, attributes: Some(self.fragment.as_ref()), ..event }.looking_glass(out);
         true
     }

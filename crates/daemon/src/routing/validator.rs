@@ -1,49 +1,41 @@
 //! Validity of routes by RPKI, as messages and dumps show it.
 
+use super::peer::RoutePeer;
 use bgp::attribute::AttributeSet;
-use rib::{PeerId, Rib, TableKey};
+use rib::{Rib, TableKey};
 use rpki::{Judgement, Shared, Vrps};
 use std::sync::Arc;
 use wire::{Asn, Prefix, RouteDistinguisher, Safi};
 
 /// Knows the VRPs, if RPKI is configured.
 #[derive(Clone, Default)]
-pub(super) struct Validator(Option<Arc<Shared>>);
-
-/// What the validity of a route depends on besides the route.
-pub(super) trait Origin {
-    /// The number of its peer in the RIB.
-    fn id(&self) -> Option<PeerId>;
-
-    /// The AS of this side, which originates routes with an empty path.
-    fn local_as(&self) -> Asn;
-}
+pub(crate) struct Validator(Option<Arc<Shared>>);
 
 /// The VRPs at one moment.
-pub(super) struct Validation(Arc<Vrps>);
+pub(crate) struct Validation(Arc<Vrps>);
 
 impl Validator {
-    pub(super) fn new(shared: Option<Arc<Shared>>) -> Self {
+    pub(crate) fn new(shared: Option<Arc<Shared>>) -> Self {
         Self(shared)
     }
 
     /// The VRPs as they are now.
-    pub(super) fn enter(&self) -> Option<Validation> {
+    pub(crate) fn enter(&self) -> Option<Validation> {
         self.0.as_ref().map(|shared| Validation(shared.vrps()))
     }
 }
 
 impl Validation {
     /// The letter of a route. An invalid route is shown as `V` or `U` if the peer has a valid or unknown route for a shorter prefix.
-    pub(super) fn letter(
+    pub(crate) fn letter(
         &self,
-        peer: &impl Origin,
+        peer: &RoutePeer,
         (safi, rd): (Safi, Option<RouteDistinguisher>),
         prefix: &Prefix,
         set: AttributeSet<'_>,
         rib: Option<&Rib>,
     ) -> u8 {
-        let of = |prefix: &Prefix, set: AttributeSet<'_>| self.0.validity(prefix, origin(set, peer.local_as()));
+        let of = |prefix: &Prefix, set: AttributeSet<'_>| self.0.validity(prefix, origin(set, peer.local_as));
         let mut validities = vec![of(prefix, set)];
         let table = match (safi, rd) {
             (Safi::UNICAST, _) => Some(TableKey::Unicast(prefix.family())),
@@ -52,7 +44,7 @@ impl Validation {
             _ => None,
         };
         if validities.first() == Some(&rpki::Validity::Invalid)
-            && let (Some(rib), Some(id), Some(table)) = (rib, peer.id(), table)
+            && let (Some(rib), Some(id), Some(table)) = (rib, peer.id, table)
             && let Some(table) = rib.table(table)
         {
             let _ = table.covering_prefix(*prefix, |length, mut routes| {

@@ -1,29 +1,32 @@
-//! Which connections become sessions: the bounds of `bgp_daemon_max_peers` and `bgp_daemon_batch`.
+//! Which connections become sessions: the bounds of `*_daemon_max_peers` and `*_daemon_batch`.
 
 use std::time::{Duration, Instant};
 
 /// Why a connection was closed before it became a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rejection {
-    /// `bgp_daemon_allow_file` does not list the peer.
+pub(crate) enum Rejection {
+    /// `*_daemon_allow_file` does not list the peer.
     NotAllowed,
-    /// `bgp_daemon_max_peers` is reached.
+    /// `*_daemon_max_peers` is reached.
     MaxPeers,
-    /// More sessions than `bgp_daemon_batch` within `bgp_daemon_batch_interval`.
+    /// More sessions than `*_daemon_batch` within `*_daemon_batch_interval`.
     Throttled,
-    /// The peer has a session that is alive.
+    /// BGP: the peer has a session that is alive.
     ExistingPeer,
-    /// Another peer has the same router ID.
+    /// BGP: another peer has the same router ID.
     RouterId,
 }
 
 impl Rejection {
     /// All of them, in the order of their counters.
-    pub(super) const ALL: [Self; 5] =
+    pub(crate) const ALL: [Self; 5] =
         [Self::NotAllowed, Self::MaxPeers, Self::Throttled, Self::ExistingPeer, Self::RouterId];
 
+    /// Those of any protocol, which come first.
+    pub(crate) const COMMON: [Self; 3] = [Self::NotAllowed, Self::MaxPeers, Self::Throttled];
+
     /// The value of the metric's label.
-    pub(super) const fn reason(self) -> &'static str {
+    pub(crate) const fn reason(self) -> &'static str {
         match self {
             Self::NotAllowed => "not_allowed",
             Self::MaxPeers => "max_peers",
@@ -36,16 +39,16 @@ impl Rejection {
 
 /// The bounds.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// Sessions at a time.
-    pub(super) max_peers: usize,
+    pub(crate) max_peers: usize,
     /// Sessions that may begin within an interval, and its length.
-    pub(super) batch: Option<(u32, Duration)>,
+    pub(crate) batch: Option<(u32, Duration)>,
 }
 
 /// Counts sessions against the bounds.
 #[derive(Debug)]
-pub(super) struct Admission {
+pub(crate) struct Admission {
     limits: Limits,
     open: usize,
     /// The start of the current interval, and the sessions that began in it.
@@ -53,12 +56,12 @@ pub(super) struct Admission {
 }
 
 impl Admission {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         Self { limits, open: 0, interval: None }
     }
 
     /// Admits a session, which must be returned by [`Admission::leave`] at its end.
-    pub(super) fn enter(&mut self, now: Instant) -> Result<(), Rejection> {
+    pub(crate) fn enter(&mut self, now: Instant) -> Result<(), Rejection> {
         if self.open >= self.limits.max_peers {
             return Err(Rejection::MaxPeers);
         }
@@ -78,7 +81,7 @@ impl Admission {
     }
 
     /// A session has ended.
-    pub(super) fn leave(&mut self) {
+    pub(crate) fn leave(&mut self) {
         self.open = self.open.saturating_sub(1);
     }
 }

@@ -1,0 +1,156 @@
+//! One connection: octets from the socket to the session, through TLS if it is configured.
+
+use super::figures::Ending;
+use super::service::Service;
+use super::session::{Pause, RouterSession};
+use bmp_session::Closed;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::task::yield_now;
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+/// How long the TLS handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Octets read before other connections get their turn.
+const READ: usize = 64 * 1024;
+/// When a connection may be dead: the interval at which its router is asked, and how often it may not answer.
+const PROBE: Duration = Duration::from_secs(1);
+const PROBES: u32 = 3;
+
+/// Serves an accepted connection to its end.
+pub(super) async fn serve(service: Rc<Service>, stream: TcpStream, peer: SocketAddr) {
+    service.open.set(service.open.get() + 1);
+    match service.shared.loaded().tls {
+        None => run(&service, stream, |stream| stream, peer).await,
+        Some(server) => {
+            let failed = match timeout(HANDSHAKE, server.accept(stream)).await {
+                Ok(Ok(stream)) => {
+                    run(&service, stream, |stream| stream.get_ref().0, peer).await;
+                    None
+                }
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) => Some(format!("the handshake takes longer than {} seconds", HANDSHAKE.as_secs())),
+            };
+            if let Some(what) = failed {
+                service.figures().close(Ending::Handshake);
+                if let Some(pass) = service.limits.failed.pass() {
+                    let what = what.escape_debug();
+                    warn!(held_back = pass.held_back, "[{}] BMP connection: TLS: {what}", peer.ip());
+                }
+            }
+        }
+    }
+    service.admission.borrow_mut().leave();
+    service.open.set(service.open.get() - 1);
+}
+
+/// Runs the session until it is over. `socket`: of the stream.
+async fn run<S: AsyncRead + Unpin>(
+    service: &Service,
+    mut stream: S,
+    socket: impl Fn(&S) -> &TcpStream,
+    peer: SocketAddr,
+) {
+    let mut stop = service.stop.clone();
+    let entry = service.connections.enter(peer.ip());
+    let mut session = RouterSession::new(service.session_config(), peer, false);
+    let mut rest = Vec::new();
+    let mut pause = (!service.settings.proxy_header).then_some(Pause::Begin);
+    let mut is_shutdown = service.is_stopping();
+    while !is_shutdown {
+        if let Some(why) = pause {
+            // In the log, the end of what was before comes first.
+            service.left(session.ip()).await;
+            if why == Pause::Begin {
+                entry.begin(session.ip());
+                session.begin(&mut service.collector.borrow_mut());
+            }
+            let octets = std::mem::take(&mut rest);
+            (pause, rest) = receive(service, &mut session, &octets);
+            continue;
+        }
+        if session.closed().is_some() {
+            break;
+        }
+        tokio::select! {
+            read = poll_fn(|cx| read(service, &mut stream, &mut session, cx)) => match read {
+                Ok((0, ..)) | Err(_) => session.disconnected(),
+                Ok((count, why, left)) => {
+                    (pause, rest) = (why, left);
+                    session.count(service.figures(), count as u64);
+                    if count == READ {
+                        yield_now().await;
+                    }
+                }
+            },
+            () = entry.connection.probe.notified() => {
+                if let Err(error) = listener::probe(socket(&stream), PROBE, PROBES) {
+                    warn!("[{}] BMP connection: keepalive: {error}", session.ip());
+                }
+            }
+            // The sender exists as long as the daemon.
+            _ = stop.changed() => is_shutdown = true,
+        }
+    }
+    finish(service, session, is_shutdown);
+}
+
+/// Reads what has arrived, up to a bound, and handles its messages. Returns how many octets were read, why not all of them were handled,
+/// and the others.
+fn read<S: AsyncRead + Unpin>(
+    service: &Service,
+    stream: &mut S,
+    session: &mut RouterSession,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<(usize, Option<Pause>, Vec<u8>)>> {
+    let mut buffer = service.buffer.borrow_mut();
+    buffer.resize(READ, 0);
+    let mut buffer = ReadBuf::new(&mut buffer);
+    ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
+    let octets = buffer.filled();
+    let (pause, rest) = receive(service, session, octets);
+    Poll::Ready(Ok((octets.len(), pause, rest)))
+}
+
+/// Handles octets.
+fn receive(service: &Service, session: &mut RouterSession, octets: &[u8]) -> (Option<Pause>, Vec<u8>) {
+    let mut input = octets;
+    let mut collector = service.collector.borrow_mut();
+    let pause = session.receive(&mut collector, &mut input);
+    collector.flush();
+    (pause, input.to_vec())
+}
+
+/// Counts, logs and ends a session.
+pub(super) fn finish(service: &Service, mut session: RouterSession, is_shutdown: bool) {
+    session.count(service.figures(), 0);
+    let router = session.ip();
+    let ending = match session.closed() {
+        Some(closed) => {
+            match closed {
+                Closed::Terminated(_) | Closed::Disconnected { incomplete: 0, .. } => {
+                    if let Some(pass) = service.limits.ended.pass() {
+                        info!(held_back = pass.held_back, "[{router}] BMP session ended: {closed}");
+                    }
+                }
+                Closed::Frame { .. } | Closed::Proxy(_) | Closed::Disconnected { .. } => {
+                    if let Some(pass) = service.limits.failed.pass() {
+                        warn!(held_back = pass.held_back, "[{router}] BMP session closed: {closed}");
+                    }
+                }
+            }
+            Ending::of(closed)
+        }
+        None if is_shutdown => Ending::Shutdown,
+        None => Ending::Replaced,
+    };
+    session.end(&mut service.collector.borrow_mut(), service.figures(), ending);
+}

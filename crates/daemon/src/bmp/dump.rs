@@ -1,0 +1,93 @@
+//! Table dumps: the routes of all routers, and their other messages since the last dump, at times on the clock, on a thread of their own.
+
+use super::events::Memory;
+use super::routers::Listed;
+use super::service::Shared;
+use super::settings::Settings;
+use crate::routing::dump::{RibReader, TableRows};
+use crate::routing::settings::DumpSettings;
+use crate::routing::tags::tags;
+use crate::routing::validator::Validator;
+use ::bmp::v4::CodePoints;
+use event_log::dump::{Run, Writer};
+use event_log::{Dump, Encoding};
+use rib::SharedRib;
+use route_log::bmp::{Context, Times};
+use route_log::{Marker, MarkerKind};
+use runtime::events::Stop;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
+use tracing::info;
+
+/// What the thread of dumps needs.
+pub(super) struct Dumps {
+    pub(super) settings: Arc<Settings>,
+    pub(super) schedule: DumpSettings,
+    pub(super) shared: Arc<Shared>,
+    pub(super) rib: Arc<SharedRib>,
+    pub(super) validator: Validator,
+    pub(super) memory: Arc<Memory>,
+}
+
+impl Dumps {
+    /// Dumps tables until the daemon stops. Returns the number of rows that could not be written.
+    pub(super) fn run(self, dump: Dump, stop: &Stop) -> u64 {
+        crate::routing::dump::run(dump, &self.schedule.schedule, stop, |dump, due| {
+            self.dump(dump, due.seconds, due.slot, stop);
+        })
+    }
+
+    /// Dumps the tables of the routers of a slot.
+    fn dump(&self, dump: &mut Dump, seconds: u64, slot: u32, stop: &Stop) {
+        let schedule = &self.schedule.schedule;
+        let is_due = |router: &Arc<Listed>| schedule.slot_of(router.address.ip()) == slot;
+        let routers: Vec<Arc<Listed>> = self.shared.routers().into_iter().filter(is_due).collect();
+        let pid = std::process::id();
+        info!("*** Dumping BMP tables - START (PID: {pid}, SLOT: {}/{}) ***", slot + 1, schedule.slots);
+        let (begun, entries, encoding) = (Instant::now(), AtomicU64::new(0), dump.encoding());
+        dump.run(seconds, &routers, |run, writer, router| {
+            entries.fetch_add(self.write(run, writer, router, encoding, stop), Ordering::Relaxed);
+        });
+        info!(
+            "*** Dumping BMP tables - END (PID: {pid}, PEERS: {} ENTRIES: {} ET: {}) ***",
+            routers.len(),
+            entries.into_inner(),
+            begun.elapsed().as_secs()
+        );
+    }
+
+    /// Writes the routes and the events of a router. Returns their number.
+    fn write(&self, run: &Run<'_>, writer: &mut Writer, router: &Listed, encoding: Encoding, stop: &Stop) -> u64 {
+        let format = &self.settings.format;
+        let map = self.shared.tagger.map();
+        let tags = tags(map.as_deref(), router.address.ip(), &[]);
+        let mark = |kind| Marker { format: &format.routes, peer: router.shown.marker(), kind, tags };
+        let begin = mark(MarkerKind::DumpInit { period: self.schedule.schedule.refresh, peers: None });
+        let reader =
+            RibReader { rib: &self.rib, validator: &self.validator, map: map.as_deref(), format: &format.routes };
+        let mut rows = TableRows::new(reader, encoding);
+        let mut times = Times::new(&self.schedule.log.style);
+        let ribs = router.ribs();
+        let mut count = 0;
+        run.table(
+            writer,
+            &begin,
+            |out| {
+                for rib in &ribs {
+                    rows.write(&rib.route, &rib.route.shown, out, stop);
+                }
+                let events = router.events.lock().unwrap_or_else(PoisonError::into_inner).take(&self.memory);
+                let context = Context { format, router: &router.shown, tags };
+                for event in events {
+                    event.dump(out, &mut times, &context, &CodePoints::default());
+                }
+                count = out.count();
+            },
+            |entries| {
+                mark(MarkerKind::DumpClose { entries, tables: u32::try_from(ribs.len()).unwrap_or(u32::MAX) })
+            },
+        );
+        count
+    }
+}

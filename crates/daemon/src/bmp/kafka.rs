@@ -1,0 +1,183 @@
+//! BMP from Kafka, in the format of OpenBMP: messages that other collectors received from their routers.
+//!
+//! A router behind a collector has a session here as long as its collector sends its messages: it begins with the first of them, and again
+//! when the router initiates a new one. `bmp_daemon_allow_file`, `bmp_daemon_max_peers` and `bmp_daemon_batch` apply to these routers too.
+
+use super::connection::finish;
+use super::service::Service;
+use super::session::{Pause, RouterSession};
+use crate::sessions::admission::Rejection;
+use bmp_session::Config;
+use openbmp::{Messages, ObjectType};
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use tokio::sync::mpsc;
+use tracing::warn;
+
+/// Messages of the topic that wait for the thread of BMP.
+const WAITING: usize = 256;
+/// Position of the message type in a BMP message, and the type of initiations (RFC 7854 section 4.1).
+const TYPE_AT: usize = 5;
+const INITIATION: u8 = 4;
+
+/// The messages of the topic.
+pub(super) type Receiver = mpsc::Receiver<Vec<u8>>;
+
+/// A router behind a collector: the collector's hash, and the address of the router.
+type Key = ([u8; 16], IpAddr);
+
+/// Why messages are not used, as their counters.
+#[derive(Clone, Copy)]
+enum Reject {
+    Format = 0,
+    NoRouter = 1,
+    MaxPeers = 2,
+    NotAllowed = 3,
+}
+
+/// Checks the settings.
+///
+/// # Errors
+/// What is wrong, with the key.
+#[cfg(feature = "kafka")]
+pub(super) fn check(settings: &brokers::settings::KafkaInput) -> Result<(), String> {
+    brokers::consumer::check(settings).map_err(|error| format!("bmp_daemon_{error}."))
+}
+
+/// This program has no Kafka.
+#[cfg(not(feature = "kafka"))]
+pub(super) fn check(_settings: &brokers::settings::KafkaInput) -> Result<(), String> {
+    Err("bmp_daemon_kafka_topic: this program was built without Kafka.".to_owned())
+}
+
+/// Starts the thread that reads the topic. It ends with the daemon.
+///
+/// # Errors
+/// The thread cannot be created, or the client library rejects an option.
+#[cfg(feature = "kafka")]
+pub(super) fn start(
+    settings: &brokers::settings::KafkaInput,
+    services: &crate::host::part::Services,
+) -> std::io::Result<Receiver> {
+    use brokers::consumer::{Consumer, Next};
+    let consumer = Consumer::new(settings).map_err(|error| std::io::Error::other(error.to_string()))?;
+    let (sender, receiver) = mpsc::channel(WAITING);
+    let stop = services.stop.clone();
+    services.threads.spawn("bmp/kafka", services.identity.clone(), move || {
+        let next = || if stop.is_requested() { Next::Stop } else { Next::Continue };
+        consumer.run(
+            next,
+            |received| match sender.blocking_send(received.payload.to_vec()) {
+                Ok(()) => Next::Continue,
+                // The thread of BMP has ended.
+                Err(_) => Next::Stop,
+            },
+            |error, held_back| {
+                let held_back = Some(held_back).filter(|count| *count > 0);
+                warn!(held_back, "bmp_daemon_kafka_topic: {error}");
+            },
+        );
+    })?;
+    Ok(receiver)
+}
+
+#[cfg(not(feature = "kafka"))]
+pub(super) fn start(
+    _settings: &brokers::settings::KafkaInput,
+    _services: &crate::host::part::Services,
+) -> std::io::Result<Receiver> {
+    Err(std::io::ErrorKind::Unsupported.into())
+}
+
+/// Handles the messages of the topic until the daemon stops.
+pub(super) async fn receive(service: Rc<Service>, mut messages: Receiver) {
+    let mut stop = service.stop.clone();
+    let mut sessions: HashMap<Key, RouterSession> = HashMap::new();
+    service.open.set(service.open.get() + 1);
+    loop {
+        let payload = tokio::select! {
+            _ = stop.wait_for(|stopping| *stopping) => break,
+            payload = messages.recv() => match payload {
+                Some(payload) => payload,
+                None => break,
+            },
+        };
+        service.figures().kafka_messages.add(1);
+        for message in Messages::new(&payload) {
+            match message {
+                Ok(message) => handle(&service, &mut sessions, &message).await,
+                Err(error) => {
+                    reject(&service, Reject::Format, format_args!("a message is not used: {error}"));
+                    break;
+                }
+            }
+        }
+        service.collector.borrow_mut().flush();
+    }
+    for session in sessions.into_values() {
+        finish(&service, session, true);
+        service.admission.borrow_mut().leave();
+    }
+    service.open.set(service.open.get() - 1);
+}
+
+/// Handles a message of a router.
+async fn handle(service: &Service, sessions: &mut HashMap<Key, RouterSession>, message: &openbmp::Message<'_>) {
+    let Some(router) = message.router.filter(|_| message.object == ObjectType::BMP_RAW) else {
+        return reject(service, Reject::NoRouter, format_args!("a message is not of a router"));
+    };
+    let address = router.address.to_canonical();
+    let key = (message.collector.hash, address);
+    let begins = message.data.get(TYPE_AT) == Some(&INITIATION);
+    if begins
+        && sessions.get(&key).is_some_and(RouterSession::has_peers)
+        && let Some(old) = sessions.remove(&key)
+    {
+        finish(service, old, false);
+        service.admission.borrow_mut().leave();
+    }
+    if !sessions.contains_key(&key) {
+        if let Err(why) = service.admit(address) {
+            let what = match why {
+                Rejection::NotAllowed => Reject::NotAllowed,
+                _ => Reject::MaxPeers,
+            };
+            if let Some(figure) = service.figures().kafka_rejected.get(what as usize) {
+                figure.add(1);
+            }
+            return service.refuse(address, why);
+        }
+        let config = Config { proxy_header: false, ..Config::default() };
+        let mut session = RouterSession::new(config, SocketAddr::new(address, 0), true);
+        service.left(address).await;
+        session.begin(&mut service.collector.borrow_mut());
+        sessions.insert(key, session);
+    }
+    let Some(session) = sessions.get_mut(&key) else { return };
+    let mut input = message.data;
+    loop {
+        let pause = session.receive(&mut service.collector.borrow_mut(), &mut input);
+        match pause {
+            None => break,
+            Some(Pause::Begin) => session.begin(&mut service.collector.borrow_mut()),
+            Some(Pause::Leaving) => service.left(address).await,
+        }
+    }
+    session.count(service.figures(), message.data.len() as u64);
+    if session.closed().is_some()
+        && let Some(session) = sessions.remove(&key)
+    {
+        finish(service, session, false);
+        service.admission.borrow_mut().leave();
+    }
+}
+
+fn reject(service: &Service, why: Reject, what: std::fmt::Arguments<'_>) {
+    if let Some(figure) = service.figures().kafka_rejected.get(why as usize) {
+        figure.add(1);
+    }
+    if let Some(pass) = service.limits.kafka.pass() {
+        warn!(held_back = pass.held_back, "bmp_daemon_kafka_topic: {what}");
+    }
+}
