@@ -179,12 +179,12 @@ impl Aggregator {
             match value.source {
                 Source::Head(word) => pairs.for_each(|(value, row)| *value = row.head(word)),
                 Source::Octet(at) => pairs.for_each(|(value, row)| {
-                    *value = row.octets().get(at).map_or(0, |byte| u64::from(*byte));
+                    *value = row.bytes().get(at).map_or(0, |byte| u64::from(*byte));
                 }),
-                Source::Time(at) => pairs.for_each(|(value, row)| *value = number_at(row.octets(), at)),
+                Source::Time(at) => pairs.for_each(|(value, row)| *value = number_at(row.bytes(), at)),
                 Source::TimeOr(at, or) => pairs.for_each(|(value, row)| {
-                    *value = match number_at(row.octets(), at) {
-                        0 => number_at(row.octets(), or),
+                    *value = match number_at(row.bytes(), at) {
+                        0 => number_at(row.bytes(), or),
                         time => time,
                     };
                 }),
@@ -200,8 +200,8 @@ impl Aggregator {
         let (mut keys, mut values) = (Vec::new(), Vec::new());
         let projected = self.keys.chunks_exact(key_words).zip(self.values.chunks_exact(value_words));
         for (row, (key, value)) in rows.iter().zip(projected) {
-            let start = number_at(row.octets(), span.start);
-            let end = number_at(row.octets(), span.end);
+            let start = number_at(row.bytes(), span.start);
+            let end = number_at(row.bytes(), span.end);
             let bin_time = row.head(row::BIN_TIME);
             let around = bin_time.saturating_sub(span.back)..=bin_time.saturating_add(span.ahead);
             let parts = match around.contains(&start) {

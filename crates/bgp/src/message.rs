@@ -96,7 +96,7 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// The message at the start of `octets`; `None` if it is incomplete. What follows it is left out.
+    /// The message at the start of `octets`; `None` if it is incomplete. What follows it is not read.
     ///
     /// `extended`: extended messages are agreed.
     pub fn first(octets: &'a [u8], extended: bool) -> Result<Option<Self>, HeaderError> {

@@ -167,7 +167,7 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    /// Queues a message that the state sends. KEEPALIVEs are left out if the peer does not read.
+    /// Queues a message that the state sends. KEEPALIVEs are skipped if the peer does not read.
     pub(crate) fn queue(&mut self, kind: MessageType, message: &[u8], now: Instant) -> bool {
         if self.config.observed.is_some() {
             return true;

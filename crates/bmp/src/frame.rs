@@ -48,7 +48,7 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// The message at the start of `octets`; `None` if it is incomplete. What follows it is left out.
+    /// The message at the start of `octets`; `None` if it is incomplete. What follows it is not read.
     ///
     /// `max` is the limit for the length of a message.
     #[inline]

@@ -136,7 +136,7 @@ impl<'a> RouteTlvs<'a> {
         all
     }
 
-    /// The TLVs about a route: those for all routes, for this one, and for groups that it is in. Groups are left out.
+    /// The TLVs about a route: those for all routes, for this one, and for groups that it is in. Groups are omitted.
     pub fn of(&self, route: RouteIndex) -> impl Iterator<Item = &Tlv<'a>> {
         self.tlvs.iter().filter(move |tlv| match tlv.index {
             0 => true,

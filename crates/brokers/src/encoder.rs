@@ -11,7 +11,7 @@ use encode::names::Name;
 use encode::value::Values;
 use flow::column::Id;
 use flow::kind::Kind;
-use flow::schema::{At, Schema, VALUE_OCTETS, VALUE_PACKETS};
+use flow::schema::{At, Schema, VALUE_BYTES, VALUE_PACKETS};
 use flow::strings::Strings;
 use foldhash::HashMap;
 
@@ -125,7 +125,7 @@ impl Encoder {
                 }
             };
             let value = |at: usize| row.values.get(at).copied().unwrap_or(0);
-            let sum = Sum::one(value(VALUE_PACKETS), value(VALUE_OCTETS));
+            let sum = Sum::one(value(VALUE_PACKETS), value(VALUE_BYTES));
             payload.clear();
             self.writer.row(&mut payload, &row, table.strings(), now);
             match (self.capacity(), &mut self.key) {

@@ -32,7 +32,7 @@
 //! A key is global unless it says `both()` or `plugin_only("…")`. *Spellings* are several names of one
 //! value; *key prefixes* are several values with one meaning.
 //! Configurations may also rely on keys of different plugins that write the same setting (`kafka_topic`, `sql_table`,
-//! …), as in pmacct. Those are separate keys (`.shares("sql_table")`) with one slot.
+//! …), as in pmacct. Those are separate keys (`.stored_as("sql_table")`) with one slot.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -175,7 +175,7 @@ pub struct Row {
     /// Key prefixes, each with its own value.
     pub prefixes: &'static [KeyPrefix],
     /// Name of the slot if it is shared with other keys.
-    pub shares: Option<&'static str>,
+    pub stored_as: Option<&'static str>,
     /// Syntax of the value.
     pub syntax: Syntax,
     /// Default, as a file would write it.
@@ -239,7 +239,7 @@ impl Row {
     /// The name under which the value is stored; keys that share a setting have the same slot.
     #[must_use]
     pub fn slot(&self) -> &'static str {
-        self.shares.unwrap_or(self.name())
+        self.stored_as.unwrap_or(self.name())
     }
 
     /// The name under which the value with a key prefix is stored: only plugins share settings.
@@ -324,7 +324,7 @@ impl<T: Value> Key<Option<T>> {
         let row = Row {
             spellings,
             prefixes: &[KeyPrefix::PLUGIN],
-            shares: None,
+            stored_as: None,
             syntax,
             default: None,
             default_in: None,
@@ -382,8 +382,8 @@ impl<T> Key<T> {
     }
 
     /// Writes the same setting as the keys of other plugins that name this slot.
-    pub const fn shares(mut self, slot: &'static str) -> Self {
-        self.row.shares = Some(slot);
+    pub const fn stored_as(mut self, slot: &'static str) -> Self {
+        self.row.stored_as = Some(slot);
         self
     }
 

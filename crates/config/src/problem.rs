@@ -152,7 +152,7 @@ impl Diagnostics {
             let hint = self.shared.get(&index).map_or(&first.hint, |shared| &shared.hint);
             let (first_text, first_names) = self.unnamed(&first.what, hint.as_deref());
             if let Some(other) = other_plugin(&first_names, &names).filter(|_| first_text == text) {
-                self.share(index, other);
+                self.also_in(index, other);
                 return;
             }
         }
@@ -160,7 +160,7 @@ impl Diagnostics {
     }
 
     /// Adds a plugin to a diagnostic, unless it is the first one.
-    fn share(&mut self, index: usize, other: Option<String>) {
+    fn also_in(&mut self, index: usize, other: Option<String>) {
         let (Some(problem), Some(other)) = (self.list.get_mut(index), other) else { return };
         let hint = problem.hint.clone();
         let shared = self.shared.entry(index).or_insert_with(|| Shared { hint, others: Vec::new() });

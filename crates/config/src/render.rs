@@ -85,7 +85,7 @@ fn row(out: &mut String, row: &Row) {
         let relation = if row.prefixes.len() > 1 { "Also, each with a separate value" } else { "Also written" };
         line(out, format_args!("- {relation}: {}", others.join(", ")));
     }
-    if let Some(slot) = row.shares {
+    if let Some(slot) = row.stored_as {
         line(out, format_args!("- Same setting as: `{slot}`"));
     }
     if row.first_wins {

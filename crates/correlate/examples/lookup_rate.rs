@@ -191,8 +191,8 @@ fn rounds(tables: Option<&Arc<Tables>>, spec: &Arc<Spec>, ends: &[[IpAddr; 2]]) 
             rows.clear();
             for [from, to] in batch {
                 let mut row = rows.push(&base);
-                row.octets()[src..src + 16].copy_from_slice(&address::octets(*from));
-                row.octets()[dst..dst + 16].copy_from_slice(&address::octets(*to));
+                row.bytes()[src..src + 16].copy_from_slice(&address::octets(*from));
+                row.bytes()[dst..dst + 16].copy_from_slice(&address::octets(*to));
             }
             enricher.apply(
                 Origin { first: 0, exporter: Some(EXPORTER.into()) },

@@ -261,7 +261,7 @@ impl Compiled {
 
     /// The ends of a row that are looked up.
     fn ends<O: Copy>(&self, row: Row<'_>, owner: O) -> [Option<End<O>>; 2] {
-        let octets = row.octets();
+        let octets = row.bytes();
         let distinguisher = RouteDistinguisher(read_at(octets, self.distinguisher).unwrap_or_default());
         if distinguisher.is_vrf() {
             // The VRF is known, but not its route distinguisher: no table is that of the flow.
@@ -291,7 +291,7 @@ impl Compiled {
     /// Writes to a row that there are no routes.
     fn write_nothing(&self, mut row: RowMut<'_>) {
         for target in [&self.source, &self.destination].into_iter().flatten() {
-            target.write(row.octets(), &Outcome::NOTHING);
+            target.write(row.bytes(), &Outcome::NOTHING);
         }
     }
 
@@ -307,7 +307,7 @@ impl Compiled {
         for (target, number) in [&self.source, &self.destination].into_iter().zip(numbers) {
             let Some(target) = target else { continue };
             let Some((end, found, key)) = part.found(number) else {
-                target.write(row.octets(), &Outcome::NOTHING);
+                target.write(row.bytes(), &Outcome::NOTHING);
                 continue;
             };
             let follows = self.follows && end.side == Side::Dst && !end.is_vpn();
@@ -318,7 +318,7 @@ impl Compiled {
             let shown = part.cache.get(key, octets, (&self.spec.shaping, self.texts), strings);
             let roa = if target.judges() { finder.judge(&end, &found, shown.origin()) } else { UNKNOWN };
             let outcome = Outcome { route: Some((shown, found.length)), next_hop: followed.as_ref(), roa };
-            target.write(row.octets(), &outcome);
+            target.write(row.bytes(), &outcome);
         }
     }
 

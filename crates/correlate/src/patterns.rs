@@ -13,7 +13,7 @@ pub const MAX_PATTERNS: usize = 16;
 pub struct Patterns(Vec<Vec<u8>>);
 
 impl Patterns {
-    /// The patterns of a list; empty ones are left out, and so are those beyond [`MAX_PATTERNS`].
+    /// The patterns of a list; empty ones are omitted, and so are those beyond [`MAX_PATTERNS`].
     pub fn new<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Self {
         let texts = patterns.into_iter().map(str::trim).filter(|text| !text.is_empty());
         Self(texts.take(MAX_PATTERNS).map(|text| text.as_bytes().to_vec()).collect())

@@ -74,7 +74,7 @@ impl Filled {
     fn of(needs: &Needs, rows: &Rows) -> Self {
         let is_filled = |field: &&Field| {
             let at = needs.layout.offset(**field).unwrap();
-            rows.iter().any(|row| row.octets()[at..at + field.size()].iter().any(|octet| *octet != 0))
+            rows.iter().any(|row| row.bytes()[at..at + field.size()].iter().any(|octet| *octet != 0))
         };
         Self {
             fields: Field::ALL.iter().filter(is_filled).copied().collect(),

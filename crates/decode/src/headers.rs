@@ -110,7 +110,7 @@ impl Headers {
     /// Fills a row from a packet. Fields that the packet lacks stay unchanged.
     #[inline]
     pub fn fill(&self, packet: &Packet<'_>, strings: &mut Strings, row: &mut RowMut<'_>) {
-        let octets = row.octets();
+        let octets = row.bytes();
         for (field, at) in &self.outer {
             outer(*field, *at, packet, strings, octets);
         }
@@ -130,7 +130,7 @@ impl Headers {
     /// Fills a row as [`Headers::fill`] does. Requires [`Headers::supports_plain`].
     #[inline]
     pub(crate) fn fill_plain(&self, packet: &Plain<'_>, row: &mut RowMut<'_>) {
-        let octets = row.octets();
+        let octets = row.bytes();
         for (field, at) in &self.outer {
             plain(*field, *at, packet, octets);
         }
@@ -143,7 +143,7 @@ impl Headers {
     #[inline]
     pub fn fill_tunnel(&self, tunnel: &Tunnel<'_>, row: &mut RowMut<'_>) {
         for (field, at) in &self.inner {
-            inner(*field, *at, tunnel, row.octets());
+            inner(*field, *at, tunnel, row.bytes());
         }
     }
 

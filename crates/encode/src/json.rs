@@ -230,7 +230,7 @@ fn special(out: &mut Vec<u8>, form: Form, step: &Step, row: &Aggregate<'_>, stri
             array(out, flags, |out, name| out.extend_from_slice(name.as_bytes()));
         }
         Form::StatusWords => {
-            let [category, reason] = value::fwd_status(value::octets::<1>(row, step.at)[0]);
+            let [category, reason] = value::fwd_status(value::field::<1>(row, step.at)[0]);
             out.extend_from_slice(category.as_bytes());
             out.push(b' ');
             out.extend_from_slice(reason.as_bytes());

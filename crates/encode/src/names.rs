@@ -244,10 +244,10 @@ impl Name {
     #[inline]
     pub fn key(&self, key: &mut Vec<u8>, row: &Aggregate<'_>) {
         for at in [self.tag, self.tag2].into_iter().flatten() {
-            key.extend_from_slice(&value::octets::<8>(row, at));
+            key.extend_from_slice(&value::field::<8>(row, at));
         }
         if let Some(at) = self.peer {
-            key.extend_from_slice(&value::octets::<16>(row, at));
+            key.extend_from_slice(&value::field::<16>(row, at));
         }
     }
 
@@ -257,7 +257,7 @@ impl Name {
         let zoned = Timestamp::from_second(at).unwrap_or_default().to_zoned(self.zone.clone());
         let time = |format: &str| zoned.strftime(format).to_string();
         let tag = |at: Option<At>| match (at, row) {
-            (Some(at), Some(row)) => u64::from_be_bytes(value::octets(row, at)),
+            (Some(at), Some(row)) => u64::from_be_bytes(value::field(row, at)),
             _ => 0,
         };
         let mut name = String::new();
@@ -273,7 +273,7 @@ impl Name {
                 Part::PeerSrcIp => {
                     let mut text = Vec::new();
                     if let (Some(at), Some(row)) = (self.peer, row) {
-                        address::ip(&mut text, &value::octets(row, at));
+                        address::ip(&mut text, &value::field(row, at));
                     }
                     match text.is_empty() {
                         true => name.push_str("null"),

@@ -52,20 +52,20 @@ impl Values {
     ) {
         match kind {
             Kind::Counter | Kind::TcpFlags | Kind::TunnelTcpFlags => decimal(out, value(row, at)),
-            Kind::U8 | Kind::Tos | Kind::FwdStatus => decimal(out, u64::from(octets::<1>(row, at)[0])),
-            Kind::U16 => decimal(out, u64::from(u16::from_be_bytes(octets(row, at)))),
-            Kind::U32 | Kind::FlowLabel => decimal(out, u64::from(u32::from_be_bytes(octets(row, at)))),
-            Kind::U64 | Kind::NumberText => decimal(out, u64::from_be_bytes(octets(row, at))),
-            Kind::HexText => hexadecimal(out, u64::from_be_bytes(octets(row, at))),
-            Kind::EtherType => hexadecimal(out, u64::from(u16::from_be_bytes(octets(row, at)))),
-            Kind::Ip => address::ip(out, &octets(row, at)),
-            Kind::IpText => match octets(row, at) {
+            Kind::U8 | Kind::Tos | Kind::FwdStatus => decimal(out, u64::from(field::<1>(row, at)[0])),
+            Kind::U16 => decimal(out, u64::from(u16::from_be_bytes(field(row, at)))),
+            Kind::U32 | Kind::FlowLabel => decimal(out, u64::from(u32::from_be_bytes(field(row, at)))),
+            Kind::U64 | Kind::NumberText => decimal(out, u64::from_be_bytes(field(row, at))),
+            Kind::HexText => hexadecimal(out, u64::from_be_bytes(field(row, at))),
+            Kind::EtherType => hexadecimal(out, u64::from(u16::from_be_bytes(field(row, at)))),
+            Kind::Ip => address::ip(out, &field(row, at)),
+            Kind::IpText => match field(row, at) {
                 ABSENT => address::ip(out, &V4_ZERO),
                 bytes => address::ip(out, &bytes),
             },
-            Kind::Mac => address::mac(out, octets(row, at)),
+            Kind::Mac => address::mac(out, field(row, at)),
             Kind::Proto => {
-                let [protocol] = octets(row, at);
+                let [protocol] = field(row, at);
                 match protocols::name(protocol) {
                     Some(name) if !self.num_protos => out.extend_from_slice(name.as_bytes()),
                     _ => decimal(out, u64::from(protocol)),
@@ -75,18 +75,18 @@ impl Values {
                 let micros = match at {
                     At::Value(_) if self.whole_seconds => value(row, at) / 1_000_000 * 1_000_000,
                     At::Value(_) => value(row, at),
-                    _ => u64::from_be_bytes(octets(row, at)),
+                    _ => u64::from_be_bytes(field(row, at)),
                 };
                 self.clock.micros(out, micros);
             }
-            Kind::StampInserted => self.clock.seconds(out, u64::from_be_bytes(octets(row, at))),
+            Kind::StampInserted => self.clock.seconds(out, u64::from_be_bytes(field(row, at))),
             Kind::StampUpdated => self.clock.seconds(out, flush),
-            Kind::Direction => out.push(match (at, octets(row, at)) {
+            Kind::Direction => out.push(match (at, field(row, at)) {
                 (At::Key(_), [0]) => b'i',
                 (At::Key(_), [1]) => b'e',
                 _ => b'u',
             }),
-            Kind::Roa => out.push(match octets(row, at) {
+            Kind::Roa => out.push(match field(row, at) {
                 [letter] if letter.is_ascii_alphabetic() => letter,
                 _ => b'u',
             }),
@@ -98,8 +98,8 @@ impl Values {
     fn rare(&mut self, out: &mut Vec<u8>, kind: Kind, at: At, row: &Aggregate<'_>, strings: &Strings) {
         match kind {
             // Writing to a `Vec` cannot fail.
-            Kind::Rd => drop(write!(out, "{}", wire::RouteDistinguisher(octets(row, at)))),
-            Kind::RdOrigin => out.extend_from_slice(RdOrigin(octets::<1>(row, at)[0]).word().as_bytes()),
+            Kind::Rd => drop(write!(out, "{}", wire::RouteDistinguisher(field(row, at)))),
+            Kind::RdOrigin => out.extend_from_slice(RdOrigin(field::<1>(row, at)[0]).word().as_bytes()),
             Kind::Real => {
                 let real = real(row, at);
                 drop(match self.six_decimals {
@@ -150,7 +150,7 @@ pub(crate) fn is_free_text(kind: Kind) -> bool {
 
 /// The bytes of a column in the key; zeros if the key is too short, which does not occur.
 #[inline]
-pub fn octets<const N: usize>(row: &Aggregate<'_>, at: At) -> [u8; N] {
+pub fn field<const N: usize>(row: &Aggregate<'_>, at: At) -> [u8; N] {
     let At::Key(at) = at else { return [0; N] };
     row.key.get(at..).and_then(|key| key.first_chunk()).copied().unwrap_or([0; N])
 }
@@ -165,20 +165,20 @@ pub fn value(row: &Aggregate<'_>, at: At) -> u64 {
 /// The interned bytes of a column.
 #[inline]
 pub fn text<'a>(row: &Aggregate<'_>, at: At, strings: &'a Strings) -> &'a [u8] {
-    strings.get(u32::from_be_bytes(octets(row, at)))
+    strings.get(u32::from_be_bytes(field(row, at)))
 }
 
 /// A real number. JSON has no infinities, and coordinates are finite.
 pub(crate) fn real(row: &Aggregate<'_>, at: At) -> f64 {
-    let real = f64::from_be_bytes(octets(row, at));
+    let real = f64::from_be_bytes(field(row, at));
     if real.is_finite() { real } else { 0.0 }
 }
 
 /// A number as a signed one, because Avro has no others. IPv6 flow labels have 32 bits there.
 pub(crate) fn signed(row: &Aggregate<'_>, kind: Kind, at: At) -> i64 {
     match kind {
-        Kind::U64 => i64::from_be_bytes(octets(row, at)),
-        Kind::FlowLabel => i64::from(i32::from_be_bytes(octets(row, at))),
+        Kind::U64 => i64::from_be_bytes(field(row, at)),
+        Kind::FlowLabel => i64::from(i32::from_be_bytes(field(row, at))),
         _ => value(row, at).cast_signed(),
     }
 }

@@ -95,7 +95,7 @@ fn rows(layout: &Layout) -> Rows {
             (Field::Presence, &[0xff; 8]),
         ] {
             if let Some(at) = layout.offset(field) {
-                row.octets()[at..at + octets.len()].copy_from_slice(octets);
+                row.bytes()[at..at + octets.len()].copy_from_slice(octets);
             }
         }
     }

@@ -66,7 +66,7 @@ impl LiveLookup<Routes> for OriginAs {
         _memory: &mut (),
     ) {
         for mut row in batch.rows.iter_mut_from(batch.first) {
-            let octets = row.octets();
+            let octets = row.bytes();
             let address = address::address(octets[*host..].first_chunk().unwrap());
             if let Some(found) = address.and_then(|address| table.get(&address)) {
                 octets[*asn..*asn + 4].copy_from_slice(&found.to_be_bytes());
@@ -129,14 +129,12 @@ fn layout(loaded: &Loaded, wanted: &[Field]) -> Layout {
 
 fn set(rows: &mut Rows, layout: &Layout, row: usize, field: Field, octets: &[u8]) {
     let at = layout.offset(field).unwrap();
-    rows.get_mut(row).unwrap().octets()[at..at + octets.len()].copy_from_slice(octets);
+    rows.get_mut(row).unwrap().bytes()[at..at + octets.len()].copy_from_slice(octets);
 }
 
 fn number(rows: &Rows, layout: &Layout, row: usize, field: Field) -> u64 {
     let at = layout.offset(field).unwrap();
-    rows.get(row).unwrap().octets()[at..at + field.size()]
-        .iter()
-        .fold(0, |all, octet| all << 8 | u64::from(*octet))
+    rows.get(row).unwrap().bytes()[at..at + field.size()].iter().fold(0, |all, octet| all << 8 | u64::from(*octet))
 }
 
 const NO_PACKETS: BatchPackets<'_> = BatchPackets { references: &[], units: &[] };

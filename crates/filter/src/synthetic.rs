@@ -177,13 +177,13 @@ impl Synthetic {
     /// The frame of a row, from its destination MAC address on. Of its label stack, it has the top and the bottom.
     #[inline]
     pub fn frame(&mut self, row: Row<'_>) -> &[u8] {
-        self.make(row.octets(), &[])
+        self.make(row.bytes(), &[])
     }
 
     /// The frame of a row with the whole label stack, which is in `strings` under the row's id.
     #[inline]
     pub fn view(&mut self, row: Row<'_>, strings: &Strings) -> PacketView<'_> {
-        let octets = row.octets();
+        let octets = row.bytes();
         let stack = match u32::from_be_bytes(field(octets, self.offsets.label_stack)) {
             0 => &[],
             id => strings.get(id),

@@ -1,6 +1,6 @@
 //! Rows: records of any protocol in one fixed layout.
 //!
-//! A row is a run of 64-bit words. The first four are its counters and its time ([`PACKETS`], [`OCTETS`],
+//! A row is a run of 64-bit words. The first four are its counters and its time ([`PACKETS`], [`BYTES`],
 //! [`FLOWS`], [`BIN_TIME`]), in the machine's own order; then come the fields that the
 //! configuration uses, with numbers in network byte order.
 
@@ -9,7 +9,7 @@ use crate::field::Field;
 /// Word of a row: packets.
 pub const PACKETS: usize = 0;
 /// Word of a row: bytes.
-pub const OCTETS: usize = 1;
+pub const BYTES: usize = 1;
 /// Word of a row: flows.
 pub const FLOWS: usize = 2;
 /// Word of a row: the time that selects its time bin, in microseconds since 1970.
@@ -258,7 +258,7 @@ impl<'a> Row<'a> {
 
     /// The bytes of the row; the layout has the offsets.
     #[inline]
-    pub fn octets(&self) -> &'a [u8] {
+    pub fn bytes(&self) -> &'a [u8] {
         bytemuck::cast_slice(self.words)
     }
 }
@@ -279,7 +279,7 @@ impl RowMut<'_> {
 
     /// The bytes of the row; the layout has the offsets.
     #[inline]
-    pub fn octets(&mut self) -> &mut [u8] {
+    pub fn bytes(&mut self) -> &mut [u8] {
         bytemuck::cast_slice_mut(self.words)
     }
 

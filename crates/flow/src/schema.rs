@@ -205,7 +205,7 @@ pub struct Schema {
 /// Index of the packets among the values.
 pub const VALUE_PACKETS: usize = 0;
 /// Index of the bytes among the values.
-pub const VALUE_OCTETS: usize = 1;
+pub const VALUE_BYTES: usize = 1;
 
 /// One key field, before it has an offset.
 struct KeyField {
@@ -221,7 +221,7 @@ impl Schema {
     pub fn new(selection: &Selection, customs: &[Custom], layout: &Layout, options: &Options) -> Self {
         let mut schema = Builder::default();
         schema.value(Combine::Sum, Source::Head(row::PACKETS));
-        schema.value(Combine::Sum, Source::Head(row::OCTETS));
+        schema.value(Combine::Sum, Source::Head(row::BYTES));
         if let Some(event) = layout.offset(Field::Event) {
             schema.key(event, None, 1, None);
         }
@@ -240,7 +240,7 @@ impl Schema {
             schema.column(Id::TimestampMax, At::Value(last));
         }
         schema.column(Id::Packets, At::Value(VALUE_PACKETS));
-        schema.column(Id::Bytes, At::Value(VALUE_OCTETS));
+        schema.column(Id::Bytes, At::Value(VALUE_BYTES));
         schema.finish(options)
     }
 

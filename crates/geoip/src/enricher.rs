@@ -84,7 +84,7 @@ impl Enricher {
     pub fn apply(&mut self, row: &mut RowMut<'_>, strings: &mut Strings) {
         for number in 0..self.ends.len() {
             let Some(end) = self.ends.get(number).copied() else { continue };
-            let octets = row.octets();
+            let octets = row.bytes();
             let Some(host) = octets.get(end.host..).and_then(|octets| octets.first_chunk::<16>()) else {
                 continue;
             };

@@ -150,11 +150,11 @@ fn enriched(enricher: &mut Enricher, layout: &Layout, strings: &mut Strings, hos
     let mut row = rows.push(&vec![0; layout.words()]);
     for (field, host) in [Field::SrcHost, Field::DstHost].into_iter().zip(hosts) {
         if let (Some(at), Ok(host)) = (layout.offset(field), host.parse()) {
-            row.octets()[at..at + 16].copy_from_slice(&address::octets(host));
+            row.bytes()[at..at + 16].copy_from_slice(&address::octets(host));
         }
     }
     enricher.apply(&mut row, strings);
-    let octets = row.octets();
+    let octets = row.bytes();
     let word = |field| {
         let at = layout.offset(field)?;
         Some(u32::from_be_bytes(octets[at..at + 4].try_into().unwrap()))

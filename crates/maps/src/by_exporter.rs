@@ -203,7 +203,7 @@ mod tests {
                 [(Field::InIface, &interface.to_be_bytes()[..]), (Field::Presence, &bits.0.to_be_bytes())]
             {
                 let at = layout.offset(field).unwrap();
-                row.octets()[at..at + octets.len()].copy_from_slice(octets);
+                row.bytes()[at..at + octets.len()].copy_from_slice(octets);
             }
             let scope = rates.scope(Some(exporter.parse().unwrap()));
             rates.find(scope, row.as_row(), &Strings::default())

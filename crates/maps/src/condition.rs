@@ -156,7 +156,7 @@ impl Condition {
     pub fn holds(&self, layout: &Layout, view: &View<'_>, frame: &mut Lazy<'_>) -> bool {
         let octets = |field: Field| {
             let start = layout.offset(field)?;
-            view.row.octets().get(start..start + field.size())
+            view.row.bytes().get(start..start + field.size())
         };
         let is_present = |presence: Option<Presence>| match presence {
             None => true,

@@ -162,7 +162,7 @@ mod tests {
             let mut rows = Rows::new(&layout);
             let mut row = rows.push(&vec![0; layout.words()]);
             let at = layout.offset(Field::SrcHost).unwrap();
-            row.octets()[at..at + 16].copy_from_slice(&flow::address::octets(source.parse().unwrap()));
+            row.bytes()[at..at + 16].copy_from_slice(&flow::address::octets(source.parse().unwrap()));
             let scope = compiled.scope(Some(exporter.parse().unwrap()));
             compiled
                 .find(scope, row.as_row(), &Strings::default())

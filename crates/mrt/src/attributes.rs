@@ -60,7 +60,7 @@ fn read<'a>(r: &mut Reader<'a>) -> Result<Attribute<'a>, Truncated> {
 }
 
 /// Appends the attributes of a set as a table file has them: next hops other than those of IPv4 unicast and multicast become
-/// MP_REACH_NLRI. A set that ends within an attribute ends before it, and a next hop of any other length is left out.
+/// MP_REACH_NLRI. A set that ends within an attribute ends before it, and a next hop of any other length is omitted.
 pub fn from_set(out: &mut Vec<u8>, set: &[u8], afi: Afi, safi: Safi) {
     let next_hop =
         iter(set).flatten().find(|attribute| attribute.code == NEXT_HOP).map(|attribute| attribute.value);

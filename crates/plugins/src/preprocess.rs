@@ -23,7 +23,7 @@ use aggregate::Table;
 use config::keys::sql::{PreprocessType, SQL_BACKUP_HOST, SQL_PREPROCESS, SQL_PREPROCESS_TYPE};
 use config::{Diagnostics, Plugin, PluginKind};
 use flow::column::Id;
-use flow::schema::{At, Schema, VALUE_OCTETS, VALUE_PACKETS};
+use flow::schema::{At, Schema, VALUE_BYTES, VALUE_PACKETS};
 
 /// Names of conditions, and what they measure.
 const CONDITIONS: &[(&str, Condition)] = &[
@@ -185,13 +185,13 @@ impl Preprocess {
             let (factor, header) = (self.settings.factor.unwrap_or(1), self.settings.header.unwrap_or(0));
             table.retain(|_, values, _| {
                 // Flows are not multiplied: sampling packets does not sample flows.
-                for at in [VALUE_PACKETS, VALUE_OCTETS] {
+                for at in [VALUE_PACKETS, VALUE_BYTES] {
                     if let Some(value) = values.get_mut(at) {
                         *value = value.saturating_mul(factor);
                     }
                 }
                 let packets = value(values, Some(VALUE_PACKETS));
-                if let Some(octets) = values.get_mut(VALUE_OCTETS) {
+                if let Some(octets) = values.get_mut(VALUE_BYTES) {
                     *octets = octets.saturating_add(packets.saturating_mul(header));
                 }
                 true
@@ -204,7 +204,7 @@ impl Preprocess {
 impl Settings {
     fn keeps(&self, values: &[u64], flows: Option<usize>) -> bool {
         let packets = value(values, Some(VALUE_PACKETS));
-        let octets = value(values, Some(VALUE_OCTETS));
+        let octets = value(values, Some(VALUE_BYTES));
         let measure = |measure| match measure {
             Measure::Packets => packets,
             Measure::Octets => octets,
@@ -226,12 +226,12 @@ fn value(values: &[u64], at: Option<usize>) -> u64 {
 
 /// Keeps aggregates above the threshold, and the others at random; those then count as the threshold's bytes.
 fn sample(values: &mut [u64], threshold: u64, random: &mut fastrand::Rng) -> bool {
-    let octets = value(values, Some(VALUE_OCTETS));
+    let octets = value(values, Some(VALUE_BYTES));
     if octets >= threshold {
         return true;
     }
     let stays = random.u64(0..threshold) < octets;
-    if let Some(octets) = values.get_mut(VALUE_OCTETS).filter(|_| stays) {
+    if let Some(octets) = values.get_mut(VALUE_BYTES).filter(|_| stays) {
         *octets = threshold;
     }
     stays
@@ -243,7 +243,7 @@ fn sample_count(table: &mut Table, count: usize, random: &mut fastrand::Rng) {
         return;
     }
     let priorities: Vec<f64> =
-        (table.iter()).map(|row| value(row.values, Some(VALUE_OCTETS)) as f64 / (1.0 - random.f64())).collect();
+        (table.iter()).map(|row| value(row.values, Some(VALUE_BYTES)) as f64 / (1.0 - random.f64())).collect();
     let mut order: Vec<u32> = (0..).take(priorities.len()).collect();
     let priority = |at: &u32| priorities.get(*at as usize).copied().unwrap_or(0.0);
     order.select_nth_unstable_by(count, |a, b| priority(b).total_cmp(&priority(a)));
@@ -257,7 +257,7 @@ fn sample_count(table: &mut Table, count: usize, random: &mut fastrand::Rng) {
     let mut stays = stays.into_iter();
     table.retain(|_, values, _| {
         let stays = stays.next().unwrap_or(false);
-        if let Some(octets) = values.get_mut(VALUE_OCTETS).filter(|_| stays) {
+        if let Some(octets) = values.get_mut(VALUE_BYTES).filter(|_| stays) {
             *octets = (*octets).max(threshold as u64);
         }
         stays
@@ -320,7 +320,7 @@ mod tests {
             let (kept, filtered) = applied(words, false, &rows);
             assert_eq!(kept.len() as u64 + filtered, 10_000);
             assert!(kept.len() < 4000, "{words}: {}", kept.len());
-            let sum: u64 = kept.iter().map(|values| values[VALUE_OCTETS]).sum();
+            let sum: u64 = kept.iter().map(|values| values[VALUE_BYTES]).sum();
             assert!(sum.abs_diff(total) < total / 10, "{words}: {sum} for {total}");
         }
         assert_eq!(applied("fsrc=2000", false, &rows).0.len(), 2000);

@@ -25,7 +25,7 @@ use config::{Diagnostics, Plugin, Span};
 use delivery::Sum;
 use delivery::queue::Backlog;
 use encode::Style;
-use flow::schema::{VALUE_OCTETS, VALUE_PACKETS};
+use flow::schema::{VALUE_BYTES, VALUE_PACKETS};
 use jiff::tz::TimeZone;
 use runtime::privileges::{self, Umask};
 use stats::{Counter, Counters, Tally};
@@ -179,7 +179,7 @@ pub enum DropReason {
 /// The counters of one aggregate.
 pub fn sum_of_one(values: &[u64]) -> Sum {
     let value = |at: usize| values.get(at).copied().unwrap_or(0);
-    Sum::one(value(VALUE_PACKETS), value(VALUE_OCTETS))
+    Sum::one(value(VALUE_PACKETS), value(VALUE_BYTES))
 }
 
 /// The counters of a table.

@@ -18,7 +18,7 @@ impl PeerId {
     /// Bits of the slot. The highest bit of all 32 is free, and marks a route of two units in a list.
     const SLOT_BITS: u32 = 20;
 
-    /// Slots are below this number; the last one is left out, since 32 ones end a list.
+    /// Slots are below this number; the last one is not used, since 32 ones end a list.
     pub(crate) const SLOTS: usize = (1 << Self::SLOT_BITS) - 1;
 
     pub(crate) const fn new(slot: u32, generation: u32) -> Self {

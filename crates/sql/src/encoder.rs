@@ -11,7 +11,7 @@ use encode::value::{self, Values};
 use flow::address;
 use flow::column::{Id, SqlType};
 use flow::kind::Kind;
-use flow::schema::{At, Combine, Schema, VALUE_OCTETS, VALUE_PACKETS};
+use flow::schema::{At, Combine, Schema, VALUE_BYTES, VALUE_PACKETS};
 use flow::strings::Strings;
 use foldhash::HashMap;
 use std::borrow::Cow;
@@ -313,7 +313,7 @@ impl Encoder {
         self.written.clear();
         let several = by_bin.is_some() || self.table.depends_on_record();
         for row in rows {
-            let bin = by_bin.map(|at| u64::from_be_bytes(value::octets(&row, At::Key(at))));
+            let bin = by_bin.map(|at| u64::from_be_bytes(value::field(&row, At::Key(at))));
             let cached = if several {
                 key.clear();
                 key.extend_from_slice(&bin.unwrap_or(0).to_be_bytes());
@@ -410,7 +410,7 @@ impl Encoder {
                     }
                 },
                 Origin::PeerDst(at) => {
-                    let address = address::address(&value::octets(row, at));
+                    let address = address::address(&value::field(row, at));
                     builder.value(Value::Address(address.unwrap_or(NOWHERE)));
                 }
                 Origin::Residual(at) => builder.value(Value::Number(format.micros(at, row) % 1_000_000)),
@@ -429,7 +429,7 @@ impl Encoder {
 
 /// The packets and bytes of an aggregate.
 fn counted(row: &Aggregate<'_>) -> [u64; 2] {
-    [VALUE_PACKETS, VALUE_OCTETS].map(|at| row.values.get(at).copied().unwrap_or(0))
+    [VALUE_PACKETS, VALUE_BYTES].map(|at| row.values.get(at).copied().unwrap_or(0))
 }
 
 impl ValueFormat {
@@ -438,15 +438,15 @@ impl ValueFormat {
     fn plain(&self, kind: Kind, at: At, row: &Aggregate<'_>) -> Option<Value<'static>> {
         Some(match kind {
             Kind::Counter | Kind::TcpFlags | Kind::TunnelTcpFlags => Value::Number(value::value(row, at)),
-            Kind::U8 | Kind::Tos | Kind::FwdStatus => Value::Number(u64::from(value::octets::<1>(row, at)[0])),
-            Kind::U16 => Value::Number(u64::from(u16::from_be_bytes(value::octets(row, at)))),
-            Kind::U32 | Kind::FlowLabel => Value::Number(u64::from(u32::from_be_bytes(value::octets(row, at)))),
-            Kind::U64 | Kind::NumberText => Value::Number(u64::from_be_bytes(value::octets(row, at))),
-            Kind::Real => Value::Real(f64::from_be_bytes(value::octets(row, at))),
-            Kind::Mac => Value::Mac(value::octets(row, at)),
-            Kind::Ip => address::address(&value::octets(row, at)).map_or(self.no_address, Value::Address),
+            Kind::U8 | Kind::Tos | Kind::FwdStatus => Value::Number(u64::from(value::field::<1>(row, at)[0])),
+            Kind::U16 => Value::Number(u64::from(u16::from_be_bytes(value::field(row, at)))),
+            Kind::U32 | Kind::FlowLabel => Value::Number(u64::from(u32::from_be_bytes(value::field(row, at)))),
+            Kind::U64 | Kind::NumberText => Value::Number(u64::from_be_bytes(value::field(row, at))),
+            Kind::Real => Value::Real(f64::from_be_bytes(value::field(row, at))),
+            Kind::Mac => Value::Mac(value::field(row, at)),
+            Kind::Ip => address::address(&value::field(row, at)).map_or(self.no_address, Value::Address),
             Kind::Proto => {
-                let [protocol] = value::octets(row, at);
+                let [protocol] = value::field(row, at);
                 match protocols::name(protocol) {
                     Some(name) if !self.num_protos => Value::Text(name),
                     // In a column of names, a number is written as text.
@@ -455,7 +455,7 @@ impl ValueFormat {
                 }
             }
             Kind::Time => self.time(self.micros(at, row) / 1_000_000),
-            Kind::StampInserted => self.time(u64::from_be_bytes(value::octets(row, at))),
+            Kind::StampInserted => self.time(u64::from_be_bytes(value::field(row, at))),
             _ => return None,
         })
     }
@@ -470,7 +470,7 @@ impl ValueFormat {
     fn micros(&self, at: At, row: &Aggregate<'_>) -> u64 {
         let micros = match at {
             At::Value(_) => value::value(row, at),
-            _ => u64::from_be_bytes(value::octets(row, at)),
+            _ => u64::from_be_bytes(value::field(row, at)),
         };
         if self.whole_seconds { micros / 1_000_000 * 1_000_000 } else { micros }
     }

@@ -90,7 +90,7 @@ counters! {
     SetsExpired = Worker Total "sets_dropped_total" "no_template_expired": "Their template did not arrive in time";
     SetsCrowded = Worker Total "sets_dropped_total" "no_template_bound": "Displaced by others at the bound of waiting sets";
     SetsAtShutdown = Worker Total "sets_dropped_total" "no_template_shutdown": "Still without a template at shutdown";
-    SetsForgotten = Worker Total "sets_dropped_total" "exporter_evicted": "Their exporter was evicted";
+    SetsOfEvicted = Worker Total "sets_dropped_total" "exporter_evicted": "Their exporter was evicted";
     SetsDroppedBytes = Worker Total "sets_dropped_bytes_total" "": "Bytes of the data sets that were dropped for want of a template; how many records that is cannot be known";
     Templates = Worker Gauge "templates" "": "Templates known now";
     TemplatesLearned = Worker Total "templates_learned_total" "": "Templates that were new";

@@ -9,7 +9,7 @@
 //! - Attributes are in the order of their codes, each code once. Lengths have two octets only where needed.
 //!   Flags have only the bits that RFC 4271 defines, and the partial bit only on optional transitive attributes.
 //! - AS numbers of AS_PATH and AGGREGATOR have four octets. AS4_PATH and AS4_AGGREGATOR are merged into them (RFC 6793).
-//! - MP_REACH_NLRI and MP_UNREACH_NLRI are left out. NEXT_HOP contains the next hop of the route in any family: 4
+//! - MP_REACH_NLRI and MP_UNREACH_NLRI are omitted. NEXT_HOP contains the next hop of the route in any family: 4
 //!   octets, 16, or 32 if a link-local address follows the global one. Route distinguishers of next hops are removed. It is
 //!   missing where a family needs no next hop.
 //! - Adjacent sequences of AS_PATH are joined, as far as a segment can count. The members of its sets, and communities of all kinds,

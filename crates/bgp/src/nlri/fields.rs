@@ -6,7 +6,7 @@ use std::fmt;
 use std::net::IpAddr;
 use wire::{Reader, RouteDistinguisher, Truncated, Writer};
 
-/// A field of three octets that holds an MPLS label in its upper 20 bits, or a VNI in all 24. Which of them is told by the
+/// A field of three octets that holds an MPLS label in its upper 20 bits, or a VNI in all 24. Which of them applies follows from the
 /// encapsulation that is announced with the route (RFC 8365 section 5.1.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LabelField(pub [u8; 3]);

@@ -1,4 +1,4 @@
-//! What the decoder of UPDATEs is told.
+//! The state of a session that decoding of UPDATEs depends on.
 
 use super::*;
 use bgp::update::{Families, Session as Decoding};

@@ -39,7 +39,7 @@ fn a_bad_message_costs_that_message() {
 }
 
 #[test]
-fn a_fault_is_told_and_counted() {
+fn a_fault_is_reported_and_counted() {
     let message = [&routes(peer(1))[..], &[1, 2, 3]].concat();
     let mut message = raw(0, &message[6..]);
     message.extend(routes(peer(1)));
@@ -80,7 +80,7 @@ fn a_termination_ends_the_session_and_what_follows_is_ignored() {
 }
 
 #[test]
-fn the_end_of_the_connection_is_told_with_what_was_incomplete() {
+fn the_end_of_the_connection_is_reported_with_what_was_incomplete() {
     let mut session = Session::new(Config::default());
     let (first, second) = (initiation("r1"), initiation("r2"));
     feed(&mut session, &[&first[..], &second[..5]].concat());

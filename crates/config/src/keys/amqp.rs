@@ -37,85 +37,85 @@ words! {
 keys! {
     /// Seconds between two flushes.
     AMQP_REFRESH_TIME: Duration = seconds(&["amqp_refresh_time"], 1).default("60").both().daemons(FLOW)
-        .shares("sql_refresh_time").acts();
+        .stored_as("sql_refresh_time").acts();
 
     /// Length of time bins.
-    AMQP_HISTORY: Option<Span> = span(&["amqp_history"]).both().daemons(FLOW).shares("sql_history").acts();
+    AMQP_HISTORY: Option<Span> = span(&["amqp_history"]).both().daemons(FLOW).stored_as("sql_history").acts();
 
     /// Seconds by which the start of time bins is moved back.
     AMQP_HISTORY_OFFSET: Duration = seconds(&["amqp_history_offset"], 0).default("0").both().daemons(FLOW)
-        .shares("sql_history_offset").acts();
+        .stored_as("sql_history_offset").acts();
 
     /// Letters (m, h, d, w, M) that align time bins.
     AMQP_HISTORY_ROUNDOFF: Option<String> = text(&["amqp_history_roundoff", "amqp_time_roundoff"]).both()
-        .daemons(FLOW).shares("sql_history_roundoff").acts();
+        .daemons(FLOW).stored_as("sql_history_roundoff").acts();
 
     /// Seconds by which the first flush, and therefore all later ones, is delayed.
     AMQP_STARTUP_DELAY: Duration = seconds(&["amqp_startup_delay"], 0).default("0").both().daemons(FLOW)
-        .shares("sql_startup_delay").acts();
+        .stored_as("sql_startup_delay").acts();
 
     /// Size of the table of aggregates: at ten times as many aggregates it is sent early.
     AMQP_CACHE_ENTRIES: u32 = integer(&["amqp_cache_entries"], 1, u32::MAX as i128).default("16411").both()
-        .daemons(FLOW).shares("print_cache_entries").acts();
+        .daemons(FLOW).stored_as("print_cache_entries").acts();
 
     /// Limited the number of processes that send at the same time.
     AMQP_MAX_WRITERS: u32 = integer(&["amqp_max_writers"], 1, 99).default("10").both().daemons(FLOW)
-        .shares("sql_max_writers").no_op("each plugin has a single writer");
+        .stored_as("sql_max_writers").no_op("each plugin has a single writer");
 
     /// Conditions, as `name=number`, that aggregates must meet to be sent.
     AMQP_PREPROCESS: Option<Vec<String>> = list(&["amqp_preprocess"]).both().daemons(FLOW)
-        .shares("sql_preprocess").acts();
+        .stored_as("sql_preprocess").acts();
 
     /// Whether one condition is sufficient or all must be met.
     AMQP_PREPROCESS_TYPE: PreprocessType = words(&["amqp_preprocess_type"]).default("any").both().daemons(FLOW)
-        .shares("sql_preprocess_type").acts();
+        .stored_as("sql_preprocess_type").acts();
 
     /// Sends protocols as numbers.
     AMQP_NUM_PROTOS: bool = boolean(&["amqp_num_protos"]).default("false").both().daemons(FLOW)
-        .shares("sql_num_protos").acts();
+        .stored_as("sql_num_protos").acts();
 
     /// Sends a message before and one after the aggregates of each flush.
-    AMQP_MARKERS: bool = boolean(&["amqp_markers"]).default("false").both().daemons(FLOW).shares("print_markers")
+    AMQP_MARKERS: bool = boolean(&["amqp_markers"]).default("false").both().daemons(FLOW).stored_as("print_markers")
         .acts();
 
     /// Bytes up to which aggregates are combined into one message; with 0 each aggregate is a message of its own.
     AMQP_MULTI_VALUES: u64 = bytes(&["amqp_multi_values"], 0).default("0").both().daemons(FLOW)
-        .shares("sql_multi_values").acts();
+        .stored_as("sql_multi_values").acts();
 
     /// Format of messages.
     AMQP_OUTPUT: MessageOutput = words(&["amqp_output"]).default("json").both().daemons(FLOW).acts();
 
     /// Program that runs after each flush.
     AMQP_TRIGGER_EXEC: Option<String> = text(&["amqp_trigger_exec"]).both().daemons(FLOW)
-        .shares("sql_trigger_exec").acts();
+        .stored_as("sql_trigger_exec").acts();
 
     /// Does not wait for that program.
     AMQP_TRIGGER_EXEC_ASYNC: bool = boolean(&["amqp_trigger_exec_async"]).default("false").both().daemons(FLOW)
-        .shares("sql_trigger_exec_async").acts();
+        .stored_as("sql_trigger_exec_async").acts();
 
     /// Host of the broker.
     AMQP_HOST: String = text(&["amqp_host"]).default("127.0.0.1").both()
-        .prefixes(KeyPrefix::PLUGIN_AND_EVENTS).daemons(FLOW).shares("sql_host").acts();
+        .prefixes(KeyPrefix::PLUGIN_AND_EVENTS).daemons(FLOW).stored_as("sql_host").acts();
 
     /// Port of the broker.
     AMQP_PORT: u16 = port(&["amqp_port"]).default("5672").both()
-        .prefixes(KeyPrefix::PLUGIN_AND_EVENTS).daemons(FLOW).shares("sql_port").acts();
+        .prefixes(KeyPrefix::PLUGIN_AND_EVENTS).daemons(FLOW).stored_as("sql_port").acts();
 
     /// User name for the broker.
     AMQP_USER: String = text(&["amqp_user"]).default("guest").both()
-        .prefixes(KeyPrefix::PLUGIN_AND_EVENTS).daemons(FLOW).shares("sql_user").acts();
+        .prefixes(KeyPrefix::PLUGIN_AND_EVENTS).daemons(FLOW).stored_as("sql_user").acts();
 
     /// Password for the broker.
     AMQP_PASSWD: String = text(&["amqp_passwd"]).default("guest").both()
-        .prefixes(KeyPrefix::PLUGIN_AND_EVENTS).daemons(FLOW).shares("sql_passwd").acts();
+        .prefixes(KeyPrefix::PLUGIN_AND_EVENTS).daemons(FLOW).stored_as("sql_passwd").acts();
 
     /// Exchange to which messages are published.
     AMQP_EXCHANGE: String = text(&["amqp_exchange"]).default("pmacct").both()
-        .prefixes(KeyPrefix::PLUGIN_AND_EVENTS).daemons(FLOW).shares("sql_db").acts();
+        .prefixes(KeyPrefix::PLUGIN_AND_EVENTS).daemons(FLOW).stored_as("sql_db").acts();
 
     /// Routing key of the plugin's messages; may contain variables of the record.
     AMQP_ROUTING_KEY: String = text(&["amqp_routing_key"]).default("acct").both().daemons(FLOW)
-       .shares("sql_table").acts();
+       .stored_as("sql_table").acts();
 
     /// Number of routing keys that are used in turn; 0 disables the rotation.
     AMQP_ROUTING_KEY_RR: u32 = integer(&["amqp_routing_key_rr"], 0, u32::MAX as i128).default("0").both()

@@ -116,9 +116,9 @@ mod tests {
     fn a_shared_slot_is_named_after_a_key_with_the_same_syntax() {
         let by_name: HashMap<&str, _> = all().map(|key| (key.row().name(), key.row())).collect();
         for row in all().map(AnyKey::row) {
-            if let Some(slot) = row.shares {
+            if let Some(slot) = row.stored_as {
                 let owner = by_name.get(slot).unwrap_or_else(|| panic!("{}: no key {slot}", row.name()));
-                assert_eq!(owner.shares, None, "{}", row.name());
+                assert_eq!(owner.stored_as, None, "{}", row.name());
                 let form = |syntax: &Syntax| std::mem::discriminant(syntax);
                 if !matches!(row.syntax, Syntax::Path | Syntax::Text | Syntax::Pattern { .. }) {
                     assert_eq!(form(&row.syntax), form(&owner.syntax), "{} and {slot}", row.name());

@@ -36,7 +36,7 @@ keys! {
     ///
     /// The name may contain variables of `strftime` (`%H`) and of the record (`$peer_src_ip`); missing directories are created. An
     /// unknown letter after `%` prevents the daemon from starting.
-    PRINT_OUTPUT_FILE: Option<PathBuf> = path_pattern(&["print_output_file"], TIME_LETTERS).shares("sql_table").both().daemons(FLOW)
+    PRINT_OUTPUT_FILE: Option<PathBuf> = path_pattern(&["print_output_file"], TIME_LETTERS).stored_as("sql_table").both().daemons(FLOW)
         .option('o', FLOW, "file").or_exit().acts();
 
     /// Appends to an existing file, without another title line.

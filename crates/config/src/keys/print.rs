@@ -56,27 +56,27 @@ keys! {
     PRINT_MAX_FILES: usize = integer(&["print_max_files"], 1, 10_000_000).default("20000").both().daemons(FLOW).acts();
 
     /// Time between two flushes.
-    PRINT_REFRESH_TIME: Duration = seconds(&["print_refresh_time"], 1).default("60").shares("sql_refresh_time")
+    PRINT_REFRESH_TIME: Duration = seconds(&["print_refresh_time"], 1).default("60").stored_as("sql_refresh_time")
         .both().daemons(FLOW).option('r', FLOW, "seconds").acts();
 
     /// Length of time bins: a number and one of `s m h d w M`.
     ///
     /// `M` is a calendar month; seconds must be whole minutes. Without it there are no time bins.
-    PRINT_HISTORY: Option<Span> = span(&["print_history"]).shares("sql_history").both().daemons(FLOW).acts();
+    PRINT_HISTORY: Option<Span> = span(&["print_history"]).stored_as("sql_history").both().daemons(FLOW).acts();
 
     /// Aligns the first bin and the flushes to full minutes, hours, days, weeks or months: letters of `m h d w M`.
     ///
     /// If `w` and `d` are set, the week is used; if `M` and `w` are set, the month. Other letters have no effect. Both cases cause a
     /// warning.
-    PRINT_HISTORY_ROUNDOFF: Option<String> = text(&["print_history_roundoff"]).shares("sql_history_roundoff").both()
+    PRINT_HISTORY_ROUNDOFF: Option<String> = text(&["print_history_roundoff"]).stored_as("sql_history_roundoff").both()
         .daemons(FLOW).acts();
 
     /// Shifts the start of time bins.
-    PRINT_HISTORY_OFFSET: Duration = seconds(&["print_history_offset"], 0).default("0").shares("sql_history_offset")
+    PRINT_HISTORY_OFFSET: Duration = seconds(&["print_history_offset"], 0).default("0").stored_as("sql_history_offset")
         .both().daemons(FLOW).acts();
 
     /// Shifts the first flush, and therefore all later ones.
-    PRINT_STARTUP_DELAY: Duration = seconds(&["print_startup_delay"], 0).default("0").shares("sql_startup_delay")
+    PRINT_STARTUP_DELAY: Duration = seconds(&["print_startup_delay"], 0).default("0").stored_as("sql_startup_delay")
         .both().daemons(FLOW).acts();
 
     /// Number of cache entries before an early flush.
@@ -90,26 +90,26 @@ keys! {
         .acts();
 
     /// Number of writers of one plugin that may run at the same time.
-    PRINT_MAX_WRITERS: u32 = integer(&["print_max_writers"], 1, 99).default("10").shares("sql_max_writers").both()
+    PRINT_MAX_WRITERS: u32 = integer(&["print_max_writers"], 1, 99).default("10").stored_as("sql_max_writers").both()
         .daemons(FLOW).no_op("each plugin has a single writer; `plugin_tables_max` limits the tables that queue for it");
 
     /// Writes protocols as numbers instead of names.
-    PRINT_NUM_PROTOS: bool = boolean(&["print_num_protos"]).default("false").shares("sql_num_protos").both()
+    PRINT_NUM_PROTOS: bool = boolean(&["print_num_protos"]).default("false").stored_as("sql_num_protos").both()
         .daemons(FLOW).flag('u', FLOW, "true").acts();
 
     /// Conditions on aggregates and changes to them at each flush, such as `minp = 10`, separated by commas.
-    PRINT_PREPROCESS: Option<Vec<String>> = list(&["print_preprocess"]).shares("sql_preprocess").both()
+    PRINT_PREPROCESS: Option<Vec<String>> = list(&["print_preprocess"]).stored_as("sql_preprocess").both()
         .daemons(FLOW).acts();
 
     /// Whether one condition of `print_preprocess` is sufficient.
     PRINT_PREPROCESS_TYPE: PreprocessType = words(&["print_preprocess_type"]).default("any")
-        .shares("sql_preprocess_type").both().daemons(FLOW).acts();
+        .stored_as("sql_preprocess_type").both().daemons(FLOW).acts();
 
     /// Program that runs after each flush, with its arguments.
-    PRINT_TRIGGER_EXEC: Option<String> = text(&["print_trigger_exec"]).shares("sql_trigger_exec").both()
+    PRINT_TRIGGER_EXEC: Option<String> = text(&["print_trigger_exec"]).stored_as("sql_trigger_exec").both()
         .daemons(FLOW).acts();
 
     /// Does not wait for that program.
     PRINT_TRIGGER_EXEC_ASYNC: bool = boolean(&["print_trigger_exec_async"]).default("false")
-        .shares("sql_trigger_exec_async").both().daemons(FLOW).acts();
+        .stored_as("sql_trigger_exec_async").both().daemons(FLOW).acts();
 }

@@ -386,13 +386,13 @@ impl Collector {
                 (Field::Presence, &bits.0.to_be_bytes()),
             ] {
                 if let Some(at) = self.layout.offset(field) {
-                    row.octets()[at..at + octets.len()].copy_from_slice(octets);
+                    row.bytes()[at..at + octets.len()].copy_from_slice(octets);
                 }
             }
         }
         let origin = enrich::Origin { first: 0, exporter: exporter.parse().ok() };
         self.enricher.apply(origin, &mut rows, &mut self.strings, &NoPackets);
-        rows.iter().map(|row| Seen::of(row.octets(), &self.layout, &self.strings)).collect()
+        rows.iter().map(|row| Seen::of(row.bytes(), &self.layout, &self.strings)).collect()
     }
 
     /// One flow.

@@ -39,7 +39,7 @@ pub(super) struct Settings {
     pub(super) route_refresh: bool,
     /// `bgp_disable_router_id_check`.
     pub(super) shares_router_ids: bool,
-    /// `tmp_bgp_lookup_compare_ports`: peers are told apart by address and port.
+    /// `tmp_bgp_lookup_compare_ports`: peers are distinguished by address and port.
     pub(super) compares_ports: bool,
     pub(super) neighbors: Option<PathBuf>,
     pub(super) files: files::Settings,

@@ -138,7 +138,7 @@ fn advice(counter: Counter, input: &dyn Input, names: &Names) -> String {
         }
         Counter::DatagramsNotAllowed => return format!("to accept them, add their source to {allow}"),
         Counter::ExportersEvictedNumber => return format!("raise {exporters}, or exclude others with {allow}"),
-        Counter::ExportersEvictedMemory | Counter::SetsForgotten => {
+        Counter::ExportersEvictedMemory | Counter::SetsOfEvicted => {
             return format!("raise peer_state_memory, or exclude others with {allow}");
         }
         Counter::InterfaceDrops => "enlarge the interface's receive ring (ethtool -G)",

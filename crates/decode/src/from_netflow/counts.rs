@@ -46,7 +46,7 @@ pub struct Counts {
     /// Templates dropped at the bound.
     pub templates_evicted: u64,
     /// Kept sets that were dropped because their exporter was evicted.
-    pub sets_forgotten: u64,
+    pub sets_of_evicted: u64,
     /// Entries of options data that were dropped at their bound.
     pub options_entries_dropped: u64,
     /// Exporters evicted at the bound of their number.
@@ -85,7 +85,7 @@ pub enum Notice {
         id: u16,
     },
     /// A template or set is invalid.
-    Faulty {
+    InvalidRecords {
         /// The exporter.
         exporter: IpAddr,
         /// Source id or observation domain.
@@ -123,7 +123,7 @@ pub enum Notice {
         template: netflow::template::Template,
     },
     /// An exporter was evicted, with its templates and options data.
-    Forgotten {
+    ExporterEvicted {
         /// The exporter.
         exporter: IpAddr,
         /// The bound that was reached.

@@ -68,7 +68,7 @@ impl Context<'_> {
                 self.counts.sets_invalid += 1;
             }
         }
-        self.notice(Notice::Faulty { exporter, domain, fault: error });
+        self.notice(Notice::InvalidRecords { exporter, domain, fault: error });
     }
 
     /// Counts records without a flow, and records them for the log.
@@ -178,7 +178,7 @@ impl Exporter {
     /// Drops it, and counts its pending sets.
     pub(super) fn forget(self, counts: &mut Counts) {
         if let Some(sets) = self.sets {
-            counts.sets_forgotten += sets.pending.len() as u64;
+            counts.sets_of_evicted += sets.pending.len() as u64;
             counts.bytes_without_template += sets.pending.record_bytes();
         }
     }

@@ -35,7 +35,7 @@ pub(crate) fn fill(octets: &[u8], frame: &Frame, strings: &mut Strings, row: &mu
         *row.head(row::PACKETS) = 1;
     }
     if let (Some(ip), true) = (packet.ip, frame.counts_octets) {
-        *row.head(row::OCTETS) = u64::from(ip.length);
+        *row.head(row::BYTES) = u64::from(ip.length);
     }
     frame.headers.fill(&packet, strings, row);
     true

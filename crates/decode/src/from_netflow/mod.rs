@@ -238,7 +238,8 @@ impl Decoder {
             Bound::Exporters => self.counts.exporters_evicted_number += 1,
             Bound::Memory => self.counts.exporters_evicted_memory += 1,
         }
-        let notice = Notice::Forgotten { exporter: exporter.address, bound, memory: exporter.accounted_memory };
+        let notice =
+            Notice::ExporterEvicted { exporter: exporter.address, bound, memory: exporter.accounted_memory };
         counts::note(&mut self.notices, notice);
         exporter.forget(&mut self.counts);
     }

@@ -128,7 +128,7 @@ impl Run<'_> {
             set.numbers(src, rows.iter_mut_from(first), |row, number| *row.head(row::PACKETS) = number);
         }
         if let Some(src) = plan.counters.octets {
-            set.numbers(src, rows.iter_mut_from(first), |row, number| *row.head(row::OCTETS) = number);
+            set.numbers(src, rows.iter_mut_from(first), |row, number| *row.head(row::BYTES) = number);
         }
         if let Some(src) = plan.flows {
             // A record with flow count 0 is still a flow.
@@ -143,18 +143,18 @@ impl Run<'_> {
                         (Some(to), Some(other)) if to.abs_diff(other) == 4 => {
                             set.numbers(*src, rows, |row, entry| {
                                 let label = u64::from((entry >> 4) as u32);
-                                put(row.octets(), to.min(other), &(label << 32 | label).to_be_bytes());
+                                put(row.bytes(), to.min(other), &(label << 32 | label).to_be_bytes());
                             })
                         }
                         (top, bottom) => set.numbers(*src, rows, |row, entry| {
-                            put_label(entry, [top, bottom], row.octets());
+                            put_label(entry, [top, bottom], row.bytes());
                         }),
                     }
                 }
                 Op::Address { sources, to } if matches!(&**sources, [Src { len: 16, .. }]) => {
                     let at = sources.first().map_or(0, |src| usize::from(src.at));
                     for (octets, mut row) in block.chunks_exact(size).zip(rows.iter_mut_from(first)) {
-                        put(row.octets(), *to, &address::of_v6(array_at(octets, at)));
+                        put(row.bytes(), *to, &address::of_v6(array_at(octets, at)));
                     }
                 }
                 _ => {
@@ -201,12 +201,12 @@ impl Run<'_> {
     fn row(&mut self, plan: &Plan, base: &[u64], record: Record<'_>, rows: &mut Rows) -> bool {
         let mut row = rows.push(base);
         if !plan.variable {
-            copy::run(&plan.copies, record.octets, row.octets());
+            copy::run(&plan.copies, record.octets, row.bytes());
         }
         let packets = record.find(plan.counters.packets).unwrap_or(0);
         let octets = record.find(plan.counters.octets).unwrap_or(0);
         *row.head(row::PACKETS) = packets;
-        *row.head(row::OCTETS) = octets;
+        *row.head(row::BYTES) = octets;
         if let Some(src) = plan.flows {
             // A record with flow count 0 is still a flow.
             *row.head(row::FLOWS) = record.number(src).max(1);
@@ -234,7 +234,7 @@ impl Run<'_> {
         if counters.iter().all(|counter| record.find(*counter).unwrap_or(0) == 0) {
             return false;
         }
-        let is_empty = |mut row: RowMut<'_>| *row.head(row::PACKETS) == 0 && *row.head(row::OCTETS) == 0;
+        let is_empty = |mut row: RowMut<'_>| *row.head(row::PACKETS) == 0 && *row.head(row::BYTES) == 0;
         if has_forward && rows.last_mut().is_some_and(is_empty) {
             rows.pop();
         }
@@ -249,37 +249,37 @@ impl Run<'_> {
                 let octets = record.field(*src);
                 // MAC addresses fit into the number, too.
                 if !octets.is_empty() {
-                    put(row.octets(), *to, &number[8 - size..]);
+                    put(row.bytes(), *to, &number[8 - size..]);
                 }
             }
-            Op::Address { sources, to } => self.address(sources, *to, record, row.octets()),
+            Op::Address { sources, to } => self.address(sources, *to, record, row.bytes()),
             Op::Exporter { sources, to } => {
                 if sources.iter().any(|src| record.field(*src).iter().any(|octet| *octet != 0)) {
-                    self.address(sources, *to, record, row.octets());
+                    self.address(sources, *to, record, row.bytes());
                 }
             }
             Op::Mask { sources, to } => {
                 let mask = sources.iter().map(|src| record.number(*src)).find(|mask| *mask > 0).unwrap_or(0);
-                put(row.octets(), *to, &[mask as u8]);
+                put(row.bytes(), *to, &[mask as u8]);
             }
             Op::Etype { host, to } => {
-                let family: u16 = match octets_at(row.octets(), *host) {
+                let family: u16 = match octets_at(row.bytes(), *host) {
                     host if host == address::ABSENT => 0,
                     host if address::is_v4(&host) => 0x0800,
                     _ => 0x86dd,
                 };
-                if array_at(row.octets(), *to) == [0; 2] {
-                    put(row.octets(), *to, &family.to_be_bytes());
+                if array_at(row.bytes(), *to) == [0; 2] {
+                    put(row.bytes(), *to, &family.to_be_bytes());
                 }
             }
             Op::Time { sources, init, to } => {
                 let time = |(src, clock): &(Src, Clock)| self.time(record.field(*src), *clock, record.find(*init));
                 if let Some(time) = sources.iter().find_map(time) {
-                    put(row.octets(), *to, &time.to_be_bytes());
+                    put(row.bytes(), *to, &time.to_be_bytes());
                 }
             }
             Op::BinTime { from, raw } => {
-                let mut time = u64::from_be_bytes(array_at(row.octets(), *from));
+                let mut time = u64::from_be_bytes(array_at(row.bytes(), *from));
                 if let (Some(raw), true) = (raw, self.settings.time_secs && self.header.version == 5) {
                     time = match record.number(*raw) {
                         0 => u64::from(self.header.export_secs),
@@ -291,7 +291,7 @@ impl Run<'_> {
             Op::Vlan { direction, vlans: [ingress, egress], to } => {
                 let out = record.find(*direction) == Some(1);
                 let vlan = if out { egress.or(*ingress) } else { ingress.or(*egress) };
-                put(row.octets(), *to, &(record.find(vlan).unwrap_or(0) as u16).to_be_bytes());
+                put(row.bytes(), *to, &(record.find(vlan).unwrap_or(0) as u16).to_be_bytes());
             }
             Op::Port { udp, tcp, proto, to } => {
                 let port = match record.find(*proto) {
@@ -299,7 +299,7 @@ impl Run<'_> {
                     Some(6) => record.find(*tcp),
                     _ => record.find(*udp).filter(|port| *port > 0).or(record.find(*tcp)),
                 };
-                put(row.octets(), *to, &(port.unwrap_or(0) as u16).to_be_bytes());
+                put(row.bytes(), *to, &(port.unwrap_or(0) as u16).to_be_bytes());
             }
             Op::Segment { src, vxlan, nvgre } => {
                 let [kind, rest @ ..] = record.number(*src).to_be_bytes();
@@ -310,11 +310,11 @@ impl Run<'_> {
                     _ => &None,
                 };
                 if let Some(to) = to {
-                    put(row.octets(), *to, &[0, rest[4], rest[5], rest[6]]);
+                    put(row.bytes(), *to, &[0, rest[4], rest[5], rest[6]]);
                 }
             }
             Op::Label { src, top, bottom } => {
-                put_label(record.number(*src), [*top, *bottom], row.octets());
+                put_label(record.number(*src), [*top, *bottom], row.bytes());
             }
             Op::Labels { entries, top, bottom, stack } => {
                 let mut labels = [0u8; 30];
@@ -335,14 +335,14 @@ impl Run<'_> {
                     (u32::from_be_bytes([0, a, b, c]) >> 4).to_be_bytes()
                 };
                 if let (Some(to), true) = (top, len > 0) {
-                    put(row.octets(), *to, &label(0));
+                    put(row.bytes(), *to, &label(0));
                 }
                 if let (Some(to), true) = (bottom, len > 0) {
-                    put(row.octets(), *to, &label(len - 3));
+                    put(row.bytes(), *to, &label(len - 3));
                 }
                 if let Some(to) = stack {
                     let id = self.strings.intern(&labels[..len]);
-                    put(row.octets(), *to, &id.to_be_bytes());
+                    put(row.bytes(), *to, &id.to_be_bytes());
                 }
             }
             Op::Segments { src, list, to } => {
@@ -350,12 +350,12 @@ impl Run<'_> {
                 let segments = if *list { octets.get(5..).unwrap_or(&[]) } else { octets };
                 let whole = segments.len() - segments.len() % 16;
                 let id = self.strings.intern(&segments[..whole]);
-                put(row.octets(), *to, &id.to_be_bytes());
+                put(row.bytes(), *to, &id.to_be_bytes());
             }
             Op::PathDelay { sum, to } => {
                 let packets = record.find(plan.counters.packets).unwrap_or(0);
                 let mean = record.number(*sum).checked_div(packets).unwrap_or(0);
-                put(row.octets(), *to, &u32::try_from(mean).unwrap_or(u32::MAX).to_be_bytes());
+                put(row.bytes(), *to, &u32::try_from(mean).unwrap_or(u32::MAX).to_be_bytes());
             }
             Op::Text { src, to, raw } => {
                 let mut octets = record.field(*src);
@@ -363,48 +363,48 @@ impl Run<'_> {
                     octets = octets.split(|octet| *octet == 0).next().unwrap_or(octets);
                 }
                 let id = self.strings.intern(octets);
-                put(row.octets(), *to, &id.to_be_bytes());
+                put(row.bytes(), *to, &id.to_be_bytes());
             }
             Op::Frame(frame) => return frame::fill(record.field(frame.src), frame, self.strings, row),
             Op::Interface { src, to } => {
                 let name = self.options.interface(self.header.domain, record.number(*src));
-                put(row.octets(), *to, &self.strings.intern(name).to_be_bytes());
+                put(row.bytes(), *to, &self.strings.intern(name).to_be_bytes());
             }
             Op::Application { src, to } => {
                 let id = options_cache::application_id(record.field(*src));
                 let id = self.strings.intern(self.options.application(self.header.domain, id));
-                put(row.octets(), *to, &id.to_be_bytes());
+                put(row.bytes(), *to, &id.to_be_bytes());
             }
             Op::Vrf { vrfs, to } => {
                 let id = self.vrf(vrfs, record);
                 let id = self.strings.intern(self.options.vrf(self.header.domain, id));
-                put(row.octets(), *to, &id.to_be_bytes());
+                put(row.bytes(), *to, &id.to_be_bytes());
             }
             Op::Rd { inline, vrfs, to, origin } => {
                 let inline = inline.map(|src| array_at::<8>(record.field(src), 0)).filter(|rd| *rd != [0; 8]);
                 let rd = inline.or_else(|| self.distinguisher(vrfs, record));
-                put(row.octets(), *to, &rd.unwrap_or_default());
+                put(row.bytes(), *to, &rd.unwrap_or_default());
                 if let (Some(origin), true) = (origin, rd.is_some() || inline.is_some()) {
-                    put(row.octets(), *origin, &[flow::kind::RdOrigin::FLOW.0]);
+                    put(row.bytes(), *origin, &[flow::kind::RdOrigin::FLOW.0]);
                 }
             }
             Op::Network { host, mask, to } => {
-                let host = octets_at(row.octets(), *host);
-                let mask = row.octets().get(*mask).copied().unwrap_or(0);
-                put(row.octets(), *to, &address::network(&host, mask));
+                let host = octets_at(row.bytes(), *host);
+                let mask = row.bytes().get(*mask).copied().unwrap_or(0);
+                put(row.bytes(), *to, &address::network(&host, mask));
             }
             Op::Sampling { sources, to } => {
                 let interval = self.interval(record, sources);
                 let mut shown = interval.unwrap_or(0);
                 if let (Some(interval), true) = (interval, self.settings.renormalize) {
-                    for word in [row::PACKETS, row::OCTETS] {
+                    for word in [row::PACKETS, row::BYTES] {
                         let count = row.head(word);
                         *count = count.saturating_mul(u64::from(interval));
                     }
                     shown = 1;
                 }
                 if let Some(to) = to {
-                    put(row.octets(), *to, &shown.to_be_bytes());
+                    put(row.bytes(), *to, &shown.to_be_bytes());
                 }
             }
         }

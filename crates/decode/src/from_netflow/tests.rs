@@ -71,7 +71,7 @@ impl Bench {
 
     /// Returns packets and octets of each row.
     fn counters(&self) -> Vec<(u64, u64)> {
-        self.rows.iter().map(|r| (r.head(row::PACKETS), r.head(row::OCTETS))).collect()
+        self.rows.iter().map(|r| (r.head(row::PACKETS), r.head(row::BYTES))).collect()
     }
 
     /// Returns a primitive's value in each row, as text.
@@ -89,7 +89,7 @@ impl Bench {
             }
             _ => netflow::record::number(octets).to_string(),
         };
-        self.rows.iter().map(|r| text(&r.octets()[at..at + primitive.kind().size()])).collect()
+        self.rows.iter().map(|r| text(&r.bytes()[at..at + primitive.kind().size()])).collect()
     }
 }
 
@@ -356,7 +356,7 @@ fn records_without_counters_are_events() {
     bench.send(&one(&[field(ie::NAT_EVENT, 1)], &[4]));
     bench.send(&one(&[field(ie::NAT_EVENT, 1), field(ie::OCTET_DELTA_COUNT, 4)], &[4, 0, 0, 0, 9]));
     let event = bench.layout.offset(Field::Event).unwrap();
-    assert_eq!(bench.rows.iter().map(|r| r.octets()[event]).collect::<Vec<_>>(), [1, 0]);
+    assert_eq!(bench.rows.iter().map(|r| r.bytes()[event]).collect::<Vec<_>>(), [1, 0]);
     assert_eq!(bench.counters(), [(0, 0), (0, 9)]);
 }
 
@@ -392,6 +392,6 @@ fn label_stacks_end_at_the_bottom_bit() {
     assert_eq!(bench.column("mpls_label_top"), ["16001"]);
     assert_eq!(bench.column("mpls_label_bottom"), ["24"]);
     let at = bench.layout.offset(Field::MplsLabelStack).unwrap();
-    let id = bench.rows.iter().next().unwrap().octets()[at..at + 4].try_into().unwrap();
+    let id = bench.rows.iter().next().unwrap().bytes()[at..at + 4].try_into().unwrap();
     assert_eq!(bench.strings.get(u32::from_be_bytes(id)), [0x03, 0xe8, 0x10, 0, 1, 0x81]);
 }

@@ -199,11 +199,11 @@ impl Decoder {
     fn plain(&mut self, frame: &Frame<'_>, packet: &Plain<'_>, output: &mut Output) -> Outcome {
         let mut row = output.rows.push(&self.base);
         *row.head(row::PACKETS) = 1;
-        *row.head(row::OCTETS) = u64::from(packet.length);
+        *row.head(row::BYTES) = u64::from(packet.length);
         self.offsets.frame(frame, &self.settings, &mut row);
         self.headers.fill_plain(packet, &mut row);
         if let Some(at) = self.offsets.etype {
-            put(row.octets(), at, &packet.etype().to_be_bytes());
+            put(row.bytes(), at, &packet.etype().to_be_bytes());
         }
         output.packets.push(whole(frame));
         self.counts.packets += 1;
@@ -237,11 +237,11 @@ impl Decoder {
         let Output { rows, strings, packets } = output;
         let mut row = rows.push(&self.base);
         *row.head(row::PACKETS) = 1;
-        *row.head(row::OCTETS) = packet.ip_length(frame.length);
+        *row.head(row::BYTES) = packet.ip_length(frame.length);
         self.offsets.frame(frame, &self.settings, &mut row);
         self.headers.fill(packet, strings, &mut row);
         if let (Some(at), Some(family)) = (self.offsets.etype, headers::family(packet)) {
-            put(row.octets(), at, &family);
+            put(row.bytes(), at, &family);
         }
         if self.headers.needs_tunnels()
             && let Some(tunnel) = tunnel::inner(packet, &Ports::default())
@@ -334,11 +334,11 @@ impl Decoder {
         let Output { rows, strings, packets } = output;
         let mut row = rows.push(&self.base);
         *row.head(row::PACKETS) = 1;
-        *row.head(row::OCTETS) = u64::from(frame.length.saturating_sub(ETHERNET_HEADER));
+        *row.head(row::BYTES) = u64::from(frame.length.saturating_sub(ETHERNET_HEADER));
         self.offsets.frame(frame, &self.settings, &mut row);
         self.headers.fill(packet, strings, &mut row);
         if let (Some(at), Some(etype)) = (self.offsets.etype, packet.etype) {
-            put(row.octets(), at, &etype.to_be_bytes());
+            put(row.bytes(), at, &etype.to_be_bytes());
         }
         packets.push(PacketRef::NONE);
         self.counts.packets += 1;
@@ -392,7 +392,7 @@ impl Offsets {
     #[inline]
     fn frame(&self, frame: &Frame<'_>, settings: &Settings, row: &mut RowMut<'_>) {
         *row.head(row::BIN_TIME) = frame.time_us;
-        let octets = row.octets();
+        let octets = row.bytes();
         for (at, value) in [(self.time_start, frame.time_us), (self.time_arrival, frame.time_us)] {
             if let Some(at) = at {
                 put(octets, at, &value.to_be_bytes());
@@ -431,7 +431,7 @@ impl Offsets {
     fn ports(&self, row: &mut RowMut<'_>, transport: Transport) {
         for (at, port) in [(self.src_port, transport.source), (self.dst_port, transport.destination)] {
             if let Some(at) = at {
-                put(row.octets(), at, &port.to_be_bytes());
+                put(row.bytes(), at, &port.to_be_bytes());
             }
         }
     }

@@ -79,16 +79,16 @@ impl Reader<'_> {
         };
         let mut row = output.rows.push(self.base);
         (*row.head(row::PACKETS), *row.head(row::FLOWS)) = (1, 1);
-        *row.head(row::OCTETS) = u64::from(header.frame_length);
+        *row.head(row::BYTES) = u64::from(header.frame_length);
         self.headers.fill_plain(&packet, &mut row);
         self.head(&Head::from(sample), &mut row);
         if let Some(switch) = switch {
-            self.switch(&switch, row.octets());
+            self.switch(&switch, row.bytes());
         }
         if let Some(router) = router {
-            self.router(&router, row.octets());
+            self.router(&router, row.bytes());
         }
-        self.networks(row.octets());
+        self.networks(row.bytes());
         output.packets.push(packet_ref(unit, datagram, &header, LinkType::ETHERNET));
         self.counts.samples += 1;
         self.counts.unknown_records += records.unknown;

@@ -87,8 +87,8 @@ impl Reader<'_> {
             match packet.etype.or(frame_etype).and_then(family) {
                 // The address family is known, but the addresses were not copied.
                 Some(zero) => {
-                    set(row.octets(), self.offsets.src_host, &zero);
-                    set(row.octets(), self.offsets.dst_host, &zero);
+                    set(row.bytes(), self.offsets.src_host, &zero);
+                    set(row.bytes(), self.offsets.dst_host, &zero);
                 }
                 None if self.settings.unknown_etypes && (copied.is_some() || packet_records.frame.is_some()) => {}
                 None => return None,
@@ -103,15 +103,15 @@ impl Reader<'_> {
         if let Some((header, _)) = copied
             && (packet.ip.is_some() || fields.is_none())
         {
-            *row.head(row::OCTETS) = u64::from(header.frame_length);
+            *row.head(row::BYTES) = u64::from(header.frame_length);
         }
         self.headers.fill(&packet, strings, row);
         if let Some(fields) = &fields {
-            self.transport(fields, &packet, row.octets());
+            self.transport(fields, &packet, row.bytes());
         }
         if link == LinkType::RAW {
             // There is no copied link layer that has it.
-            set(row.octets(), self.offsets.etype, &frame_etype.unwrap_or(0).to_be_bytes());
+            set(row.bytes(), self.offsets.etype, &frame_etype.unwrap_or(0).to_be_bytes());
         }
         if self.headers.needs_tunnels()
             && let Some(tunnel) = tunnel::inner(&packet, &Ports::default())
@@ -128,9 +128,9 @@ impl Reader<'_> {
 
     /// Fills the fields that the agent decoded.
     fn fields(&self, fields: &Fields, row: &mut RowMut<'_>) {
-        *row.head(row::OCTETS) = u64::from(fields.length);
+        *row.head(row::BYTES) = u64::from(fields.length);
         let offsets = self.offsets;
-        let row = row.octets();
+        let row = row.bytes();
         set(row, offsets.src_host, &address::octets(fields.source));
         set(row, offsets.dst_host, &address::octets(fields.destination));
         set(row, offsets.tos, &[fields.tos as u8]);
@@ -173,9 +173,9 @@ impl Reader<'_> {
 
     /// Fills the fields of the frame that the agent decoded.
     fn frame(&self, frame: &Ethernet, row: &mut RowMut<'_>) {
-        *row.head(row::OCTETS) = u64::from(frame.length);
+        *row.head(row::BYTES) = u64::from(frame.length);
         let offsets = self.offsets;
-        let row = row.octets();
+        let row = row.bytes();
         set(row, offsets.src_mac, &frame.src.0);
         set(row, offsets.dst_mac, &frame.dst.0);
         set(row, offsets.etype, &(frame.etype as u16).to_be_bytes());

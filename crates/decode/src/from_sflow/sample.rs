@@ -269,7 +269,7 @@ impl Reader<'_> {
         if extras.any {
             self.extras(&extras, &mut row, &mut output.strings);
         }
-        self.networks(row.octets());
+        self.networks(row.bytes());
         output.packets.push(reference);
         self.counts.samples += 1;
     }
@@ -278,14 +278,14 @@ impl Reader<'_> {
     #[inline]
     pub(super) fn head(&self, head: &Head, row: &mut RowMut<'_>) {
         if self.settings.renormalize {
-            for word in [row::PACKETS, row::OCTETS] {
+            for word in [row::PACKETS, row::BYTES] {
                 let count = row.head(word);
                 // 0 means that the rate is unknown.
                 *count = count.saturating_mul(u64::from(head.sampling_rate.max(1)));
             }
         }
         if self.offsets.head {
-            self.head_fields(head, row.octets());
+            self.head_fields(head, row.bytes());
         }
     }
 
@@ -315,18 +315,18 @@ impl Reader<'_> {
     fn extras(&self, extras: &Extras<'_>, row: &mut RowMut<'_>, strings: &mut Strings) {
         let offsets = self.offsets;
         if let Some(switch) = &extras.switch {
-            self.switch(switch, row.octets());
+            self.switch(switch, row.bytes());
         }
         if let Some(router) = &extras.router {
-            self.router(router, row.octets());
+            self.router(router, row.bytes());
         }
         if let Some(gateway) = &extras.gateway {
-            self.gateway(gateway, row.octets(), strings);
+            self.gateway(gateway, row.bytes(), strings);
         }
         if let Some(mpls) = &extras.mpls {
-            self.labels(mpls, row.octets(), strings);
+            self.labels(mpls, row.bytes(), strings);
         }
-        let row = row.octets();
+        let row = row.bytes();
         if let Some(circuit) = &extras.circuit {
             set(row, offsets.pw_id, &circuit.id.to_be_bytes());
             add_presence(row, offsets.presence, &[Presence::MplsPwId]);

@@ -52,7 +52,7 @@ fn rows(needs: &Needs, settings: Settings, records: &[FlowRecord<'_>]) -> (Outpu
 
 fn number(needs: &Needs, row: Row<'_>, field: Field) -> u64 {
     let at = needs.layout.offset(field).unwrap();
-    row.octets()[at..at + field.size()].iter().fold(0, |number, octet| number << 8 | u64::from(*octet))
+    row.bytes()[at..at + field.size()].iter().fold(0, |number, octet| number << 8 | u64::from(*octet))
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_copied_header_becomes_a_row_with_a_reference_to_its_frame() {
     let frame = frame();
     let (output, counts) = rows(&needs, Settings::default(), &[raw(&frame)]);
     let row = output.rows.get(0).unwrap();
-    assert_eq!((row.head(row::PACKETS), row.head(row::OCTETS), row.head(row::BIN_TIME)), (1, 142, 55));
+    assert_eq!((row.head(row::PACKETS), row.head(row::BYTES), row.head(row::BIN_TIME)), (1, 142, 55));
     let shown =
         [Field::DstPort, Field::Vlan, Field::InIface, Field::OutIface, Field::Direction, Field::SamplingRate];
     assert_eq!(shown.map(|field| number(&needs, row, field)), [53, 5, 3, 4, 0, 100]);
@@ -107,7 +107,7 @@ fn extended_data_takes_precedence_and_counters_are_renormalized() {
     let settings = Settings { renormalize: true, use_ip_next_hop: true, ..Settings::default() };
     let (output, _) = rows(&needs, settings, &records);
     let row = output.rows.get(0).unwrap();
-    assert_eq!((row.head(row::PACKETS), row.head(row::OCTETS)), (100, 14_200));
+    assert_eq!((row.head(row::PACKETS), row.head(row::BYTES)), (100, 14_200));
     let shown = [Field::Vlan, Field::OutVlan, Field::SrcAs, Field::DstAs];
     assert_eq!(shown.map(|field| number(&needs, row, field)), [10, 20, 65_001, 65_021]);
     let text = |field| {
@@ -117,7 +117,7 @@ fn extended_data_takes_precedence_and_counters_are_renormalized() {
     assert_eq!((text(Field::AsPath), text(Field::Comms)), ("65020 65021".into(), "65000:100 no-export".into()));
     let address = |field| {
         let at = needs.layout.offset(field).unwrap();
-        address::address(row.octets()[at..].first_chunk().unwrap())
+        address::address(row.bytes()[at..].first_chunk().unwrap())
     };
     assert_eq!(address(Field::SrcNet), Some([10, 0, 0, 0].into()));
     assert_eq!(address(Field::PeerDstIp), Some([192, 0, 2, 9].into()));
@@ -138,7 +138,7 @@ fn fields_decoded_by_the_agent_make_a_row_and_non_ip_frames_do_not() {
     };
     let (output, _) = rows(&needs, Settings::default(), &[FlowRecord::Ipv4(ip)]);
     let row = output.rows.get(0).unwrap();
-    assert_eq!((row.head(row::OCTETS), number(&needs, row, Field::SrcPort)), (500, 1111));
+    assert_eq!((row.head(row::BYTES), number(&needs, row, Field::SrcPort)), (500, 1111));
     let arp = [&[2; 12][..], &[8, 6], &[1; 28]].concat();
     for records in [&[][..], &[raw(&arp)]] {
         let (output, counts) = rows(&needs, Settings::default(), records);
@@ -151,7 +151,7 @@ fn fields_decoded_by_the_agent_make_a_row_and_non_ip_frames_do_not() {
     let (output, _) = rows(&needs, Settings::default(), &[raw(&frame[..30])]);
     let row = output.rows.get(0).unwrap();
     let at = needs.layout.offset(Field::SrcHost).unwrap();
-    assert_eq!(row.octets()[at..at + 16], address::V4_ZERO);
+    assert_eq!(row.bytes()[at..at + 16], address::V4_ZERO);
 }
 
 /// Fields of the packet of [`frame`], with another length and TCP flags.
@@ -197,11 +197,11 @@ fn shown(settings: &Settings, records: &[FlowRecord<'_>]) -> Option<Shown> {
         assert_eq!(counts.samples + counts.without_packet, 1);
         let row = output.rows.get(0)?;
         let at = needs.layout.offset(Field::SrcHost).unwrap();
-        let address = address::address(row.octets()[at..].first_chunk().unwrap());
+        let address = address::address(row.bytes()[at..].first_chunk().unwrap());
         let number = |field| number(&needs, row, field);
         let [mac, etype, proto, port, flags] =
             [Field::SrcMac, Field::Etype, Field::Proto, Field::DstPort, Field::TcpFlags].map(number);
-        Some((row.head(row::OCTETS), mac, etype, address, proto, port, flags))
+        Some((row.head(row::BYTES), mac, etype, address, proto, port, flags))
     };
     let first = shown(records);
     let mut others = records.to_vec();

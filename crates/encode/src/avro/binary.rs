@@ -97,9 +97,9 @@ impl Avro {
             start = step.end;
             let (kind, at) = (step.kind, step.at);
             match step.write {
-                Write::U8 => long(out, value::octets::<1>(row, at)[0].into()),
-                Write::U16 => long(out, u16::from_be_bytes(value::octets(row, at)).into()),
-                Write::U32 => long(out, u32::from_be_bytes(value::octets(row, at)).into()),
+                Write::U8 => long(out, value::field::<1>(row, at)[0].into()),
+                Write::U16 => long(out, u16::from_be_bytes(value::field(row, at)).into()),
+                Write::U32 => long(out, u32::from_be_bytes(value::field(row, at)).into()),
                 Write::Signed => long(out, value::signed(row, kind, at)),
                 Write::Text => string(out, |out| self.values.write(out, kind, at, row, strings, flush)),
                 _ => rare(&mut self.values, out, step, row, strings),
@@ -205,7 +205,7 @@ fn rare(values: &mut Values, out: &mut Vec<u8>, step: &Step, row: &Aggregate<'_>
             });
         }
         Write::Status => string(out, |out| {
-            let [category, reason] = value::fwd_status(value::octets::<1>(row, step.at)[0]);
+            let [category, reason] = value::fwd_status(value::field::<1>(row, step.at)[0]);
             out.extend_from_slice(category.as_bytes());
             out.push(b' ');
             out.extend_from_slice(reason.as_bytes());

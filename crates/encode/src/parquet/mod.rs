@@ -190,10 +190,10 @@ impl Parquet {
             let at = source.at;
             let Some(leaf) = leaves.next() else { break };
             self.bytes += match source.take {
-                Take::U8 => leaf.number(value::octets::<1>(row, at)[0].into()),
-                Take::U16 => leaf.number(u16::from_be_bytes(value::octets(row, at)).into()),
-                Take::U32 => leaf.number(u32::from_be_bytes(value::octets(row, at)).into()),
-                Take::U64 => leaf.number(u64::from_be_bytes(value::octets(row, at))),
+                Take::U8 => leaf.number(value::field::<1>(row, at)[0].into()),
+                Take::U16 => leaf.number(u16::from_be_bytes(value::field(row, at)).into()),
+                Take::U32 => leaf.number(u32::from_be_bytes(value::field(row, at)).into()),
+                Take::U64 => leaf.number(u64::from_be_bytes(value::field(row, at))),
                 Take::Flags => leaf.number(value::value(row, at)),
                 Take::Counter if event => leaf.null(),
                 Take::Counter => leaf.number(value::value(row, at)),
@@ -202,9 +202,9 @@ impl Parquet {
                     0 => leaf.null(),
                     micros => leaf.number(micros),
                 },
-                Take::Bin => leaf.number(micros(u64::from_be_bytes(value::octets(row, at)))),
+                Take::Bin => leaf.number(micros(u64::from_be_bytes(value::field(row, at)))),
                 Take::Flush => leaf.number(micros(flush)),
-                Take::Address if value::octets(row, at) == ABSENT => leaf.null(),
+                Take::Address if value::field(row, at) == ABSENT => leaf.null(),
                 Take::Text | Take::Address => {
                     leaf.text(|out| self.values.write(out, source.kind, at, row, strings, flush))
                 }
@@ -317,7 +317,7 @@ fn time(row: &Aggregate<'_>, at: At, whole_seconds: bool) -> u64 {
     let micros = match at {
         At::Value(_) if whole_seconds => value::value(row, at) / 1_000_000 * 1_000_000,
         At::Value(_) => value::value(row, at),
-        _ => u64::from_be_bytes(value::octets(row, at)),
+        _ => u64::from_be_bytes(value::field(row, at)),
     };
     // A time beyond 2^63 would be before 1970.
     micros.min(i64::MAX as u64)
@@ -349,7 +349,7 @@ fn rare(values: &mut Values, leaf: &mut Leaf, source: &Source, row: &Aggregate<'
             leaf.items(names, |out, name| out.extend_from_slice(name.as_bytes()))
         }
         Take::Status => leaf.text(|out| {
-            let [category, reason] = value::fwd_status(value::octets::<1>(row, source.at)[0]);
+            let [category, reason] = value::fwd_status(value::field::<1>(row, source.at)[0]);
             out.extend_from_slice(category.as_bytes());
             out.push(b' ');
             out.extend_from_slice(reason.as_bytes());

@@ -33,7 +33,7 @@ struct Compiled(Vec<(usize, u64)>);
 impl StatelessStep for Compiled {
     fn apply(&self, batch: &mut Batch<'_>) {
         for mut row in batch.rows.iter_mut_from(batch.first) {
-            self.0.iter().for_each(|(at, tag)| put(row.octets(), Some(*at), &tag.to_be_bytes()));
+            self.0.iter().for_each(|(at, tag)| put(row.bytes(), Some(*at), &tag.to_be_bytes()));
         }
     }
 }

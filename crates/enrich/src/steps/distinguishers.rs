@@ -65,8 +65,8 @@ impl WorkerStep for Worker {
         let scope = map.scope(batch.exporter);
         for mut row in batch.rows.iter_mut_from(batch.first) {
             if let Some(distinguisher) = map.find(scope, row.as_row(), batch.strings) {
-                put(row.octets(), Some(*at), &distinguisher);
-                put(row.octets(), *origin_at, &[RdOrigin::MAP.0]);
+                put(row.bytes(), Some(*at), &distinguisher);
+                put(row.bytes(), *origin_at, &[RdOrigin::MAP.0]);
             }
         }
     }

@@ -88,7 +88,7 @@ fn read_at<const N: usize>(row: &[u8], at: Option<usize>) -> Option<[u8; N]> {
 
 /// Multiplies the counters of a row.
 fn multiply(row: &mut RowMut<'_>, interval: u32) {
-    for word in [row::PACKETS, row::OCTETS] {
+    for word in [row::PACKETS, row::BYTES] {
         let count = row.head(word);
         *count = count.saturating_mul(u64::from(interval));
     }

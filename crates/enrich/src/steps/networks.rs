@@ -196,7 +196,7 @@ impl Resolver {
     fn apply(&self, rows: &mut Rows, first: usize, scratch: &mut Scratch) {
         scratch.hosts.clear();
         for at in &self.sides {
-            let host = |row: Row<'_>| octets_at(row.octets(), at.host).unwrap_or(address::ABSENT);
+            let host = |row: Row<'_>| octets_at(row.bytes(), at.host).unwrap_or(address::ABSENT);
             scratch.hosts.extend(rows.iter_from(first).map(host));
         }
         scratch.found.clear();
@@ -397,7 +397,7 @@ mod tests {
                 (Field::SrcNet, &address::network(&host, 24)),
                 (Field::SrcAs, &64_500u32.to_be_bytes()),
             ] {
-                put(row.octets(), layout.offset(field), octets);
+                put(row.bytes(), layout.offset(field), octets);
             }
         }
         resolver.apply(&mut rows, 1, &mut Scratch::default());
@@ -407,7 +407,7 @@ mod tests {
             rows.get(0).unwrap().words().iter().all(|word| *word == 0),
             "rows of other batches are left alone"
         );
-        let octets = |field| &row.octets()[layout.offset(field).unwrap()..];
+        let octets = |field| &row.bytes()[layout.offset(field).unwrap()..];
         let number = |field| u32::from_be_bytes(*octets(field).first_chunk().unwrap());
         let ip = |field| address::address(octets(field).first_chunk().unwrap());
         let net = ip(Field::SrcNet).unwrap().to_string();

@@ -38,7 +38,7 @@ struct Compiled {
 impl StatelessStep for Compiled {
     fn apply(&self, batch: &mut Batch<'_>) {
         for mut row in batch.rows.iter_mut_from(batch.first) {
-            let row = row.octets();
+            let row = row.bytes();
             for (host_at, net_at) in &self.sides {
                 let Some(host) = octets_at(row, *host_at) else { continue };
                 if host != address::ABSENT && self.file.lookup(&host).is_none() {

@@ -42,8 +42,8 @@ impl StatelessStep for Compiled {
     fn apply(&self, batch: &mut Batch<'_>) {
         for mut row in batch.rows.iter_mut_from(batch.first) {
             for (from, to) in self.offsets {
-                if let Some(asn) = read_at::<4>(row.octets(), from) {
-                    put(row.octets(), to, &asn);
+                if let Some(asn) = read_at::<4>(row.bytes(), from) {
+                    put(row.bytes(), to, &asn);
                 }
             }
         }

@@ -65,13 +65,13 @@ struct Compiled {
 impl Compiled {
     /// The interval from the map, otherwise the configured one for all, otherwise that of the record.
     fn sample(&self, row: &mut RowMut<'_>, by_map: Option<u32>) {
-        let by_record = || read_at(row.octets(), self.at).map(u32::from_be_bytes).filter(|interval| *interval > 0);
+        let by_record = || read_at(row.bytes(), self.at).map(u32::from_be_bytes).filter(|interval| *interval > 0);
         let Some(interval) = by_map.or(self.interval).or_else(by_record) else { return };
         if self.renormalize {
             multiply(row, interval);
         }
         let shown = if self.renormalize { 1 } else { interval };
-        put(row.octets(), self.at, &shown.to_be_bytes());
+        put(row.bytes(), self.at, &shown.to_be_bytes());
     }
 }
 
@@ -136,7 +136,7 @@ impl StatelessStep for Renormalize {
             if self.renormalize {
                 multiply(&mut row, self.interval);
             }
-            put(row.octets(), self.at, &shown.to_be_bytes());
+            put(row.bytes(), self.at, &shown.to_be_bytes());
         }
     }
 }

@@ -86,13 +86,13 @@ impl Compiled {
         let Filters { expression, tag, tag2, label } = &self.filters;
         for (filter, at) in [(tag, self.tag), (tag2, self.tag2)] {
             if let Some(filter) = filter
-                && !filter.matches(read_at(row.octets(), at).map_or(0, u64::from_be_bytes))
+                && !filter.matches(read_at(row.bytes(), at).map_or(0, u64::from_be_bytes))
             {
                 return Some(Reason::Tag);
             }
         }
         if let Some(filter) = label {
-            let id = read_at(row.octets(), self.label).map_or(0, u32::from_be_bytes);
+            let id = read_at(row.bytes(), self.label).map_or(0, u32::from_be_bytes);
             if !filter.matches(strings.get(id)) {
                 return Some(Reason::Tag);
             }

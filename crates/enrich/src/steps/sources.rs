@@ -109,7 +109,7 @@ impl WorkerStep for Worker {
                 Some(SourceValue::Route) if *correlated => continue,
                 Some(SourceValue::Route) | None => 0,
             };
-            put(row.octets(), Some(*at), &number.to_be_bytes());
+            put(row.bytes(), Some(*at), &number.to_be_bytes());
         }
     }
 }

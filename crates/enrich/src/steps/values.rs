@@ -55,7 +55,7 @@ impl StatelessStep for Compiled {
     fn apply(&self, batch: &mut Batch<'_>) {
         let Lists { ports, protos, tos, dscp } = &self.lists;
         for mut row in batch.rows.iter_mut_from(batch.first) {
-            let row = row.octets();
+            let row = row.bytes();
             if let Some(ports) = ports {
                 for at in &self.ports {
                     let port = read_at(row, Some(*at)).map_or(0, u16::from_be_bytes);

@@ -113,7 +113,7 @@ impl Record {
             (Field::TcpFlags, &[self.flags]),
         ] {
             if let Some(at) = layout.offset(field) {
-                row.octets()[at..at + octets.len()].copy_from_slice(octets);
+                row.bytes()[at..at + octets.len()].copy_from_slice(octets);
             }
         }
         let row = rows.iter().next().expect("the row");

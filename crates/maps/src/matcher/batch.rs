@@ -55,7 +55,7 @@ impl Nodes {
     fn node(&mut self, tree: &Tree, at: Option<usize>, number: usize, row: Row<'_>) -> u32 {
         let Some(node) = self.nodes.get_mut(number) else { return NONE };
         if self.cached >> number & 1 == 0 {
-            let octets = at.and_then(|at| row.octets().get(at..)).and_then(<[u8]>::first_chunk);
+            let octets = at.and_then(|at| row.bytes().get(at..)).and_then(<[u8]>::first_chunk);
             *node = octets.and_then(Bits::of_row).map_or(NONE, |address| tree.longest(address));
             self.cached |= 1 << number;
         }

@@ -130,12 +130,12 @@ impl Rules {
         match test {
             Test::Differs(words) => !range(&self.words, words).iter().all(|word| word.holds(view.row.words())),
             Test::Within { start, prefix, negated } => {
-                let octets = view.row.octets().get(*start..).and_then(<[u8]>::first_chunk);
+                let octets = view.row.bytes().get(*start..).and_then(<[u8]>::first_chunk);
                 let address = octets.and_then(Bits::of_row);
                 address.is_some_and(|address| address.is_in(prefix) != *negated)
             }
             Test::Communities { start, patterns } => {
-                let id = view.row.octets().get(*start..).and_then(<[u8]>::first_chunk);
+                let id = view.row.bytes().get(*start..).and_then(<[u8]>::first_chunk);
                 id.is_some_and(|id| condition::fits(patterns, view.strings.get(u32::from_be_bytes(*id))))
             }
             Test::Filter(filter) => filter.filter.matches_view(frame.packet(view)),

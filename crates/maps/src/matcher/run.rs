@@ -153,6 +153,6 @@ impl Search<'_, '_, '_> {
 
 /// The node of the longest network that covers the address at this offset.
 fn node(tree: &Tree, at: Option<usize>, view: &View<'_>) -> u32 {
-    let octets = at.and_then(|at| view.row.octets().get(at..)).and_then(<[u8]>::first_chunk);
+    let octets = at.and_then(|at| view.row.bytes().get(at..)).and_then(<[u8]>::first_chunk);
     octets.and_then(Bits::of_row).map_or(NONE, |address| tree.longest(address))
 }

@@ -119,7 +119,7 @@ fn rows(record: &Record, layout: &Layout) -> Rows {
         (Field::Presence, &record.bits.to_be_bytes()),
     ] {
         if let Some(at) = layout.offset(field) {
-            row.octets()[at..at + octets.len()].copy_from_slice(octets);
+            row.bytes()[at..at + octets.len()].copy_from_slice(octets);
         }
     }
     rows

@@ -378,7 +378,7 @@ impl Compiled {
 
 fn put(row: &mut RowMut<'_>, at: Option<usize>, octets: &[u8]) {
     if let Some(at) = at
-        && let Some(to) = row.octets().get_mut(at..at + octets.len())
+        && let Some(to) = row.bytes().get_mut(at..at + octets.len())
     {
         to.copy_from_slice(octets);
     }

@@ -46,12 +46,12 @@ fn apply(map: &PreTagMap, exporter: &str, [input, output]: [u32; 2]) -> Set {
         (Field::OutIface, &output.to_be_bytes()),
         (Field::Presence, &bits.0.to_be_bytes()),
     ] {
-        row.octets()[at(field)..at(field) + octets.len()].copy_from_slice(octets);
+        row.bytes()[at(field)..at(field) + octets.len()].copy_from_slice(octets);
     }
     let mut scratch = Scratch::default();
     let scope = compiled.scope(Some(exporter.parse().unwrap()), &mut scratch);
     compiled.apply(scope, &mut row, &mut strings, &mut Synthetic::new(&layout), &mut scratch);
-    let octets = row.octets();
+    let octets = row.bytes();
     let number = |field| u64::from_be_bytes(octets[at(field)..at(field) + 8].try_into().unwrap());
     let label = u32::from_be_bytes(octets[at(Field::Label)..at(Field::Label) + 4].try_into().unwrap());
     let label = String::from_utf8(strings.get(label).to_vec()).unwrap();
@@ -188,7 +188,7 @@ fn labels_are_correct_after_strings_are_cleared() {
         let scope = compiled.scope(Some(V4.parse().unwrap()), &mut scratch);
         compiled.apply(scope, &mut row, &mut strings, &mut Synthetic::new(&layout), &mut scratch);
         let at = layout.offset(Field::Label).unwrap();
-        let id = u32::from_be_bytes(*row.octets()[at..].first_chunk().unwrap());
+        let id = u32::from_be_bytes(*row.bytes()[at..].first_chunk().unwrap());
         assert_eq!(strings.get(id), b"b", "round {round}");
         if round == 1 {
             strings.clear();

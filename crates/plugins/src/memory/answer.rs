@@ -9,7 +9,7 @@ use encode::Style;
 use encode::columns::Columns;
 use encode::json::{Frame as JsonFrame, Json};
 use flow::column::Id;
-use flow::schema::{Schema, Source, VALUE_OCTETS, VALUE_PACKETS};
+use flow::schema::{Schema, Source, VALUE_BYTES, VALUE_PACKETS};
 use flow::strings::Strings;
 use jiff::tz::TimeZone;
 use query::{Counter, FRAME_HEAD, Format, Frame, Query, Request};
@@ -167,7 +167,7 @@ impl Rows {
 /// Index of a counter among the values of a table, if it has it.
 fn value_of(schema: &Schema, counter: Counter) -> Option<usize> {
     match counter {
-        Counter::Bytes => Some(VALUE_OCTETS),
+        Counter::Bytes => Some(VALUE_BYTES),
         Counter::Packets => Some(VALUE_PACKETS),
         Counter::Flows => schema.values.iter().position(|value| value.source == Source::Head(flow::row::FLOWS)),
     }

@@ -117,7 +117,7 @@ impl State {
         let mut lost = |values: &[u64]| {
             let value = |at: usize| values.get(at).copied().unwrap_or(0);
             taken.packets = taken.packets.saturating_add(value(flow::schema::VALUE_PACKETS));
-            taken.bytes = taken.bytes.saturating_add(value(flow::schema::VALUE_OCTETS));
+            taken.bytes = taken.bytes.saturating_add(value(flow::schema::VALUE_BYTES));
         };
         if let Some(newest) = self.change() {
             taken.lost += newest.absorb_bounded(table, bound, &mut lost) as u64;

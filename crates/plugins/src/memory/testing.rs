@@ -49,7 +49,7 @@ pub(super) fn tags(tags: std::ops::Range<u64>) -> Table {
         bytemuck::cast_slice_mut(&mut key)[at..at + 8].copy_from_slice(&tag.to_be_bytes());
         let mut values = vec![0; schema.values.len()];
         values[flow::schema::VALUE_PACKETS] = 1;
-        values[flow::schema::VALUE_OCTETS] = 10;
+        values[flow::schema::VALUE_BYTES] = 10;
         table.add(&key, &values);
     }
     table

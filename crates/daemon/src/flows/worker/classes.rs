@@ -67,7 +67,7 @@ impl Classes {
                 .ids
                 .entry(application)
                 .or_insert_with(|| strings.intern(self.classifier.name(application).as_bytes()).to_be_bytes());
-            if let Some(to) = row.octets().get_mut(at..at + id.len()) {
+            if let Some(to) = row.bytes().get_mut(at..at + id.len()) {
                 to.copy_from_slice(id);
             }
         }

@@ -90,7 +90,7 @@ impl Protocol for NetFlow {
             (Counter::SetsExpired, counts.sets_expired),
             (Counter::SetsCrowded, counts.sets_evicted),
             (Counter::SetsAtShutdown, counts.sets_dropped_at_exit),
-            (Counter::SetsForgotten, counts.sets_forgotten),
+            (Counter::SetsOfEvicted, counts.sets_of_evicted),
             (Counter::OptionsEntriesDropped, counts.options_entries_dropped),
             (Counter::SetsDroppedBytes, counts.bytes_without_template),
             (Counter::ExportersEvictedNumber, counts.exporters_evicted_number),
@@ -111,7 +111,7 @@ impl Protocol for NetFlow {
             tally.add(Counter::FlowTimesOutside, window.take_outside());
         }
         let dropped =
-            counts.sets_expired + counts.sets_evicted + counts.sets_dropped_at_exit + counts.sets_forgotten;
+            counts.sets_expired + counts.sets_evicted + counts.sets_dropped_at_exit + counts.sets_of_evicted;
         let gone = counts.sets_recovered + dropped;
         self.sets_pending = (self.sets_pending + counts.sets_kept).saturating_sub(gone);
         tally.set(Counter::SetsPending, self.sets_pending);

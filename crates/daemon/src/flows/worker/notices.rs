@@ -79,7 +79,7 @@ impl Notices {
                     info!(%exporter, domain, template = id, held_back, "data set received before its template: held until the template arrives");
                 }
             }
-            Notice::Faulty { exporter, domain, fault } => {
+            Notice::InvalidRecords { exporter, domain, fault } => {
                 if let Some(pass) = self.record.pass() {
                     warn!(%exporter, domain, held_back = pass.held_back, "{fault}");
                 }
@@ -99,7 +99,7 @@ impl Notices {
                     info!(%exporter, domain, template = id, records, "records without a flow: {reason}");
                 }
             }
-            Notice::Forgotten { exporter, bound, memory } => {
+            Notice::ExporterEvicted { exporter, bound, memory } => {
                 if let Some(pass) = self.evicted.pass() {
                     let (held_back, key) = (pass.held_back, key_of(bound, &self.names));
                     warn!(%exporter, bytes = memory, held_back, "evicting an exporter and its templates: {key} is reached");

@@ -98,7 +98,7 @@ impl PluginSlot {
             let sum = |word| rows.iter().fold(0u64, |sum, row| sum.saturating_add(row.head(word)));
             self.tally.add(Counter::RecordsDroppedBound, count);
             self.tally.add(Counter::RecordsDroppedPackets, sum(row::PACKETS));
-            self.tally.add(Counter::RecordsDroppedBytes, sum(row::OCTETS));
+            self.tally.add(Counter::RecordsDroppedBytes, sum(row::BYTES));
             return;
         }
         let new = self.aggregator.add(rows, strings);

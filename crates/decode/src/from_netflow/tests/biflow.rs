@@ -220,7 +220,7 @@ fn custom_primitives_depend_on_the_direction() {
     let found: Vec<Vec<u64>> = (0..4)
         .map(|n| {
             let at = bench.layout.custom(n).unwrap();
-            bench.rows.iter().map(|row| netflow::record::number(&row.octets()[at..at + 8])).collect()
+            bench.rows.iter().map(|row| netflow::record::number(&row.bytes()[at..at + 8])).collect()
         })
         .collect();
     assert_eq!(found, [[1, 2], [4, 3], [5, 5], [6, 0]]);
@@ -409,7 +409,7 @@ proptest! {
         for fields in [fields, mirrored] {
             let mut bench = Bench::new(&words, settings.clone());
             bench.send(&one(&fields, &octets));
-            let of = |row: row::Row<'_>| ([row::PACKETS, row::OCTETS].map(|word| row.head(word)), row.octets()[row::HEAD * 8..].to_vec());
+            let of = |row: row::Row<'_>| ([row::PACKETS, row::BYTES].map(|word| row.head(word)), row.bytes()[row::HEAD * 8..].to_vec());
             rows.push(bench.rows.iter().map(of).collect::<Vec<_>>());
         }
         rows[1].reverse();

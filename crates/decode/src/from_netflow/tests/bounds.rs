@@ -90,7 +90,7 @@ fn the_least_recently_active_exporter_is_evicted_and_counted() {
     assert_eq!((counts.records, counts.exporters_evicted_number), (1999, 900), "evictions lose no datagrams");
     let notices = bench.decoder.take_notices();
     assert!(
-        matches!(notices[0], Notice::Forgotten { exporter, bound: Bound::Exporters, .. } if exporter == address(1))
+        matches!(notices[0], Notice::ExporterEvicted { exporter, bound: Bound::Exporters, .. } if exporter == address(1))
     );
 }
 
@@ -118,7 +118,7 @@ fn empty_datagrams_create_no_state() {
     assert!(bench.knows(address(1)) && bench.knows(address(2)));
     let counts = bench.decoder.take_counts();
     assert_eq!((counts.exporters_evicted_number, counts.templates_invalid), (0, 1));
-    assert_eq!((counts.sets_kept, counts.sets_forgotten), (1, 1), "every set is accounted for");
+    assert_eq!((counts.sets_kept, counts.sets_of_evicted), (1, 1), "every set is accounted for");
     assert_eq!(bench.decoder.memory(), memory);
     // Nor do they create domains of known exporters.
     for domain in 0..5000 {
@@ -154,8 +154,8 @@ fn the_state_of_all_exporters_stays_below_the_memory_bound() {
     assert!(kept > BOUND * 3 / 4, "{kept}");
     let counts = bench.decoder.take_counts();
     assert_eq!(counts.records, 60, "the templates of an active exporter are kept");
-    assert!(counts.exporters_evicted_memory > 20 && counts.sets_forgotten > 1000, "{counts:?}");
-    let waiting: u64 = counts.sets_kept - counts.sets_forgotten;
+    assert!(counts.exporters_evicted_memory > 20 && counts.sets_of_evicted > 1000, "{counts:?}");
+    let waiting: u64 = counts.sets_kept - counts.sets_of_evicted;
     // The capacity of hash tables changes when slots are freed.
     let is_accounted = |exporter: &Exporter| {
         exporter.accounted_memory.abs_diff(exporter.memory()) <= exporter.accounted_memory / 50

@@ -27,7 +27,7 @@ impl Bench {
         let notices = self.decoder.take_notices().into_iter();
         notices
             .filter_map(|notice| match notice {
-                Notice::Faulty { fault: error, .. } => Some(error),
+                Notice::InvalidRecords { fault: error, .. } => Some(error),
                 _ => None,
             })
             .collect()

@@ -68,7 +68,7 @@ fn templates_with_different_ids_share_no_plan_if_rows_have_the_id() {
         send(&mut bench, 1, &data(1, id));
     }
     let at = bench.layout.offset(Field::Template).unwrap();
-    let ids: Vec<u64> = bench.rows.iter().map(|row| netflow::record::number(&row.octets()[at..at + 2])).collect();
+    let ids: Vec<u64> = bench.rows.iter().map(|row| netflow::record::number(&row.bytes()[at..at + 2])).collect();
     assert_eq!(ids, [300, 301]);
 }
 
