@@ -467,7 +467,7 @@ fn unknown_code_points_are_shown_and_cost_nothing() {
     router.send(&peer.routes(["11.0.0.0/8"]));
     log.wait("the route after them", |log| log.prefix("11.0.0.0/8").len() == 1);
     let events = log.events();
-    let of = |kind: &str| events.iter().filter(|event| event["bmp_msg_type"] == kind).last();
+    let of = |kind: &str| events.iter().rfind(|event| event["bmp_msg_type"] == kind);
     assert_eq!(of("init").map(|event| event["bmp_init_info_77"].clone()), Some(json!("DE-AD")));
     assert_eq!(of("stats").map(|event| event["counter_type"].clone()), Some(json!(4242)));
     process.stop();

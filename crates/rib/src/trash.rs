@@ -19,6 +19,10 @@ pub(crate) struct Trash {
     pub(crate) octets: Vec<Box<[u8]>>,
     pub(crate) pages: Vec<Pages>,
     pub(crate) large: Vec<LargeSets>,
+    #[expect(
+        clippy::vec_box,
+        reason = "they are boxed where they come from, and to free them is all that is left"
+    )]
     pub(crate) bodies: Vec<Box<Body>>,
 }
 

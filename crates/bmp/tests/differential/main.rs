@@ -34,6 +34,9 @@ pub(crate) struct Peer {
     pub(crate) microseconds: u32,
 }
 
+/// Type, family and value of a counter.
+pub(crate) type Counter = (u16, Option<(u16, u8)>, u64);
+
 /// What a decoder found in a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reading {
@@ -41,8 +44,7 @@ pub(crate) struct Reading {
     pub(crate) peer: Option<Peer>,
     /// TLVs with text, octets or numbers.
     pub(crate) tlvs: Vec<(u16, Vec<u8>)>,
-    /// Type, family and value.
-    pub(crate) counters: Vec<(u16, Option<(u16, u8)>, u64)>,
+    pub(crate) counters: Vec<Counter>,
     /// Address and port of the router, and port of the peer.
     pub(crate) endpoints: Option<(IpAddr, u16, u16)>,
     /// AS number (of two octets), hold time and identifier of both OPENs.

@@ -393,14 +393,15 @@ impl Collector {
 
     /// The session of a router has ended. Its routes are invisible from now on.
     ///
-    /// At shutdown they are not logged one by one: the routers are still there, and so are their routes.
+    /// At shutdown nothing is logged, as in pmacct: the routers are still there, and so are their routes.
     pub(super) fn disconnected(&mut self, mut router: Router, is_shutdown: bool) {
         self.shared.change_routers(|routers| routers.retain(|other| !Arc::ptr_eq(other, &router.listed)));
         if let Some(memory) = &self.events {
             router.listed.events.lock().unwrap_or_else(PoisonError::into_inner).take(memory);
         }
         match &mut self.routes {
-            Some(routes) if !is_shutdown => {
+            _ if is_shutdown => {}
+            Some(routes) => {
                 if let Some(id) = router.correlated {
                     routes.correlated.remove_router(id);
                 }
@@ -412,7 +413,7 @@ impl Collector {
                 }
                 self.ended.push(router);
             }
-            _ => self.left(&router),
+            None => self.left(&router),
         }
     }
 
@@ -468,7 +469,7 @@ impl Collector {
     /// Logs the rest and ends the log.
     pub(super) fn end(mut self) {
         while self.work_in_background() {}
-        // Without routes of theirs left, no sweep has ended.
+        // The last sweep may have ended before the last session.
         std::mem::take(&mut self.ended).iter().for_each(|router| self.left(router));
         if let Some(log) = self.log {
             self.shared.unlogged.add(log.end());

@@ -82,8 +82,8 @@ async fn run<S: AsyncRead + Unpin>(
         }
         tokio::select! {
             read = poll_fn(|cx| read(service, &mut stream, &mut session, cx)) => match read {
-                Ok((0, ..)) | Err(_) => session.disconnected(),
-                Ok((count, why, left)) => {
+                Ok(Read { count: 0, .. }) | Err(_) => session.disconnected(),
+                Ok(Read { count, pause: why, rest: left }) => {
                     (pause, rest) = (why, left);
                     session.count(service.figures(), count as u64);
                     if count == READ {
@@ -103,21 +103,30 @@ async fn run<S: AsyncRead + Unpin>(
     finish(service, session, is_shutdown);
 }
 
-/// Reads what has arrived, up to a bound, and handles its messages. Returns how many octets were read, why not all of them were handled,
-/// and the others.
+/// What was read at once.
+struct Read {
+    /// Octets read.
+    count: usize,
+    /// Why not all of them were handled.
+    pause: Option<Pause>,
+    /// The others.
+    rest: Vec<u8>,
+}
+
+/// Reads what has arrived, up to a bound, and handles its messages.
 fn read<S: AsyncRead + Unpin>(
     service: &Service,
     stream: &mut S,
     session: &mut RouterSession,
     cx: &mut Context<'_>,
-) -> Poll<io::Result<(usize, Option<Pause>, Vec<u8>)>> {
+) -> Poll<io::Result<Read>> {
     let mut buffer = service.buffer.borrow_mut();
     buffer.resize(READ, 0);
     let mut buffer = ReadBuf::new(&mut buffer);
     ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
     let octets = buffer.filled();
     let (pause, rest) = receive(service, session, octets);
-    Poll::Ready(Ok((octets.len(), pause, rest)))
+    Poll::Ready(Ok(Read { count: octets.len(), pause, rest }))
 }
 
 /// Handles octets.

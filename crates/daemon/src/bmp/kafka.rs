@@ -10,6 +10,7 @@ use crate::sessions::admission::Rejection;
 use bmp_session::Config;
 use openbmp::{Messages, ObjectType};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use tokio::sync::mpsc;
@@ -137,24 +138,13 @@ async fn handle(service: &Service, sessions: &mut HashMap<Key, RouterSession>, m
         finish(service, old, false);
         service.admission.borrow_mut().leave();
     }
-    if !sessions.contains_key(&key) {
-        if let Err(why) = service.admit(address) {
-            let what = match why {
-                Rejection::NotAllowed => Reject::NotAllowed,
-                _ => Reject::MaxPeers,
-            };
-            if let Some(figure) = service.figures().kafka_rejected.get(what as usize) {
-                figure.add(1);
-            }
-            return service.refuse(address, why);
+    let session = match sessions.entry(key) {
+        Entry::Occupied(session) => session.into_mut(),
+        Entry::Vacant(place) => {
+            let Some(session) = begin(service, address).await else { return };
+            place.insert(session)
         }
-        let config = Config { proxy_header: false, ..Config::default() };
-        let mut session = RouterSession::new(config, SocketAddr::new(address, 0), true);
-        service.left(address).await;
-        session.begin(&mut service.collector.borrow_mut());
-        sessions.insert(key, session);
-    }
-    let Some(session) = sessions.get_mut(&key) else { return };
+    };
     let mut input = message.data;
     loop {
         let pause = session.receive(&mut service.collector.borrow_mut(), &mut input);
@@ -171,6 +161,26 @@ async fn handle(service: &Service, sessions: &mut HashMap<Key, RouterSession>, m
         finish(service, session, false);
         service.admission.borrow_mut().leave();
     }
+}
+
+/// Begins the session of a router, if it is admitted.
+async fn begin(service: &Service, router: IpAddr) -> Option<RouterSession> {
+    if let Err(why) = service.admit(router) {
+        let what = match why {
+            Rejection::NotAllowed => Reject::NotAllowed,
+            _ => Reject::MaxPeers,
+        };
+        if let Some(figure) = service.figures().kafka_rejected.get(what as usize) {
+            figure.add(1);
+        }
+        service.refuse(router, why);
+        return None;
+    }
+    let config = Config { proxy_header: false, ..Config::default() };
+    let mut session = RouterSession::new(config, SocketAddr::new(router, 0), true);
+    service.left(router).await;
+    session.begin(&mut service.collector.borrow_mut());
+    Some(session)
 }
 
 fn reject(service: &Service, why: Reject, what: std::fmt::Arguments<'_>) {

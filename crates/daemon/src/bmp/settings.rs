@@ -93,8 +93,8 @@ impl Settings {
         };
         let format = Format::read(config);
         let sequence = Sequence::default();
-        let log = kind(KeyPrefix::BMP_DAEMON_MSGLOG, schema::of_log(&format).into(), &sequence);
-        let dump = kind(KeyPrefix::BMP_DUMP, schema::of_dump(&format).into(), &sequence);
+        let log = kind(KeyPrefix::BMP_DAEMON_MSGLOG, schema::of_log(&format), &sequence);
+        let dump = kind(KeyPrefix::BMP_DUMP, schema::of_dump(&format), &sequence);
         let keeps_running = config.daemon() == config::Daemon::Pmbmpd;
         Self {
             address,
