@@ -48,6 +48,9 @@ pub struct Session {
     /// send are discarded: LOCAL_PREF, ORIGINATOR_ID and CLUSTER_LIST (RFC 7606 section 7), and AIGP (RFC 7311 section 4.2).
     /// They are kept if `None`.
     pub peering: Option<Peering>,
+    /// The messages were made by a router for a monitor, which BMP is: IPv4 routes without NEXT_HOP, as some routers report those of
+    /// their own, are kept. In a session of BGP they are withdrawn (RFC 7606 section 3 d).
+    pub next_hop_optional: bool,
 }
 
 /// Whether a peer is in the same AS.

@@ -66,6 +66,7 @@ impl Parameters {
             add_path: self.add_path.clone(),
             multiple_labels: self.multiple_labels.clone(),
             peering: None,
+            next_hop_optional: false,
         }
     }
 

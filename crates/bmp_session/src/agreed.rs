@@ -12,6 +12,8 @@ pub(crate) struct Agreed {
     pub(crate) inbound: Session,
     /// What the router announces.
     pub(crate) outbound: Session,
+    /// Families that the router has announced by the multiprotocol capability.
+    families: Families,
 }
 
 /// The capabilities of an OPEN that decide how UPDATEs are read.
@@ -23,6 +25,7 @@ struct Offer {
     /// Whatever the direction.
     paths: Families,
     multiple_labels: Families,
+    families: Families,
 }
 
 impl Offer {
@@ -41,6 +44,7 @@ impl Offer {
                         }
                     }
                 }
+                Capability::Multiprotocol(afi, safi) => offer.families.insert(afi, safi),
                 Capability::MultipleLabels(list) => {
                     list.iter().for_each(|family| offer.multiple_labels.insert(family.afi, family.safi));
                 }
@@ -66,10 +70,12 @@ impl Agreed {
             multiple_labels: multiple_labels.clone(),
             // What the peer sent is shown as it is.
             peering: None,
+            next_hop_optional: true,
         };
         Self {
             inbound: session(both(&peer.sends_paths, &router.receives_paths)),
             outbound: session(both(&router.sends_paths, &peer.receives_paths)),
+            families: router.families,
         }
     }
 
@@ -81,8 +87,23 @@ impl Agreed {
             add_path: both(&sent.paths, &received.paths),
             multiple_labels: both(&sent.multiple_labels, &received.multiple_labels),
             peering: None,
+            next_hop_optional: true,
         };
-        Self { inbound: session.clone(), outbound: session }
+        Self { inbound: session.clone(), outbound: session, families: sent.families }
+    }
+
+    /// Whether another one has a family that is not in this one.
+    pub(crate) fn lacks_family_of(&self, other: &Self) -> bool {
+        other.families.iter().any(|(afi, safi)| !self.families.contains(afi, safi))
+    }
+
+    /// Adds the families of another one.
+    pub(crate) fn add(&mut self, other: &Self) {
+        other.families.iter().for_each(|(afi, safi)| self.families.insert(afi, safi));
+        for (to, from) in [(&mut self.inbound, &other.inbound), (&mut self.outbound, &other.outbound)] {
+            from.add_path.iter().for_each(|(afi, safi)| to.add_path.insert(afi, safi));
+            from.multiple_labels.iter().for_each(|(afi, safi)| to.multiple_labels.insert(afi, safi));
+        }
     }
 }
 

@@ -108,11 +108,9 @@ impl Peer {
         code_points: &CodePoints,
     ) -> Cow<'a, update::Session> {
         let usual = self.decoding(message.peer.rib_type());
-        let asn4 = if message.peer.is_two_octet_as() {
-            false
-        } else {
-            usual.asn4 || !as_path::must_be_two_octets(message.update.body())
-        };
+        // Without the A flag AS numbers have four octets, whatever the OPENs say (RFC 7854 section 4.2, RFC 9069 section 4.1); but
+        // versions of FRR report paths of two octets without it.
+        let asn4 = !message.peer.is_two_octet_as() && !as_path::must_be_two_octets(message.update.body());
         let has_stateless =
             message.tlvs.into_iter().any(|tlv| tlv.registered() == Some(code_points.stateless_parsing));
         if asn4 == usual.asn4 && !has_stateless {
@@ -128,10 +126,14 @@ impl Peer {
 
     /// Whether a peer up is of the same session as this one.
     fn is_same_session(&self, other: &Self) -> bool {
+        self.is_same_endpoint(other) && self.agreed == other.agreed
+    }
+
+    fn is_same_endpoint(&self, other: &Self) -> bool {
         let of = |peer: &Self| {
             (peer.asn, peer.bgp_id, peer.local_address, peer.local_port, peer.remote_port, peer.local_as)
         };
-        of(self) == of(other) && self.agreed == other.agreed
+        of(self) == of(other)
     }
 }
 
@@ -177,23 +179,35 @@ impl Peers {
         self.peers.get(number.index())?.as_deref()
     }
 
-    /// The number of a peer.
+    /// The number of the peer that a message is about.
+    ///
+    /// For routes of a Loc-RIB without a peer up of its type this is the peer of another type at its address: versions of FRR announce
+    /// a Loc-RIB as a global peer.
     #[inline]
     pub(crate) fn find(&mut self, key: &PeerKey) -> Option<PeerNumber> {
         match self.last {
             Some((last, number)) if last == *key => Some(number),
             _ => {
-                let number = *self.numbers.get(key)?;
+                let known = self.numbers.get(key).copied();
+                let number = known.or_else(|| self.find_loc_rib(key))?;
                 self.last = Some((*key, number));
                 Some(number)
             }
         }
     }
 
+    #[cold]
+    fn find_loc_rib(&self, key: &PeerKey) -> Option<PeerNumber> {
+        let of = |peer_type| self.numbers.get(&PeerKey { peer_type, ..*key }).copied();
+        let others = [PeerType::GLOBAL, PeerType::RD, PeerType::LOCAL];
+        (key.peer_type == PeerType::LOC_RIB).then(|| others.into_iter().find_map(of)).flatten()
+    }
+
     /// Takes up a peer.
     pub(crate) fn up(&mut self, message: &PeerUp<'_>, max: usize) -> Result<(PeerNumber, PeerChange), Rejection> {
         let key = message.peer.key();
-        if let Some(number) = self.find(&key) {
+        self.last = None;
+        if let Some(number) = self.numbers.get(&key).copied() {
             let mut peer = Peer::new(number, message)?;
             let Some(Some(known)) = self.peers.get_mut(number.index()) else {
                 return Ok((number, PeerChange::New));
@@ -204,6 +218,13 @@ impl Peers {
                 change = PeerChange::FurtherRib;
                 peer.announced_ribs = known.announced_ribs;
                 peer.announced_ribs.insert(rib);
+            } else if key.peer_type == PeerType::LOC_RIB
+                && known.is_same_endpoint(&peer)
+                && known.agreed.lacks_family_of(&peer.agreed)
+            {
+                change = PeerChange::FurtherRib;
+                peer.announced_ribs = known.announced_ribs;
+                peer.agreed.add(&known.agreed);
             }
             **known = peer;
             return Ok((number, change));

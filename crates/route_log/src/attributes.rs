@@ -9,6 +9,7 @@ use encode::number::decimal;
 use event_log::Encoding;
 use std::fmt::Display;
 use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr};
 use wire::{Afi, Community, LargeCommunity, Safi};
 
 /// The label index of the prefix SID: a member of all routes, so that the attribute does not show it again.
@@ -139,12 +140,17 @@ fn numbers(set: AttributeSet<'_>) -> [(&'static str, Option<u64>); 5] {
     ]
 }
 
+/// The next hop. Routers report routes of their own over BMP without one: 0.0.0.0, as in pmacct.
+fn shown_next_hop(set: AttributeSet<'_>, shown: Shown) -> Option<IpAddr> {
+    set.next_hop().or((shown == Shown::Usual).then_some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
+}
+
 /// Appends the members, each with a comma before it.
 fn members(format: &Format, set: AttributeSet<'_>, shown: Shown, out: &mut Vec<u8>, text: &mut Vec<u8>) {
     if shown == Shown::LinkState {
         return others(set, shown, out);
     }
-    if let Some(next_hop) = set.next_hop() {
+    if let Some(next_hop) = shown_next_hop(set, shown) {
         json::name(out, "bgp_nexthop");
         out.push(b'"');
         json::ip(out, next_hop);
@@ -288,10 +294,11 @@ fn fields(
     let has_usual = !set.is_empty() && shown != Shown::LinkState;
     let usual = if has_usual { set } else { AttributeSet::new(&[]) };
     text.clear();
-    if let Some(next_hop) = usual.next_hop() {
+    let next_hop = has_usual.then(|| shown_next_hop(set, shown)).flatten();
+    if let Some(next_hop) = next_hop {
         json::ip(text, next_hop);
     }
-    out.optional_string("bgp_nexthop", usual.next_hop().map(|_| text.as_slice()));
+    out.optional_string("bgp_nexthop", next_hop.map(|_| text.as_slice()));
     text.clear();
     usual.as_path().write(text, b' ');
     match format.as_path_as_array {

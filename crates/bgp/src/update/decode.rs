@@ -165,7 +165,8 @@ impl Decoder {
         let reach = found.reach.filter(|(field, _)| !field.r.is_empty());
         let is_reachable = reach.is_some() || !announced.r.is_empty();
         if is_reachable {
-            self.require(&mut found, attributes.at(), !announced.r.is_empty());
+            let needs_next_hop = !announced.r.is_empty() && !session.next_hop_optional;
+            self.require(&mut found, attributes.at(), needs_next_hop);
         } else if let Some(error) = found.withdraw {
             // Nothing is left that could be withdrawn, so routes may have been missed (RFC 7606 section 5.2).
             return Err(error);
@@ -307,11 +308,11 @@ impl Decoder {
     }
 
     /// Notes well-known mandatory attributes that are missing (RFC 7606 section 3 d).
-    fn require(&mut self, found: &mut Found<'_>, at: usize, has_ipv4_routes: bool) {
+    fn require(&mut self, found: &mut Found<'_>, at: usize, needs_next_hop: bool) {
         for (code, reason, is_required) in [
             (Code::ORIGIN, Reason::MissingOrigin, true),
             (Code::AS_PATH, Reason::MissingAsPath, true),
-            (Code::NEXT_HOP, Reason::MissingNextHop, has_ipv4_routes),
+            (Code::NEXT_HOP, Reason::MissingNextHop, needs_next_hop),
         ] {
             if is_required && !found.seen.contains(code) {
                 self.fault(found, reason, Some(code), (at, at), Outcome::TreatedAsWithdraw);

@@ -57,6 +57,8 @@ struct Offer<'a> {
     receives: &'a [(Afi, Safi)],
     sends: &'a [(Afi, Safi)],
     labels: &'a [(Afi, Safi)],
+    /// Families by the multiprotocol capability.
+    families: &'a [(Afi, Safi)],
 }
 
 impl Offer<'_> {
@@ -76,6 +78,7 @@ impl Offer<'_> {
             if self.asn4 {
                 capability::write_four_octet_as(w, Asn(asn));
             }
+            self.families.iter().for_each(|&(afi, safi)| capability::write_multiprotocol(w, afi, safi));
             capability::write_list(w, Code::ADD_PATH, &add_path).unwrap();
             capability::write_list(w, Code::MULTIPLE_LABELS, &labels).unwrap();
         })

@@ -88,6 +88,41 @@ fn a_peer_up_again_replaces_the_peer_or_is_for_another_rib() {
 }
 
 #[test]
+fn a_loc_rib_may_be_announced_as_a_global_peer() {
+    let loc_rib = PeerHeader::loc_rib(Asn(1), ROUTER_ID);
+    let global = PeerHeader { peer_type: PeerType::GLOBAL, ..loc_rib };
+    let mut session = Session::new(Config::default());
+    assert_eq!(seen_by(&mut session, &routes(loc_rib)), [Seen::UnknownPeer]);
+    let stream = [up(global), routes(loc_rib), up(loc_rib), routes(loc_rib), down(loc_rib), routes(loc_rib)];
+    let new = |number| Seen::Up(number, PeerChange::New);
+    // Its own peer up comes first.
+    let expected = [new(0), Seen::Routes(0), new(1), Seen::Routes(1), Seen::Down(Some(1)), Seen::Routes(0)];
+    assert_eq!(seen_by(&mut session, &stream.concat()), expected);
+    assert_eq!(seen_by(&mut session, &down(global)), [Seen::Down(Some(0))]);
+    assert_eq!(seen_by(&mut session, &routes(loc_rib)), [Seen::UnknownPeer]);
+}
+
+#[test]
+fn a_loc_rib_may_be_announced_family_by_family() {
+    let family = |family, peer| {
+        let families = [family];
+        let offer = Offer { asn4: true, sends: &families, families: &families, ..Offer::default() };
+        up_with(peer, offer, offer, Tlvs::of(&[], false))
+    };
+    let loc_rib = PeerHeader::loc_rib(Asn(1), ROUTER_ID);
+    let mut session = Session::new(Config::default());
+    assert_eq!(seen_by(&mut session, &family(V4, loc_rib)), [Seen::Up(0, PeerChange::New)]);
+    assert_eq!(seen_by(&mut session, &family(V6, loc_rib)), [Seen::Up(0, PeerChange::FurtherRib)]);
+    let add_path = &session.peer(PeerNumber(0)).unwrap().decoding(RibType::LocRib).add_path;
+    let add_path = &session.peer(PeerNumber(0)).unwrap().decoding(RibType::LocRib).add_path;
+    assert!([V4, V6].iter().all(|&(afi, safi)| add_path.contains(afi, safi)));
+    assert_eq!(seen_by(&mut session, &family(V6, loc_rib)), [Seen::Up(0, PeerChange::Replaced)]);
+    // A peer has one session for all families.
+    assert_eq!(seen_by(&mut session, &family(V4, peer(1))), [Seen::Up(1, PeerChange::New)]);
+    assert_eq!(seen_by(&mut session, &family(V6, peer(1))), [Seen::Up(1, PeerChange::Replaced)]);
+}
+
+#[test]
 fn peers_are_bounded() {
     let mut session = Session::new(Config { max_peers: 2, ..Config::default() });
     let stream = [up(peer(1)), up(peer(2)), up(peer(3)), routes(peer(3)), up(peer(2)), down(peer(1)), up(peer(3))];
