@@ -559,12 +559,13 @@ fn losing_the_only_interface_flushes_and_fails() {
 }
 
 /// The programs whose configurations and units are in `etc`.
-const DAEMONS: [(&str, &str); 5] = [
+const DAEMONS: [(&str, &str); 6] = [
     ("nfacctd", env!("CARGO_BIN_EXE_nfacctd")),
     ("sfacctd", env!("CARGO_BIN_EXE_sfacctd")),
     ("pmacctd", env!("CARGO_BIN_EXE_pmacctd")),
     ("uacctd", env!("CARGO_BIN_EXE_uacctd")),
     ("pmbgpd", env!("CARGO_BIN_EXE_pmbgpd")),
+    ("pmbmpd", env!("CARGO_BIN_EXE_pmbmpd")),
 ];
 
 #[test]
@@ -574,8 +575,8 @@ fn sample_configurations_are_valid() {
         let finished = Setup::new(program).arguments(["-f", &path, "--check"]).run();
         assert_eq!(finished.code(), Some(0), "{path}: {}", finished.log);
         assert!(!finished.log.contains("WARN"), "{path}: {}", finished.log);
-        if name == "pmbgpd" {
-            // It has no primitives.
+        if name == "pmbgpd" || name == "pmbmpd" {
+            // They have no primitives.
             continue;
         }
         let help = Setup::new(program).arguments(["-a"]).run();

@@ -16,6 +16,7 @@ const STRINGS: &[(&str, &[&str])] = &[
     ("waiting for packets from netfilter's log", &["uacctd"]),
     ("*** Purging cache - START", &["nfacctd", "sfacctd", "pmacctd", "uacctd"]),
     ("waiting for BGP data on ", &["nfacctd", "sfacctd", "pmacctd", "uacctd", "pmbgpd"]),
+    ("waiting for BMP data on ", &["nfacctd", "sfacctd", "pmacctd", "uacctd", "pmbmpd"]),
 ];
 
 const PROGRAMS: &[(&str, &str)] = &[
@@ -24,6 +25,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("pmacctd", env!("CARGO_BIN_EXE_pmacctd")),
     ("uacctd", env!("CARGO_BIN_EXE_uacctd")),
     ("pmbgpd", env!("CARGO_BIN_EXE_pmbgpd")),
+    ("pmbmpd", env!("CARGO_BIN_EXE_pmbmpd")),
 ];
 
 #[test]
