@@ -31,8 +31,6 @@ mod bgp_xconnect;
 mod bmp;
 #[path = "suite/bmp_hostile.rs"]
 mod bmp_hostile;
-#[path = "suite/bmp_outputs.rs"]
-mod bmp_outputs;
 #[path = "suite/bmp_sessions.rs"]
 mod bmp_sessions;
 #[path = "suite/checks.rs"]

@@ -112,7 +112,7 @@ fn collected(setup: &Setup, id: Option<Ipv4Addr>, datagrams: &[Vec<u8>]) -> Fini
 }
 
 /// One flow of 10 packets and 1000 octets.
-pub(crate) fn record() -> V5Record {
+fn record() -> V5Record {
     V5Record {
         addresses: [SRC.octets(), DST.octets(), [192, 0, 2, 254]],
         interfaces: [1, 2],
