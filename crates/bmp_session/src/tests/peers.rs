@@ -114,7 +114,6 @@ fn a_loc_rib_may_be_announced_family_by_family() {
     assert_eq!(seen_by(&mut session, &family(V4, loc_rib)), [Seen::Up(0, PeerChange::New)]);
     assert_eq!(seen_by(&mut session, &family(V6, loc_rib)), [Seen::Up(0, PeerChange::FurtherRib)]);
     let add_path = &session.peer(PeerNumber(0)).unwrap().decoding(RibType::LocRib).add_path;
-    let add_path = &session.peer(PeerNumber(0)).unwrap().decoding(RibType::LocRib).add_path;
     assert!([V4, V6].iter().all(|&(afi, safi)| add_path.contains(afi, safi)));
     assert_eq!(seen_by(&mut session, &family(V6, loc_rib)), [Seen::Up(0, PeerChange::Replaced)]);
     // A peer has one session for all families.
