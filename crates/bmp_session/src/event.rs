@@ -103,8 +103,9 @@ pub enum Event<'a> {
 pub enum PeerChange {
     /// It was not up.
     New,
-    /// It was up, for other RIBs, and the OPENs agree on the same: some routers send a peer up for each RIB. Or it is a Loc-RIB that was up
-    /// for other families: some routers send a peer up for each of them. The routes that came before stay.
+    /// It was up, for other RIBs, and the OPENs agree on the same: some routers send a peer up for each RIB. Or it is a
+    /// Loc-RIB that was up for other families: some routers send a peer up for each of them. The routes that came before
+    /// stay.
     FurtherRib,
     /// It was up, so that its session must have ended meanwhile: the routes that came before are gone. The number of the peer
     /// stays.
