@@ -11,6 +11,9 @@ use std::net::IpAddr;
 use std::ops::Bound;
 use wire::{Family, Prefix};
 
+/// Units of lists that are searched in the time in which one prefix is visited, about.
+const SEARCHED: usize = 16;
+
 /// Calls a function with the routes of all prefixes in a part of the table: see [`Rib::visit`].
 #[derive(Clone, Debug)]
 pub struct Cursor {
@@ -58,10 +61,11 @@ impl Rib {
     ) -> bool {
         self.visit_lists(cursor, budget, |key, nlri, list| {
             f(key, nlri, Routes::new(list, &self.peers));
+            1 + list.room()
         })
     }
 
-    /// As [`Rib::visit`], for the routes of one peer.
+    /// As [`Rib::visit`], for the routes of one peer. Those of others are passed over, and hardly count.
     pub fn visit_peer<'a>(
         &'a self,
         cursor: &mut Cursor,
@@ -73,18 +77,21 @@ impl Rib {
             cursor.done = true;
         }
         self.visit_lists(cursor, budget, |key, nlri, list| {
+            let mut cost = 1 + list.room() / SEARCHED;
             for route in list.iter().filter(|route| route.peer == peer) {
                 f(key, nlri, route);
+                cost += 1;
             }
+            cost
         })
     }
 
-    /// As [`Rib::visit`], with the routes of removed peers.
+    /// As [`Rib::visit`], with the routes of removed peers. `f` returns how much of the budget it used.
     pub(crate) fn visit_lists<'a>(
         &'a self,
         cursor: &mut Cursor,
         budget: usize,
-        mut f: impl FnMut(TableKey, Nlri<'a>, &'a List),
+        mut f: impl FnMut(TableKey, Nlri<'a>, &'a List) -> usize,
     ) -> bool {
         if cursor.done {
             return false;
@@ -99,8 +106,7 @@ impl Rib {
             let after = cursor.last.take().filter(|(last, _)| last == key).map(|(_, last)| last);
             let mut last = None;
             let mut visit = |nlri, list: &'a List| {
-                f(*key, nlri, list);
-                left = left.saturating_sub(1 + list.iter().count());
+                left = left.saturating_sub(f(*key, nlri, list));
                 if left == 0 {
                     last = Some(nlri);
                 }

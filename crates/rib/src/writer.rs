@@ -125,6 +125,7 @@ impl Writer {
                     };
                     found.push((table, key));
                 }
+                1 + list.room()
             })
         };
         let mut gone = Vec::new();
