@@ -57,10 +57,10 @@ fn check_counters(what: &str, at_bound: &str) {
     }
 }
 
-/// Whether a counter is one of BGP, which are figures of their own.
+/// Whether a counter is one of BGP or BMP, which are figures of their own.
 fn is_of_bgp(family: &str) -> bool {
     #[cfg(feature = "http")]
-    return metrics::BGP.iter().any(|row| row.name.strip_prefix("pmacct_") == Some(family));
+    return metrics::BGP.iter().chain(&metrics::BMP).any(|row| row.name.strip_prefix("pmacct_") == Some(family));
     // A build without metrics has no names of them.
     #[cfg(not(feature = "http"))]
     return family.starts_with("bgp_");
