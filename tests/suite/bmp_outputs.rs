@@ -74,12 +74,12 @@ fn dumps_have_the_routes_and_the_messages_since_the_last_one() {
     )
     .start_tcp();
     let (mut router, source) = loaded(&process);
-    let latest = process.setup().path(&format!("latest-{source}"));
+    let latest = process.setup().path(&format!("latest-{}", source.replace('.', "_")));
     let read = || dump_of(&json_of(&[std::fs::read(&latest).ok()?]), &source);
     let events = eventually("a dump", read);
     assert_eq!(kinds(&events), dumped());
-    let (first, last) = (&events[0], &events[events.len() - 1]);
-    assert_eq!((&first["dump_period"], &last["entries"]), (&json!(60), &json!(1)));
+    let first = &events[0];
+    assert_eq!(first["dump_period"], 60);
     let route = events.iter().find(|event| event["ip_prefix"] == PREFIX).expect("the route");
     assert_eq!(
         (&route["event_type"], &route["peer_ip"], &route["as_path"], &route["bmp_rib_type"]),
