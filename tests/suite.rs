@@ -29,10 +29,20 @@ mod bgp_sessions;
 mod bgp_xconnect;
 #[path = "suite/bmp.rs"]
 mod bmp;
+#[path = "suite/bmp_flows.rs"]
+mod bmp_flows;
 #[path = "suite/bmp_hostile.rs"]
 mod bmp_hostile;
+#[path = "suite/bmp_outputs.rs"]
+mod bmp_outputs;
+#[path = "suite/bmp_queries.rs"]
+mod bmp_queries;
+#[path = "suite/bmp_routers.rs"]
+mod bmp_routers;
 #[path = "suite/bmp_sessions.rs"]
 mod bmp_sessions;
+#[path = "suite/bmp_tls.rs"]
+mod bmp_tls;
 #[path = "suite/checks.rs"]
 mod checks;
 #[path = "suite/classes.rs"]

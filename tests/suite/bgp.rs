@@ -130,12 +130,16 @@ impl Log {
     }
 
     fn apply(&mut self, line: &str) {
+        // What a router mirrors says nothing about the tables.
+        if member(line, "bmp_msg_type") == Some("route_mirroring") {
+            return;
+        }
         let key = Key::of(line);
         match (member(line, "event_type"), member(line, "log_type")) {
             (Some("log"), Some("update")) => _ = self.routes.insert(key, self.lines.len()),
             (Some("log"), Some("withdraw" | "delete")) => {
                 let known = self.routes.remove(&key);
-                assert!(known.is_some() || !self.has_tables, "no such route: {line}");
+                assert!(known.is_some() || !self.has_tables, "no such route: {line}\n{}", self.about(&key.prefix));
             }
             (Some("log_close"), _) if !self.has_tables => {
                 self.routes.retain(|route, _| !route.is_of_session(&key));
@@ -145,6 +149,12 @@ impl Log {
             }
             _ => {}
         }
+    }
+
+    /// The lines about a prefix.
+    fn about(&self, prefix: &str) -> String {
+        let lines = self.lines.iter().filter(|line| member(line, "ip_prefix") == Some(prefix));
+        lines.map(String::as_str).collect::<Vec<_>>().join("\n")
     }
 
     /// Waits until `holds`.

@@ -30,7 +30,7 @@ fn loaded() -> (Process, [String; 2], Vec<Speaker>) {
 }
 
 /// Status and body of the answer.
-fn get(process: &Process, path: &str) -> (u16, String) {
+pub(crate) fn get(process: &Process, path: &str) -> (u16, String) {
     let mut stream = UnixStream::connect(process.setup().path("http")).expect("the endpoint listens");
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("it reads");
     let mut answer = String::new();
@@ -52,7 +52,7 @@ fn joined(mut chunks: &str) -> String {
     body
 }
 
-fn lines(process: &Process, path: &str) -> Vec<Value> {
+pub(crate) fn lines(process: &Process, path: &str) -> Vec<Value> {
     let (status, body) = get(process, path);
     assert_eq!(status, 200, "{path}: {body}");
     body.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()

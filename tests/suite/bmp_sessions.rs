@@ -82,7 +82,7 @@ fn events_of_report(source: &str) -> Vec<Value> {
         route("withdraw", json!({"ip_prefix": "192.0.2.0/24"})),
         route("end-of-rib", json!({})),
         counter(7, "Number of routes in Adj-RIBs-In", 12),
-        counter(5, "Number of updates invalidated due to AS_CONFED loop", 3),
+        counter(5, "Number of updates invalidated due to ORIGINATOR_ID", 3),
         with(of_peer(down), kind),
         router(json!({"bmp_msg_type": "term", "bmp_term_info_reason": "Session administratively closed"})),
         json!({"event_type": "log_close", "bmp_router": source}),
@@ -278,23 +278,19 @@ fn a_router_that_lost_its_power_is_replaced_by_its_next_session() {
 }
 
 #[test]
-fn routers_hear_the_end_at_a_shutdown_and_sessions_are_closed_in_the_log() {
+fn routers_hear_the_end_at_a_shutdown_and_the_log_is_complete() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let process = pmbmpd("").start_tcp();
         let mut log = Log::of(&process);
-        let (mut one, first) = reporting(process.setup().address());
-        let (mut two, second) = reporting(process.setup().address());
+        let (mut one, _) = reporting(process.setup().address());
+        let (mut two, _) = reporting(process.setup().address());
         log.wait_for_routes(2);
         // The folder goes with it.
         let _finished = process.stop_with(signal);
         assert!(one.wait_for_end().is_empty() && two.wait_for_end().is_empty());
         log.update();
-        let mut closed: Vec<Value> = stable(&log.events());
-        closed.retain(|event| event["event_type"] == "log_close");
-        closed.sort_by_key(Value::to_string);
-        let mut routers = [first, second];
-        routers.sort();
-        assert_eq!(closed, routers.map(|router| json!({"event_type": "log_close", "bmp_router": router})));
+        // As with pmacct, the end of the daemon is not that of a session.
+        assert_eq!((log.events().len(), log.count("log_close")), (8, 0));
     }
 }
 
@@ -310,11 +306,11 @@ fn the_ribs_of_a_peer_are_apart() {
     log.wait_for_routes(5);
     let found: Vec<&str> = log.routes.keys().map(|key| key.rib.as_str()).collect();
     let expected = [
-        "Loc-Rib",
         "Adj-Rib-In Post-Policy",
         "Adj-Rib-In Pre-Policy",
         "Adj-Rib-Out Post-Policy",
         "Adj-Rib-Out Pre-Policy",
+        "Loc-Rib",
     ];
     assert_eq!(found, expected);
     router.send(&peer().post_policy().withdrawal([PREFIX]));

@@ -43,11 +43,6 @@ fn settings_that_cannot_work_are_reported() {
             &format!("{bgp}bgp_stdcomm_pattern_to_asn: 1:1\nbgp_lrgcomm_pattern_to_asn: 1:1:1"),
             "bgp_stdcomm_pattern_to_asn and bgp_lrgcomm_pattern_to_asn are mutual exclusive. Exiting.",
         ),
-        (
-            "src_as",
-            &format!("{bgp}bmp_daemon: true"),
-            "bgp_daemon and bmp_daemon are currently mutual exclusive. Exiting.",
-        ),
         ("src_as", &format!("{bgp}nfacctd_net[p]: netflow"), "cannot be combined with bgp"),
     ] {
         let (good, log) = check(NFACCTD, aggregate, lines);

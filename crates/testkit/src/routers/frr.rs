@@ -129,7 +129,11 @@ impl Router for Frr {
             let _ = writeln!(head, "  network {prefix}");
         }
         if peering.bmp.is_some() {
-            head = head.replace(" address-family ipv4 unicast\n", BMP);
+            // It keeps no routes before policies otherwise.
+            let kept = "  neighbor {feeder} activate\n  neighbor {feeder} soft-reconfiguration inbound\n";
+            head = head
+                .replace(" address-family ipv4 unicast\n", BMP)
+                .replace("  neighbor {feeder} activate\n", kept);
         }
         let password = peering.password.as_ref().map(|password| format!("neighbor {{ip}} password {password}"));
         let config = (head + &tail)
