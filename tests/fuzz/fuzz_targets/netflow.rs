@@ -53,7 +53,7 @@ fn datagram<'a>(r: &mut Reader<'a>) -> Option<(IpAddr, &'a [u8])> {
 
 /// Sets that wait, by what has become of those that came.
 fn pending(counts: &Counts) -> u64 {
-    let dropped = counts.sets_expired + counts.sets_evicted + counts.sets_dropped_at_exit + counts.sets_forgotten;
+    let dropped = counts.sets_expired + counts.sets_evicted + counts.sets_dropped_at_exit + counts.sets_of_evicted;
     counts.sets_kept - counts.sets_recovered - dropped
 }
 
@@ -63,7 +63,7 @@ fn add(all: &mut Counts, some: &Counts) {
     all.sets_expired += some.sets_expired;
     all.sets_evicted += some.sets_evicted;
     all.sets_dropped_at_exit += some.sets_dropped_at_exit;
-    all.sets_forgotten += some.sets_forgotten;
+    all.sets_of_evicted += some.sets_of_evicted;
 }
 
 fuzz_target!(|input: &[u8]| {
