@@ -54,11 +54,11 @@ fuzz_target!(|input: &[u8]| {
             rows.clear();
             let mut row = rows.push(&vec![0; layout.words()]);
             if let Some(at) = layout.offset(Field::SrcHost) {
-                row.octets()[at..at + 16].copy_from_slice(&flow::address::octets(address));
+                row.bytes()[at..at + 16].copy_from_slice(&flow::address::octets(address));
             }
             enricher.apply(&mut row, &mut strings);
             if let Some(at) = layout.offset(Field::SrcCountry) {
-                let id = row.octets()[at..].first_chunk().copied().map_or(0, u32::from_be_bytes);
+                let id = row.bytes()[at..].first_chunk().copied().map_or(0, u32::from_be_bytes);
                 assert_eq!(strings.get(id), location.country.as_bytes(), "{address}");
             }
         }
