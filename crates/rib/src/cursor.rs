@@ -11,9 +11,6 @@ use std::net::IpAddr;
 use std::ops::Bound;
 use wire::{Family, Prefix};
 
-/// Units of lists that are searched in the time in which one prefix is visited, about.
-const SEARCHED: usize = 16;
-
 /// Calls a function with the routes of all prefixes in a part of the table: see [`Rib::visit`].
 #[derive(Clone, Debug)]
 pub struct Cursor {
@@ -61,11 +58,10 @@ impl Rib {
     ) -> bool {
         self.visit_lists(cursor, budget, |key, nlri, list| {
             f(key, nlri, Routes::new(list, &self.peers));
-            1 + list.room()
         })
     }
 
-    /// As [`Rib::visit`], for the routes of one peer. Those of others are passed over, and hardly count.
+    /// As [`Rib::visit`], for the routes of one peer.
     pub fn visit_peer<'a>(
         &'a self,
         cursor: &mut Cursor,
@@ -77,21 +73,18 @@ impl Rib {
             cursor.done = true;
         }
         self.visit_lists(cursor, budget, |key, nlri, list| {
-            let mut cost = 1 + list.room() / SEARCHED;
             for route in list.iter().filter(|route| route.peer == peer) {
                 f(key, nlri, route);
-                cost += 1;
             }
-            cost
         })
     }
 
-    /// As [`Rib::visit`], with the routes of removed peers. `f` returns how much of the budget it used.
+    /// As [`Rib::visit`], with the routes of removed peers.
     pub(crate) fn visit_lists<'a>(
         &'a self,
         cursor: &mut Cursor,
         budget: usize,
-        mut f: impl FnMut(TableKey, Nlri<'a>, &'a List) -> usize,
+        mut f: impl FnMut(TableKey, Nlri<'a>, &'a List),
     ) -> bool {
         if cursor.done {
             return false;
@@ -106,7 +99,8 @@ impl Rib {
             let after = cursor.last.take().filter(|(last, _)| last == key).map(|(_, last)| last);
             let mut last = None;
             let mut visit = |nlri, list: &'a List| {
-                left = left.saturating_sub(f(*key, nlri, list));
+                f(*key, nlri, list);
+                left = left.saturating_sub(1 + list.iter().count());
                 if left == 0 {
                     last = Some(nlri);
                 }

@@ -125,7 +125,6 @@ impl Writer {
                     };
                     found.push((table, key));
                 }
-                1 + list.room()
             })
         };
         let mut gone = Vec::new();

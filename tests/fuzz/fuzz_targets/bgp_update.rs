@@ -30,6 +30,7 @@ fn session(agreed: u8) -> Session {
         add_path: families(has(1)),
         multiple_labels: families(has(2)),
         peering: has(3).then_some(if has(4) { Peering::Internal } else { Peering::External }),
+        next_hop_optional: has(5),
     }
 }
 

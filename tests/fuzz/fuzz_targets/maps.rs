@@ -37,7 +37,7 @@ fuzz_target!(|input: (&[u8], [u8; 96], u8)| {
     let layout = Layout::new(&fields, &[]);
     let mut rows = Rows::new(&layout);
     let mut row = rows.push(&vec![0; layout.words()]);
-    row.octets().iter_mut().skip(32).zip(octets.iter().cycle()).for_each(|(to, octet)| *to = *octet);
+    row.bytes().iter_mut().skip(32).zip(octets.iter().cycle()).for_each(|(to, octet)| *to = *octet);
     let mut strings = Strings::default();
     let exporter = (choice & 1 == 1).then(|| std::net::IpAddr::from([octets[0], octets[1], octets[2], octets[3]]));
     let matcher = Matcher::compile(&rules, &layout, PacketSource::Rows);
