@@ -129,7 +129,7 @@ fn row_of(input: &[u8], filter: &Filter) {
     strings.intern(input);
     let mut rows = Rows::new(&layout);
     let mut row = rows.push(&vec![0; layout.words()]);
-    row.octets().iter_mut().zip(input).for_each(|(to, octet)| *to = *octet);
+    row.bytes().iter_mut().zip(input).for_each(|(to, octet)| *to = *octet);
     let Some(row) = rows.iter().next() else { return };
     let mut synthetic = Synthetic::new(&layout);
     let len = synthetic.frame(row).len();
