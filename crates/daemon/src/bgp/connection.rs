@@ -25,6 +25,8 @@ const LEAVING: Duration = Duration::from_millis(5);
 /// How long, and for how many octets, a peer may take to close its side.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_OCTETS: usize = 64 * 1024;
+/// Connections that may do so at a time: they are no longer among those of `bgp_daemon_max_peers`.
+const MAX_LINGERING: usize = 100;
 /// Octets read before other connections get their turn.
 const READ: usize = 64 * 1024;
 
@@ -61,11 +63,15 @@ pub(super) async fn serve(service: Rc<Service>, stream: TcpStream, peer: SocketA
     drop(entry);
     service.admission.borrow_mut().leave();
     service.neighbors_changed();
-    linger(stream).await;
+    if service.lingering.get() < MAX_LINGERING {
+        service.lingering.set(service.lingering.get() + 1);
+        linger(stream).await;
+        service.lingering.set(service.lingering.get() - 1);
+    }
 }
 
 /// Ends a connection so that its peer can read what was sent last: closing a socket with unread input resets the connection.
-pub(super) async fn linger(mut stream: TcpStream) {
+async fn linger(mut stream: TcpStream) {
     let discard = async {
         let _ = stream.shutdown().await;
         let (mut buffer, mut total) = ([0; 4096], 0);

@@ -17,7 +17,7 @@ use crate::sessions::admission::{Admission, Rejection};
 use bgp::notification::{ErrorCode, Notification};
 use bgp_session::Config;
 use runtime::log::Limited;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
@@ -129,6 +129,8 @@ pub(super) struct Service {
     neighbors: Option<NeighborsFile>,
     /// Peers of an MRT file.
     kept: RefCell<Vec<Peer>>,
+    /// Connections whose sessions are over, and whose peers are given time to read the last message.
+    pub(super) lingering: Cell<usize>,
 }
 
 impl Service {
@@ -152,6 +154,7 @@ impl Service {
             },
             neighbors: settings.neighbors.clone().map(|path| NeighborsFile::new(path, settings.files)),
             kept: RefCell::default(),
+            lingering: Cell::new(0),
             settings,
             shared,
         }

@@ -82,7 +82,9 @@ impl Wanted {
     }
 
     fn has_peer(&self, peer: &MonitoredPeer) -> bool {
-        let is = |wanted| wanted == peer.peer.key.address || wanted == IpAddr::V4(peer.peer.bgp_id);
+        let is = |wanted: IpAddr| {
+            wanted.to_canonical() == peer.peer.key.address.to_canonical() || wanted == IpAddr::V4(peer.peer.bgp_id)
+        };
         self.peer.is_none_or(is)
     }
 

@@ -21,6 +21,8 @@ const WAITING: usize = 256;
 /// Position of the message type in a BMP message, and the type of initiations (RFC 7854 section 4.1).
 const TYPE_AT: usize = 5;
 const INITIATION: u8 = 4;
+/// Octets of the common header.
+const HEADER: usize = 6;
 
 /// The messages of the topic.
 pub(super) type Receiver = mpsc::Receiver<Vec<u8>>;
@@ -128,6 +130,9 @@ async fn handle(service: &Service, sessions: &mut HashMap<Key, RouterSession>, m
     let Some(router) = message.router.filter(|_| message.object == ObjectType::BMP_RAW) else {
         return reject(service, Reject::NoRouter, format_args!("a message is not of a router"));
     };
+    if !is_whole(message.data) {
+        return reject(service, Reject::Format, format_args!("a message does not consist of whole BMP messages"));
+    }
     let address = router.address.to_canonical();
     let key = (message.collector.hash, address);
     let begins = message.data.get(TYPE_AT) == Some(&INITIATION);
@@ -163,6 +168,18 @@ async fn handle(service: &Service, sessions: &mut HashMap<Key, RouterSession>, m
     }
 }
 
+/// Whether octets are whole BMP messages (RFC 7854 section 4.1): what follows them in the session is of another record of the topic.
+fn is_whole(mut octets: &[u8]) -> bool {
+    while let Some(length) = octets.get(1..).and_then(|rest| rest.first_chunk()) {
+        let Ok(length) = usize::try_from(u32::from_be_bytes(*length)) else { return false };
+        match octets.get(length..) {
+            Some(rest) if length >= HEADER => octets = rest,
+            _ => return false,
+        }
+    }
+    octets.is_empty()
+}
+
 /// Begins the session of a router, if it is admitted.
 async fn begin(service: &Service, router: IpAddr) -> Option<RouterSession> {
     if let Err(why) = service.admit(router) {
@@ -189,5 +206,30 @@ fn reject(service: &Service, why: Reject, what: std::fmt::Arguments<'_>) {
     }
     if let Some(pass) = service.limits.kafka.pass() {
         warn!(held_back = pass.held_back, "bmp_daemon_kafka_topic: {what}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_of_the_topic_is_whole_bmp_messages() {
+        let message =
+            |length: u32, octets: usize| [&[3][..], &length.to_be_bytes(), &vec![INITIATION; octets]].concat();
+        assert!(is_whole(&message(6, 1)));
+        assert!(is_whole(&[message(10, 5), message(6, 1)].concat()));
+        assert!(is_whole(&[]));
+        for part in [
+            message(6, 0),
+            message(7, 1),
+            message(6, 2),
+            message(5, 0),
+            message(0, 1),
+            message(u32::MAX, 1),
+            vec![3],
+        ] {
+            assert!(!is_whole(&part), "{part:?}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use super::figures::{MESSAGE_TYPES, by_type};
 use super::service::Shared;
 use ::metrics::{BMP, Family, Sample, Source};
 use rib::SharedRib;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Reads the figures for the metrics endpoint.
@@ -53,33 +54,33 @@ impl Source for Metrics {
 }
 
 impl Metrics {
+    /// Sums by router: several sessions can have one address and port, such as those of a router behind two collectors.
     fn by_router(&self, family: usize, sample: &mut Sample<'_>) {
+        let mut sums: BTreeMap<(String, &'static str), u64> = BTreeMap::new();
         for router in self.shared.routers() {
             let address = router.address.to_string();
             let (peers, ribs, counts, bytes) =
                 router.read(|state| (state.peers.len(), state.ribs.clone(), state.counts, state.bytes));
+            let mut add = |word, count| *sums.entry((address.clone(), word)).or_insert(0) += count;
             match family {
-                15 => sample(&[("router", &address)], peers as u64),
-                16 => {
-                    for (name, count) in MESSAGE_TYPES.into_iter().zip(by_type(&counts)) {
-                        sample(&[("router", &address), ("type", name)], count);
-                    }
-                }
-                17 => sample(&[("router", &address)], bytes),
+                15 => add("", peers as u64),
+                16 => MESSAGE_TYPES.into_iter().zip(by_type(&counts)).for_each(|(name, count)| add(name, count)),
+                17 => add("", bytes),
                 _ => {
                     let Some(rib) = &self.rib else { return };
                     // One sample for all peers of a router: there may be thousands.
-                    let mut routes = std::collections::BTreeMap::new();
                     let table = rib.read();
                     for of in &ribs {
-                        let count = of.route.id.map_or(0, |id| table.routes_of_peer(id));
-                        *routes.entry(word(of.rib)).or_insert(0) += count;
-                    }
-                    drop(table);
-                    for (rib, count) in routes {
-                        sample(&[("router", &address), ("rib", rib)], count);
+                        add(word(of.rib), of.route.id.map_or(0, |id| table.routes_of_peer(id)));
                     }
                 }
+            }
+        }
+        for ((router, word), count) in sums {
+            match family {
+                16 => sample(&[("router", &router), ("type", word)], count),
+                18 => sample(&[("router", &router), ("rib", word)], count),
+                _ => sample(&[("router", &router)], count),
             }
         }
     }
