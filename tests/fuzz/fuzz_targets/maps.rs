@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use maps::by_exporter::{FlowToRdMap, SamplingMap};
 use maps::checked::Checked;
 use maps::load::{self, Context};
-use maps::matcher::{Frames, BatchFrames, Lazy, MatchBatch, Matcher, PacketSource, Rule, View, first};
+use maps::matcher::{BatchFrames, Frames, Lazy, MatchBatch, Matcher, PacketSource, Rule, View, first};
 use maps::pre_tag::{PreTagMap, Scratch};
 
 fuzz_target!(|input: (&[u8], [u8; 96], u8)| {
@@ -47,7 +47,13 @@ fuzz_target!(|input: (&[u8], [u8; 96], u8)| {
     let scope = matcher.scope(exporter);
     assert_eq!(matcher.first(scope, 0, &view, &mut Lazy::new(&mut frames)), wanted);
     let mut batch = MatchBatch::default();
-    matcher.match_batch(scope, (&rows, 0), &strings, &mut Synthesized(filter::Synthetic::new(&layout)), &mut batch);
+    matcher.match_batch(
+        scope,
+        (&rows, 0),
+        &strings,
+        &mut Synthesized(filter::Synthetic::new(&layout)),
+        &mut batch,
+    );
     let mut found = None;
     batch.found(|_, rule| found = Some(rule));
     assert_eq!(found, wanted);

@@ -3,7 +3,7 @@
 //! Decoded slices are inside the input, each message is decoded once, and the length of a packet is at least its captured length.
 #![no_main]
 
-use capture::nflog::message::{parse_packet, messages};
+use capture::nflog::message::{messages, parse_packet};
 use libfuzzer_sys::fuzz_target;
 
 fn is_within(octets: &[u8], all: &[u8]) -> bool {

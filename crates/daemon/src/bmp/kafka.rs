@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use tracing::warn;
 
 /// Messages of the topic that wait for the thread of BMP.
+#[cfg(feature = "kafka")]
 const WAITING: usize = 256;
 /// Position of the message type in a BMP message, and the type of initiations (RFC 7854 section 4.1).
 const TYPE_AT: usize = 5;

@@ -14,8 +14,10 @@ pub(crate) struct Listed {
     /// As events show it.
     pub(crate) shown: route_log::bmp::Router,
     /// When its session began: microseconds since 1970.
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "queries read it"))]
     pub(crate) since: u64,
     /// Its messages come from Kafka.
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "queries read it"))]
     pub(crate) is_from_kafka: bool,
     state: RwLock<State>,
     /// Events for the next dump.
@@ -41,12 +43,15 @@ pub(crate) struct MonitoredPeer {
     /// As the peer up describes it.
     pub(crate) peer: Peer,
     /// When the peer up arrived: microseconds since 1970.
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "queries read it"))]
     pub(crate) since: u64,
 }
 
 /// A RIB of a peer of a router.
 pub(crate) struct MonitoredRib {
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "queries read it"))]
     pub(crate) key: PeerKey,
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "queries read it"))]
     pub(crate) rib: RibType,
     /// As the RIB and outputs know it.
     pub(crate) route: Arc<RoutePeer>,
