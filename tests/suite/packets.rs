@@ -654,5 +654,5 @@ fn the_documented_examples_are_valid() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 28, "command lines and configurations of the documents");
+    assert_eq!(checked, 30, "command lines and configurations of the documents");
 }
