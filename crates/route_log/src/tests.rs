@@ -112,8 +112,10 @@ fn withdrawals_deletions_and_end_of_rib() {
     );
     assert_eq!(of(LogType::Withdraw, withdrawn, None), expected);
     let set = octets("400101 00 400200");
-    let expected =
-        format!(r#"{}, "ip_prefix": "::/0", "as_path": "", "origin": "i"}}"#, head.replace("KIND", "delete"));
+    let expected = format!(
+        r#"{}, "ip_prefix": "::/0", "bgp_nexthop": "0.0.0.0", "as_path": "", "origin": "i"}}"#,
+        head.replace("KIND", "delete")
+    );
     assert_eq!(of(LogType::Delete, prefix("::/0"), Some(&set)), expected);
     let end = Route::end_of_rib(Afi::IPV6, Safi::UNICAST);
     assert_eq!(of(LogType::EndOfRib, end, None), format!("{}}}", head.replace("KIND", "end-of-rib")));
