@@ -112,7 +112,7 @@ fn messages_become_events_in_any_segments() {
 }
 
 #[test]
-fn the_clocks_of_router_and_collector_are_told_apart() {
+fn the_clocks_of_router_and_collector_are_both_shown() {
     let (process, log, _router, _) = started(&pmbmpd(""));
     let event = &log.events()[3];
     assert_eq!(event["timestamp"], "2023-11-14 22:13:20.123456");
@@ -239,7 +239,7 @@ fn a_router_that_was_reset_returns_at_once() {
 }
 
 #[test]
-fn two_routers_behind_one_address_are_told_apart() {
+fn two_routers_behind_one_address_have_their_own_routes() {
     let process = pmbmpd(crate::bmp::TABLES).start_tcp();
     let mut log = Log::with_tables(&process);
     let source = own_address();
@@ -402,6 +402,31 @@ fn path_identifiers_are_read_where_both_opens_agree() {
         assert_eq!(of_router(&log), [id(inbound), id(outbound)], "{sent:?}, {received:?}");
         assert_eq!(log.routes.keys().filter(|key| key.router == source && key.prefix == PREFIX).count(), 2);
     }
+    process.stop();
+}
+
+#[test]
+fn a_loc_rib_that_comes_up_family_by_family_keeps_its_routes() {
+    let process = pmbmpd(crate::bmp::TABLES).start_tcp();
+    let mut log = Log::with_tables(&process);
+    let mut router = Router::start(&own_address(), process.setup().address(), "r1");
+    let loc = Peer::loc_rib(64_512, [10, 255, 0, 1].into());
+    router.send(&loc.up());
+    router.send(&loc.routes([PREFIX]));
+    log.wait_for_routes(1);
+    // The OPENs of the other family, in which there are path identifiers.
+    let open = Open::without_capabilities(64_512, [10, 255, 0, 1].into()).family(2, 1);
+    let open = open.capability(65, &64_512_u32.to_be_bytes()).capability(69, &[0, 2, 1, 3]).finish();
+    router.send(&loc.up_with(&PeerUp { sent: open.clone(), received: open, ..loc.session() }));
+    let next_hop: [u8; 16] = std::array::from_fn(|at| u8::from(at == 15));
+    let update =
+        Update::new().origin(0).as_path(&[]).reach(2, 1, &next_hop, &with_path(7, &prefix("2001:db8::/32")));
+    router.send(&loc.monitored(&update.finish()));
+    log.wait_for_routes(2);
+    assert_eq!(log.routes.keys().map(|key| key.path).collect::<Vec<_>>(), [None, Some(7)]);
+    // Its end names the path as well, also of a family that came up later.
+    router.send(&loc.down(6, &[]));
+    log.wait_for_routes(0);
     process.stop();
 }
 

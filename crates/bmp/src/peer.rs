@@ -126,7 +126,7 @@ impl Timestamp {
     }
 }
 
-/// What tells the peers of a router apart (RFC 7854 section 4.2): address, distinguisher and type.
+/// What distinguishes the peers of a router (RFC 7854 section 4.2): address, distinguisher and type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PeerKey {
     /// The type.
@@ -184,7 +184,7 @@ impl PeerHeader {
         self
     }
 
-    /// What tells the peer from others of the router.
+    /// What distinguishes the peer from others of the router.
     pub fn key(&self) -> PeerKey {
         PeerKey { peer_type: self.peer_type, distinguisher: self.distinguisher, address: self.address }
     }

@@ -64,7 +64,7 @@ pub enum Event<'a> {
         peer: &'a Peer,
         /// What the decoder of UPDATEs has to know for this one.
         decoding: Cow<'a, update::Session>,
-        /// The message; its per-peer header tells the RIB.
+        /// The message; its per-peer header names the RIB.
         message: RouteMonitoring<'a>,
     },
     /// An UPDATE of a peer that is not up. It cannot be read, as what the OPENs agreed on is not known.

@@ -35,7 +35,7 @@ impl PeerNumber {
 pub struct Peer {
     /// The number.
     pub number: PeerNumber,
-    /// What tells the peer from others of the router.
+    /// What distinguishes the peer from others of the router.
     pub key: PeerKey,
     /// The AS number of the peer.
     pub asn: Asn,

@@ -1,4 +1,4 @@
-//! The header of the PROXY protocol, versions 1 and 2, with which a load balancer tells who connected to it.
+//! The header of the PROXY protocol, versions 1 and 2, in which a load balancer names the client that connected to it.
 //!
 //! Version 1 is a line of text of at most 107 octets:
 //!

@@ -127,7 +127,7 @@ impl Session {
     }
 
     /// Takes octets that the router sent from the start of `input`, up to the end of the next message. Call it until it returns
-    /// `None`: then all octets are taken, or the session is over, which [`Session::closed`] tells.
+    /// `None`: then all octets are taken, or the session is over: see [`Session::closed`].
     ///
     /// Messages that lie whole in `input` are not copied.
     pub fn next<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Option<Received<'a>> {

@@ -31,7 +31,7 @@ pub trait Directory: Clone + Debug + Default + Send + Sync + 'static {
         search: &Search,
     ) -> Option<Place<Self::Filter>>;
 
-    /// Tells what a route of a family is to an owner; `None` without such an owner. Asked for each route of a prefix.
+    /// What a route of a family is to an owner; `None` without such an owner. Asked for each route of a prefix.
     fn relation(
         &self,
         owner: Self::Owner,

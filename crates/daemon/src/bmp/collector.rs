@@ -275,7 +275,41 @@ impl Collector {
         });
         match change {
             PeerChange::Replaced => self.remove_peer(router, peer.number),
-            PeerChange::New | PeerChange::FurtherRib => Next::Continue,
+            PeerChange::FurtherRib => {
+                self.update_families(router, peer);
+                Next::Continue
+            }
+            PeerChange::New => Next::Continue,
+        }
+    }
+
+    /// The peer was up before, and path identifiers may be expected in further families now. Its routes stay.
+    fn update_families(&mut self, router: &mut Router, peer: &Peer) {
+        let Some(ribs) = router.ribs.get_mut(peer.number.index()) else { return };
+        for known in ribs.iter_mut().flatten() {
+            let add_path = &peer.decoding(known.rib).add_path;
+            if *add_path == known.route.add_path {
+                continue;
+            }
+            let RoutePeer { id, address, local_as, shown, .. } = &*known.route;
+            let route = RoutePeer {
+                id: *id,
+                address: *address,
+                local_as: *local_as,
+                add_path: add_path.clone(),
+                shown: shown.clone(),
+            };
+            let rib = Arc::new(MonitoredRib { key: known.key, rib: known.rib, route: Arc::new(route) });
+            let old = std::mem::replace(known, Arc::clone(&rib));
+            router.listed.change(|state| {
+                if let Some(listed) = state.ribs.iter_mut().find(|listed| Arc::ptr_eq(listed, &old)) {
+                    *listed = Arc::clone(&rib);
+                }
+            });
+            if let (Some(routes), Some(id), Some(correlated)) = (&self.routes, rib.route.id, router.correlated) {
+                routes.correlated.remove_rib(id);
+                routes.correlated.add_rib(correlated, monitored(id, peer, rib.rib));
+            }
         }
     }
 
@@ -346,7 +380,6 @@ impl Collector {
             return Arc::clone(known);
         }
         let id = self.routes.as_mut().and_then(|routes| routes.table.add_peer());
-        let decoding = peer.decoding(kind);
         let rib = Arc::new(MonitoredRib {
             key: peer.key,
             rib: kind,
@@ -354,23 +387,13 @@ impl Collector {
                 id,
                 address: router.ip(),
                 local_as: peer.local_as,
-                add_path: decoding.add_path.clone(),
+                add_path: peer.decoding(kind).add_path.clone(),
                 shown: router.listed.shown.peer(&self.format, header),
             }),
         });
         match (&self.routes, id, router.correlated) {
             (Some(routes), Some(id), Some(correlated)) => {
-                routes.correlated.add_rib(
-                    correlated,
-                    Monitored {
-                        id,
-                        address: peer.key.address,
-                        distinguisher: peer.key.distinguisher,
-                        kind,
-                        local_as: peer.local_as,
-                        add_path: decoding.add_path.iter().collect(),
-                    },
-                );
+                routes.correlated.add_rib(correlated, monitored(id, peer, kind));
             }
             (Some(_), None, _) => {
                 self.figures().peers_dropped.add(1);
@@ -474,5 +497,17 @@ impl Collector {
         if let Some(log) = self.log {
             self.shared.unlogged.add(log.end());
         }
+    }
+}
+
+/// A RIB as flows find it.
+fn monitored(id: PeerId, peer: &Peer, kind: RibType) -> Monitored {
+    Monitored {
+        id,
+        address: peer.key.address,
+        distinguisher: peer.key.distinguisher,
+        kind,
+        local_as: peer.local_as,
+        add_path: peer.decoding(kind).add_path.iter().collect(),
     }
 }

@@ -39,7 +39,7 @@ pub struct Peer {
     pub time: (u32, u32),
 }
 
-/// The other side of the peer's session, as a Peer Up tells it.
+/// The other side of the peer's session, as a peer up describes it.
 #[derive(Clone, Debug)]
 pub struct PeerUp {
     /// The router's address.
