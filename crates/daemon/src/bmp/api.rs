@@ -110,7 +110,7 @@ impl Api {
         let mut lines = Vec::new();
         for router in self.shared.routers().iter().filter(|router| wanted.has_router(router)) {
             let (peers, ribs) = router.read(|state| (state.peers.clone(), state.ribs.clone()));
-            let peers = peers.iter().filter(|peer| wanted.has_peer(peer));
+            let peers = peers.values().filter(|peer| wanted.has_peer(peer));
             lines.extend(peers.map(|peer| line(&of_peer(router, peer, &ribs, &rib))));
         }
         Ok(Reply::Lines(Box::new(lines.into_iter())))
@@ -123,7 +123,7 @@ impl Api {
         for router in self.shared.routers().iter().filter(|router| wanted.has_router(router)) {
             router.read(|state| {
                 let keys: Vec<PeerKey> =
-                    state.peers.iter().filter(|peer| wanted.has_peer(peer)).map(|peer| peer.peer.key).collect();
+                    state.peers.values().filter(|peer| wanted.has_peer(peer)).map(|peer| peer.peer.key).collect();
                 let is_meant = |rib: &&Arc<MonitoredRib>| {
                     wanted.has_rib(rib) && (wanted.peer.is_none() || keys.contains(&rib.key))
                 };

@@ -177,8 +177,7 @@ impl Collector {
             Event::PeerDown { peer, message } => {
                 self.record(router, &Message::PeerDown(message), octets);
                 if let Some(peer) = peer {
-                    let key = peer.key;
-                    router.listed.change(|state| state.peers.retain(|other| other.peer.key != key));
+                    router.listed.change(|state| state.peers.remove(&peer.number.index()));
                     return self.remove_peer(router, peer.number);
                 }
                 debug!("[{}] peer down of a peer that is not up: {}", router.ip(), message.peer.address);
@@ -269,10 +268,7 @@ impl Collector {
     /// A peer is up.
     fn peer_up(&mut self, router: &mut Router, peer: &Peer, change: PeerChange) -> Next {
         let monitored = Arc::new(MonitoredPeer { peer: peer.clone(), since: runtime::clock::now() });
-        router.listed.change(|state| {
-            state.peers.retain(|other| other.peer.key != peer.key);
-            state.peers.push(monitored);
-        });
+        router.listed.change(|state| state.peers.insert(peer.number.index(), monitored));
         match change {
             PeerChange::Replaced => self.remove_peer(router, peer.number),
             PeerChange::FurtherRib => {

@@ -4,6 +4,7 @@ use super::events::Events;
 use crate::routing::peer::RoutePeer;
 use bmp::peer::{PeerKey, RibType};
 use bmp_session::{Counts, Peer};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -30,8 +31,9 @@ pub(crate) struct State {
     /// What it calls itself.
     pub(crate) name: Option<String>,
     pub(crate) description: Option<String>,
-    /// Its peers that are up, with their RIBs that have routes in the RIB of this daemon.
-    pub(crate) peers: Vec<Arc<MonitoredPeer>>,
+    /// Its peers that are up, by number.
+    pub(crate) peers: BTreeMap<usize, Arc<MonitoredPeer>>,
+    /// Their RIBs that have routes in the RIB of this daemon.
     pub(crate) ribs: Vec<Arc<MonitoredRib>>,
     /// Messages so far.
     pub(crate) counts: Counts,
@@ -69,8 +71,8 @@ impl Listed {
         })
     }
 
-    pub(super) fn change(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner));
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Reads the state. Keep it short: the session waits.
