@@ -43,6 +43,7 @@ pub(crate) struct State {
 /// A peer of a router.
 pub(crate) struct MonitoredPeer {
     /// As the peer up describes it.
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "queries read it"))]
     pub(crate) peer: Peer,
     /// When the peer up arrived: microseconds since 1970.
     #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "queries read it"))]
@@ -51,9 +52,7 @@ pub(crate) struct MonitoredPeer {
 
 /// A RIB of a peer of a router.
 pub(crate) struct MonitoredRib {
-    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "queries read it"))]
     pub(crate) key: PeerKey,
-    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "queries read it"))]
     pub(crate) rib: RibType,
     /// As the RIB and outputs know it.
     pub(crate) route: Arc<RoutePeer>,
