@@ -11,6 +11,7 @@ use testkit::bgp::update::{numbered, numbered_nlri};
 use testkit::bmp::message::{HEADER, PEER_DOWN, PEER_UP, ROUTE_MIRRORING, ROUTE_MONITORING, STATISTICS, message};
 use testkit::bmp::{Peer, Router, Stat, initiation};
 use testkit::flood::Manner;
+use testkit::process::Signal;
 use testkit::{Process, Setup, eventually};
 
 /// A router whose session is measured during an attack.
@@ -286,6 +287,40 @@ fn a_flood_of_broken_updates_withdraws_routes_and_nothing_else() {
     witness.log.wait("the good route", |log| log.prefix("11.0.0.0/8").len() == 1);
     assert!(witness.log.prefix("10.0.0.0/8").is_empty());
     assert_eq!(witness.log.count("log_close"), 0);
+    witness.check(FEW_LINES).stop();
+}
+
+/// A statistics report with counters of no octets: four octets each.
+fn empty_counters(count: usize) -> Vec<u8> {
+    peer().statistics(&vec![Stat { kind: 7, value: Vec::new() }; count])
+}
+
+#[test]
+fn a_flood_of_counters_delays_nobody() {
+    let mut witness = Witness::start(&many());
+    let mut routers: Vec<Router> = (0..4).map(|_| attacker(&witness)).collect();
+    // Reading the log takes the test longer than writing it takes the daemon.
+    let reports = empty_counters(1000).repeat(5);
+    for _ in 0..5 {
+        routers.iter_mut().for_each(|router| router.send(&reports));
+        witness.lives();
+    }
+    drop(routers);
+    witness.check(FEW_LINES).stop();
+}
+
+#[test]
+fn the_events_of_a_message_are_bounded() {
+    let mut witness = Witness::start(&many());
+    let mut router = attacker(&witness);
+    let end_of_rib = Update::new().finish();
+    let mirrored = peer().mirrored(&vec![end_of_rib; 10_000]);
+    router.send(&[peer().up(), empty_counters(200_000), mirrored, peer().routes(["11.0.0.0/8"])].concat());
+    witness.log.wait("the route after them", |log| log.prefix("11.0.0.0/8").len() == 1);
+    // Of mirroring the messages, and their routes.
+    assert_eq!((witness.log.count("stats"), witness.log.count("route_mirroring")), (4096, 2 * 4096));
+    witness.process.signal(Signal::SIGUSR1);
+    witness.process.wait_for_log("bmp_message_errors[too_many_events]=2");
     witness.check(FEW_LINES).stop();
 }
 

@@ -315,6 +315,29 @@ fn a_collector_reads_from_kafka_what_another_one_wrote() {
 }
 
 #[test]
+fn a_router_of_which_the_topic_has_nothing_more_is_removed() {
+    let Some(kafka) = servers::kafka() else { return };
+    let topic = servers::name("bmp_raw");
+    kafka.create_topic(&topic);
+    let [first, second] = chained(&topic, &kafka.address, "bmp_daemon_kafka_router_timeout: 3");
+    let mut log = Log::of(&second);
+    let (silent, talking) = (own_address(), own_address());
+    let mut routers = [&silent, &talking].map(|source| reporting_from(source, first.setup().address()));
+    log.wait("both routers", |log| log.count("log_init") == 2);
+    eventually("the end of the silent one", || {
+        routers[1].send(&peer().routes([PREFIX]));
+        log.update();
+        (log.count("log_close") == 1).then_some(())
+    });
+    let of = |event: &str| log.events().iter().filter(|e| e["event_type"] == event).cloned().collect::<Vec<_>>();
+    assert_eq!(of("log_close")[0]["bmp_router"], silent.as_str());
+    second.signal(Signal::SIGUSR1);
+    second.wait_for_log("bmp_sessions_closed[expired]=1");
+    second.wait_for_log("no message in the topic for 3 seconds (bmp_daemon_kafka_router_timeout)");
+    [first, second].into_iter().for_each(|process| drop(process.stop()));
+}
+
+#[test]
 fn noise_in_a_topic_costs_nothing_but_itself() {
     let Some(kafka) = servers::kafka() else { return };
     let topic = servers::name("bmp_raw");

@@ -547,3 +547,28 @@ fn without_the_key_the_header_of_a_proxy_ends_the_session() {
     assert_eq!(log.routes.len(), 1);
     process.stop();
 }
+
+#[test]
+fn a_connection_without_a_message_is_closed_in_time() {
+    let setup = pmbmpd("bmp_daemon_initiation_timeout: 1\nbmp_daemon_max_peers: 3");
+    let process = setup.start_tcp();
+    let mut log = Log::of(&process);
+    let (mut router, source) = reporting(process.setup().address());
+    log.wait_for_routes(1);
+    let mut silent = Router::connect(&own_address(), process.setup().address());
+    let mut incomplete = Router::connect(&own_address(), process.setup().address());
+    incomplete.send(&initiation("r1", "never finished")[..20]);
+    assert!(silent.ends_within(REFUSAL) && incomplete.ends_within(REFUSAL));
+    log.wait("the end of their sessions", |log| log.count("log_close") == 2);
+    // Who has sent a message may be silent, and there is room again.
+    let (_second, _) = reporting(process.setup().address());
+    let (_third, _) = reporting(process.setup().address());
+    log.wait_for_routes(3);
+    router.send(&peer().withdrawal([PREFIX]));
+    log.wait_for_routes(2);
+    assert!(!has_route(&log, &source));
+    process.signal(Signal::SIGUSR1);
+    process.wait_for_log("bmp_sessions_closed[silent]=2");
+    process.wait_for_log("no message within 1 seconds (bmp_daemon_initiation_timeout)");
+    process.stop();
+}

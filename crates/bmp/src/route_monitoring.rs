@@ -2,6 +2,9 @@
 //!
 //! In version 3 the UPDATE follows the per-peer header. In version 4 it is the value of a TLV, and others may say more about the
 //! routes; see [`crate::v4`].
+//!
+//! No document permits TLVs in version 3, but VRP (Huawei) puts one after the UPDATE of a route in a Loc-RIB. It has the type 60002 and
+//! no enterprise number, and its value is that of a path marking TLV ([`crate::v4::PathMarking`]) with reasons of its own.
 
 use crate::body::{bgp_message, trailing};
 use crate::error::{MessageError, Reason};
@@ -19,7 +22,8 @@ pub struct RouteMonitoring<'a> {
     pub peer: PeerHeader,
     /// The UPDATE: the whole message, with a valid header and type. Its body is not checked.
     pub update: Message<'a>,
-    /// The TLVs of version 4, with the BGP message among them; none in version 3.
+    /// The TLVs of version 4, with the BGP message among them. In version 3 those after the UPDATE, without an index, if its rest
+    /// consists of whole TLVs.
     pub tlvs: Tlvs<'a>,
     /// Octets are left over, a TLV is cut, or there is a second UPDATE. The first one can be used.
     pub fault: Option<MessageError>,
@@ -42,7 +46,14 @@ impl<'a> RouteMonitoring<'a> {
             return Self::read_tlvs(peer, r, code_points);
         }
         let update = bgp_message(&mut r, MessageType::UPDATE)?;
-        Ok(Self { fault: trailing(&r), ..Self::new(peer, update) })
+        if r.is_empty() {
+            return Ok(Self::new(peer, update));
+        }
+        let tlvs = Tlvs::new(r, false);
+        Ok(match tlvs.check() {
+            Ok(()) => Self { tlvs, ..Self::new(peer, update) },
+            Err(_) => Self { fault: trailing(&r), ..Self::new(peer, update) },
+        })
     }
 
     fn read_tlvs(peer: PeerHeader, r: Reader<'a>, code_points: &CodePoints) -> Result<Self, MessageError> {
@@ -66,12 +77,15 @@ impl<'a> RouteMonitoring<'a> {
         }
     }
 
-    /// In version 3 without TLVs. In version 4 the UPDATE follows the other TLVs, so that a reader meets what it needs to read
+    /// In version 3 TLVs with an index are omitted. In version 4 the UPDATE follows the other TLVs, so that a reader meets what it needs to read
     /// the UPDATE first.
     pub(crate) fn write(&self, w: &mut Writer, version: Version, code_points: &CodePoints) -> Result<(), TooLong> {
         self.peer.write(w);
         if version == Version::V3 {
             w.put(self.update.octets());
+            if !self.tlvs.is_indexed() {
+                w.put(self.tlvs.octets());
+            }
             return Ok(());
         }
         let mut tlvs = TlvBuf::new(true);

@@ -9,6 +9,7 @@ use bmp::code::{PeerType, PeerUpTlv};
 use bmp::peer::{PeerHeader, PeerKey, RibType, Timestamp};
 use bmp::peer_up::PeerUp;
 use bmp::route_monitoring::RouteMonitoring;
+use bmp::tlv::Tlv;
 use bmp::v4::{self, CodePoints};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -107,19 +108,21 @@ impl Peer {
         message: &RouteMonitoring<'_>,
         code_points: &CodePoints,
     ) -> Cow<'a, update::Session> {
-        let usual = self.decoding(message.peer.rib_type());
+        let rib = message.peer.rib_type();
+        let usual = self.decoding(rib);
         // Without the A flag AS numbers have four octets, whatever the OPENs say (RFC 7854 section 4.2, RFC 9069 section 4.1); but
         // versions of FRR report paths of two octets without it.
         let asn4 = !message.peer.is_two_octet_as() && !as_path::must_be_two_octets(message.update.body());
-        let has_stateless =
-            message.tlvs.into_iter().any(|tlv| tlv.registered() == Some(code_points.stateless_parsing));
+        // Those of version 3 have no index; their types are other ones.
+        let is_stateless = |tlv: &Tlv<'_>| tlv.registered() == Some(code_points.stateless_parsing);
+        let has_stateless = message.tlvs.is_indexed() && message.tlvs.into_iter().any(|tlv| is_stateless(&tlv));
         if asn4 == usual.asn4 && !has_stateless {
             return Cow::Borrowed(usual);
         }
         let mut session = update::Session { asn4, ..usual.clone() };
         if has_stateless {
-            let tlvs = message.tlvs.filter(|tlv| tlv.registered() == Some(code_points.stateless_parsing));
-            add_stateless(&mut session, tlvs.flat_map(|tlv| v4::capabilities(tlv.value)));
+            let tlvs = message.tlvs.filter(is_stateless);
+            add_stateless(&mut session, rib, tlvs.flat_map(|tlv| v4::capabilities(tlv.value)));
         }
         Cow::Owned(session)
     }

@@ -12,6 +12,7 @@ pub struct Log {
     feeds: Vec<Feed>,
     numbers: Numbers,
     line: Vec<u8>,
+    events: u64,
 }
 
 impl Log {
@@ -27,6 +28,7 @@ impl Log {
             feeds,
             numbers: Numbers::new(settings),
             line: Vec::new(),
+            events: 0,
         };
         (log, deliveries)
     }
@@ -37,9 +39,16 @@ impl Log {
         self.encoding
     }
 
+    /// The number of calls of [`Log::add`] so far, by which a caller may bound how much it logs at once.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
     /// Adds an event.
     pub fn add(&mut self, event: &impl Event) {
-        let Self { encoding, files, feeds, numbers, line } = self;
+        let Self { encoding, files, feeds, numbers, line, events } = self;
+        *events += 1;
         line.clear();
         let head = numbers.next();
         match encoding {

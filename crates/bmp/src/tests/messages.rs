@@ -131,6 +131,23 @@ fn route_monitoring_has_an_update() {
 }
 
 #[test]
+fn tlvs_may_follow_the_update_in_version_3() {
+    // The status of the route, non-selected, and why.
+    let octets = v3(MessageType::ROUTE_MONITORING, &[PEER, UPDATE, "ea 62 00 06 00 00 00 04 00 0e"]);
+    let message = decoded!(RouteMonitoring, &octets);
+    assert_eq!((message.update.octets(), message.fault), (&hex(UPDATE)[..], None));
+    assert_eq!((message.tlvs.is_indexed(), message.tlvs.octets()), (false, &octets[75..]));
+    let mut written = Vec::new();
+    Message::RouteMonitoring(message).write(&mut written, Version::V3, &CodePoints::default()).unwrap();
+    assert_eq!(written, octets);
+    // Not whole: the rest is nothing that is known.
+    let octets = v3(MessageType::ROUTE_MONITORING, &[PEER, UPDATE, "ea 62 00 06 00 00 00 04 00"]);
+    let message = decoded!(RouteMonitoring, &octets);
+    let trailing = MessageError { at: 75, reason: Reason::Trailing { octets: 9 } };
+    assert_eq!((message.fault, message.tlvs.octets()), (Some(trailing), &[][..]));
+}
+
+#[test]
 fn route_monitoring_without_a_whole_update_is_an_error() {
     let of = |body: &[&str]| decode(&v3(MessageType::ROUTE_MONITORING, body)).map(|_| ());
     assert_eq!(of(&[PEER, "- 01 90 02 00 00 00 00"]), Err(truncated(48, 400, 23)));

@@ -123,9 +123,18 @@ pub(crate) fn ours(octets: &[u8], with_routes: bool) -> Result<(Version, Reading
         }
         Message::Statistics(message) => {
             for counter in message.counters {
-                let value = counter.value().ok_or("a counter without a value")?;
-                let family = value.family.map(|(afi, safi)| (afi.0, safi.0));
-                reading.counters.push((counter.kind.0, family, value.number));
+                let number = |octets: &[u8]| octets.iter().fold(0, |sum, octet| sum << 8 | u64::from(*octet));
+                reading.counters.push(match (counter.value(), counter.octets.len()) {
+                    (Some(value), _) => {
+                        let family = value.family.map(|(afi, safi)| (afi.0, safi.0));
+                        (counter.kind.0, family, value.number)
+                    }
+                    // The others take a type that they do not know for a counter or a gauge, by its length.
+                    (None, 4 | 8) if counter.kind.form().is_none() => {
+                        (counter.kind.0, None, number(counter.octets))
+                    }
+                    _ => return Err("a counter without a value".into()),
+                });
             }
         }
         Message::RouteMonitoring(message) if with_routes => {

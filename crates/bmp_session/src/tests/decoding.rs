@@ -4,6 +4,7 @@ use super::*;
 use bgp::update::{Families, Session as Decoding};
 use bmp::peer::PeerFlags;
 
+const LABELED: (Afi, Safi) = (Afi::IPV4, Safi::LABELED_UNICAST);
 const OUT: PeerFlags = PeerFlags::ADJ_RIB_OUT;
 
 /// What applies to the last message of a stream.
@@ -51,8 +52,11 @@ fn of_a_loc_rib_both_opens_name_the_family() {
     let peer = PeerHeader::loc_rib(Asn(64_512), ROUTER_ID);
     let none = Offer::default();
     for offer in [Offer { sends: &[V4], ..none }, Offer { receives: &[V4], ..none }] {
-        assert_eq!(paths(peer, offer, offer), families(&[V4]));
+        // Labeled routes are like the others, unless the OPENs name them.
+        assert_eq!(paths(peer, offer, offer), families(&[V4, LABELED]));
         assert_eq!(paths(peer, offer, none), families(&[]));
+        let named = Offer { families: &[V4, LABELED], ..offer };
+        assert_eq!(paths(peer, named, named), families(&[V4]));
     }
     // Whatever the OPENs say: the router made them.
     assert!(decoding(&[up_with(peer, none, none, Tlvs::of(&[], false)), routes(peer)]).asn4);
@@ -116,7 +120,15 @@ fn stateless_parsing_applies_to_its_message_alone() {
     let plain = routes_with(Version::V4, peer(1), &path, Tlvs::of(&[], true));
     let found = decoding(&[old.clone(), plain.clone(), marked.clone()]);
     assert_eq!((found.asn4, found.add_path), (true, families(&[V4])));
-    let found = decoding(&[old, marked, plain]);
+    let found = decoding(&[old.clone(), marked, plain]);
+    assert_eq!((found.asn4, found.add_path), (false, families(&[])));
+    // The router receives path identifiers, and does not send them.
+    let out = routes_with(Version::V4, peer(1).with_flags(OUT), &path, tlvs.tlvs());
+    assert_eq!(decoding(&[old.clone(), out]).add_path, families(&[]));
+    // In version 3 the type means something else.
+    let mut tlvs = TlvBuf::new(false);
+    tlvs.add(Tlv::new(types.stateless_parsing, &value)).unwrap();
+    let found = decoding(&[old, routes_with(Version::V3, peer(1), &path, tlvs.tlvs())]);
     assert_eq!((found.asn4, found.add_path), (false, families(&[])));
 }
 

@@ -115,6 +115,14 @@ fn a_loc_rib_may_be_announced_family_by_family() {
     assert_eq!(seen_by(&mut session, &family(V6, loc_rib)), [Seen::Up(0, PeerChange::FurtherRib)]);
     let add_path = &session.peer(PeerNumber(0)).unwrap().decoding(RibType::LocRib).add_path;
     assert!([V4, V6].iter().all(|&(afi, safi)| add_path.contains(afi, safi)));
+    // Labeled routes are like the others until a peer up names them.
+    let labeled = (Afi::IPV4, Safi::LABELED_UNICAST);
+    assert!(add_path.contains(labeled.0, labeled.1));
+    let offer = Offer { asn4: true, families: &[labeled], ..Offer::default() };
+    let octets = up_with(loc_rib, offer, offer, Tlvs::of(&[], false));
+    assert_eq!(seen_by(&mut session, &octets), [Seen::Up(0, PeerChange::FurtherRib)]);
+    let add_path = &session.peer(PeerNumber(0)).unwrap().decoding(RibType::LocRib).add_path;
+    assert_eq!([V4, V6, labeled].map(|(afi, safi)| add_path.contains(afi, safi)), [true, true, false]);
     // The same family again: the Loc-RIB was down meanwhile.
     assert_eq!(seen_by(&mut session, &family(V6, loc_rib)), [Seen::Up(0, PeerChange::Replaced)]);
     // A peer has one session for all families.

@@ -45,6 +45,10 @@ keys! {
     BMP_DAEMON_BATCH_INTERVAL: Duration = seconds(&["bmp_daemon_batch_interval"], 0).default("0")
         .daemons(PMBMPD.and(FLOW)).acts();
 
+    /// Seconds within which the first message of a connection must arrive: it is closed otherwise. 0 means no limit.
+    BMP_DAEMON_INITIATION_TIMEOUT: Duration = seconds(&["bmp_daemon_initiation_timeout"], 0).default("60")
+        .daemons(PMBMPD.and(FLOW)).acts();
+
     /// Number of buckets of the table of peers.
     BMP_TABLE_PEER_BUCKETS: u32 = integer(&["bmp_table_peer_buckets"], 1, 1000).default("13")
         .daemons(PMBMPD.and(FLOW)).no_op("tables of routes grow as needed");
@@ -95,6 +99,10 @@ keys! {
 
     /// Consumer group. Daemons with the same group share the partitions of the topic.
     BMP_DAEMON_KAFKA_GROUP: String = text(&["bmp_daemon_kafka_group"]).default("pmacct")
+        .daemons(PMBMPD.and(FLOW)).acts();
+
+    /// Seconds after which a router behind Kafka is removed with its routes, if the topic has no message of it. 0 means never.
+    BMP_DAEMON_KAFKA_ROUTER_TIMEOUT: Duration = seconds(&["bmp_daemon_kafka_router_timeout"], 0).default("86400")
         .daemons(PMBMPD.and(FLOW)).acts();
 
     /// File with options for librdkafka.

@@ -17,7 +17,7 @@ use bmp_session::{Event, Peer, PeerChange, PeerNumber, Received, Rejection};
 use correlate::Routes;
 use correlate::routers::{Monitored, RouterId, Routers};
 use rib::PeerId;
-use route_log::bmp::{Format, Stored};
+use route_log::bmp::{Format, Stored, omitted_records};
 use runtime::log::Limited;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -183,11 +183,18 @@ impl Collector {
                 debug!("[{}] peer down of a peer that is not up: {}", router.ip(), message.peer.address);
             }
             Event::Statistics { message, .. } => {
-                self.record(router, &Message::Statistics(message), octets);
+                let message = Message::Statistics(message);
+                self.record(router, &message, octets);
+                if omitted_records(&message) > 0 {
+                    self.too_many_events(router, position);
+                }
             }
             Event::RouteMirroring { peer, message } => {
                 if let Some(log) = &mut self.log {
-                    log.mirrored(router, peer, &message, &mut self.decoder);
+                    let is_complete = log.mirrored(router, peer, &message, &mut self.decoder);
+                    if !is_complete || omitted_records(&Message::RouteMirroring(message)) > 0 {
+                        self.too_many_events(router, position);
+                    }
                 }
             }
             Event::Initiation(message) => {
@@ -239,7 +246,22 @@ impl Collector {
         }
     }
 
-    /// A message that is an event by itself.
+    /// A message has more events than are written of one.
+    #[cold]
+    fn too_many_events(&self, router: &Router, position: u64) {
+        self.figures().fault(Fault::TooManyEvents);
+        if let Some(pass) = self.limits.faulty.pass() {
+            let held_back = pass.held_back;
+            warn!(held_back, "[{}] BMP message at {position}: too many events: the first are used", router.ip());
+        }
+    }
+
+    /// The number of events that were logged so far, of all routers.
+    pub(super) fn logged(&self) -> u64 {
+        self.log.as_ref().map_or(0, MessageLog::events)
+    }
+
+    /// A message that is an event by itself, or several.
     fn record(&mut self, router: &Router, message: &Message<'_>, octets: &[u8]) {
         if let Some(log) = &mut self.log {
             log.record(router, message);

@@ -4,9 +4,9 @@ use super::figures::Ending;
 use super::service::Service;
 use super::session::{Pause, RouterSession};
 use bmp_session::Closed;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
 /// How long the TLS handshake may take.
@@ -64,11 +64,15 @@ async fn run<S: AsyncRead + Unpin>(
     let mut session = RouterSession::new(service.session_config(), peer, false);
     let mut rest = Vec::new();
     let mut pause = (!service.settings.proxy_header).then_some(Pause::Begin);
-    let mut is_shutdown = service.is_stopping();
-    while !is_shutdown {
+    let mut end = service.is_stopping().then_some(Ending::Shutdown);
+    let deadline = service.settings.initiation_timeout.map(|timeout| Instant::now() + timeout);
+    while end.is_none() {
         if let Some(why) = pause {
-            // In the log, the end of what was before comes first.
-            service.left(session.ip()).await;
+            match why {
+                Pause::Turn => yield_now().await,
+                // In the log, the end of what was before comes first.
+                Pause::Begin | Pause::Leaving => service.left(session.ip()).await,
+            }
             if why == Pause::Begin {
                 entry.begin(session.ip());
                 session.begin(&mut service.collector.borrow_mut());
@@ -96,11 +100,20 @@ async fn run<S: AsyncRead + Unpin>(
                     warn!("[{}] BMP connection: keepalive: {error}", session.ip());
                 }
             }
+            () = passed(deadline), if !session.has_messages() => end = Some(Ending::Silent),
             // The sender exists as long as the daemon.
-            _ = stop.changed() => is_shutdown = true,
+            _ = stop.changed() => end = Some(Ending::Shutdown),
         }
     }
-    finish(service, session, is_shutdown);
+    finish(service, session, end.unwrap_or(Ending::Disconnected));
+}
+
+/// Waits until a time has passed: for ever without one.
+async fn passed(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => pending().await,
+    }
 }
 
 /// What was read at once.
@@ -138,8 +151,8 @@ fn receive(service: &Service, session: &mut RouterSession, octets: &[u8]) -> (Op
     (pause, input.to_vec())
 }
 
-/// Counts, logs and ends a session.
-pub(super) fn finish(service: &Service, mut session: RouterSession, is_shutdown: bool) {
+/// Counts, logs and ends a session. `why` it ends, unless it is over by itself.
+pub(super) fn finish(service: &Service, mut session: RouterSession, why: Ending) {
     session.count(service.figures(), 0);
     let router = session.ip();
     let ending = match session.closed() {
@@ -158,8 +171,37 @@ pub(super) fn finish(service: &Service, mut session: RouterSession, is_shutdown:
             }
             Ending::of(closed)
         }
-        None if is_shutdown => Ending::Shutdown,
-        None => Ending::Replaced,
+        None => {
+            log_end(service, router, why);
+            why
+        }
     };
     session.end(&mut service.collector.borrow_mut(), service.figures(), ending);
+}
+
+/// Logs that the daemon ends a session of a router that says nothing.
+fn log_end(service: &Service, router: IpAddr, why: Ending) {
+    let seconds = |timeout: Option<Duration>| timeout.unwrap_or_default().as_secs();
+    match why {
+        Ending::Silent => {
+            if let Some(pass) = service.limits.failed.pass() {
+                warn!(
+                    held_back = pass.held_back,
+                    "[{router}] BMP session closed: no message within {} seconds (bmp_daemon_initiation_timeout)",
+                    seconds(service.settings.initiation_timeout)
+                );
+            }
+        }
+        Ending::Expired => {
+            if let Some(pass) = service.limits.failed.pass() {
+                warn!(
+                    held_back = pass.held_back,
+                    "[{router}] BMP session removed: no message in the topic for {} seconds \
+                     (bmp_daemon_kafka_router_timeout)",
+                    seconds(service.settings.router_timeout)
+                );
+            }
+        }
+        _ => {}
+    }
 }

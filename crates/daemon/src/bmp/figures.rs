@@ -43,14 +43,26 @@ pub(super) enum Ending {
     Handshake,
     /// The router began its stream again.
     Replaced,
+    /// No message came within `bmp_daemon_initiation_timeout`.
+    Silent,
+    /// A router behind Kafka of which nothing came for `bmp_daemon_kafka_router_timeout`.
+    Expired,
     /// The daemon shuts down.
     Shutdown,
 }
 
 impl Ending {
     /// All of them, in the order of their counters.
-    const ALL: [Self; 6] =
-        [Self::Disconnected, Self::Terminated, Self::Framing, Self::Handshake, Self::Replaced, Self::Shutdown];
+    const ALL: [Self; 8] = [
+        Self::Disconnected,
+        Self::Terminated,
+        Self::Framing,
+        Self::Handshake,
+        Self::Replaced,
+        Self::Silent,
+        Self::Expired,
+        Self::Shutdown,
+    ];
 
     /// The value of the metric's label.
     const fn reason(self) -> &'static str {
@@ -60,6 +72,8 @@ impl Ending {
             Self::Framing => "framing",
             Self::Handshake => "handshake",
             Self::Replaced => "replaced",
+            Self::Silent => "silent",
+            Self::Expired => "expired",
             Self::Shutdown => "shutdown",
         }
     }
@@ -84,9 +98,11 @@ pub(super) enum Fault {
     TooLong,
     /// A part of it is wrong; the rest was used.
     Partial,
+    /// It has more events than are logged of a message.
+    TooManyEvents,
 }
 
-const FAULTS: [&str; 3] = ["unknown_peer", "too_long", "partial"];
+const FAULTS: [&str; 4] = ["unknown_peer", "too_long", "partial", "too_many_events"];
 
 /// Why messages of the topic were not used, in the order of the counters.
 pub(super) const KAFKA_REJECTS: [&str; 4] = ["format", "no_router", "max_peers", "not_allowed"];

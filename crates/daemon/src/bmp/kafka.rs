@@ -1,9 +1,11 @@
 //! BMP from Kafka, in the format of OpenBMP: messages that other collectors received from their routers.
 //!
 //! A router behind a collector has a session here as long as its collector sends its messages: it begins with the first of them, and again
-//! when the router initiates a new one. `bmp_daemon_allow_file`, `bmp_daemon_max_peers` and `bmp_daemon_batch` apply to these routers too.
+//! when the router initiates a new one. It ends when nothing came for `bmp_daemon_kafka_router_timeout`: nobody says that a collector, or its
+//! connection to a router, is gone. `bmp_daemon_allow_file`, `bmp_daemon_max_peers` and `bmp_daemon_batch` apply to these routers too.
 
 use super::connection::finish;
+use super::figures::Ending;
 use super::service::Service;
 use super::session::{Pause, RouterSession};
 use crate::sessions::admission::Rejection;
@@ -13,7 +15,10 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
+use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::warn;
 
 /// Messages of the topic that wait for the thread of BMP.
@@ -24,12 +29,23 @@ const TYPE_AT: usize = 5;
 const INITIATION: u8 = 4;
 /// Octets of the common header.
 const HEADER: usize = 6;
+/// How often routers that were not heard of are looked for.
+const EXPIRY: Duration = Duration::from_secs(1);
 
 /// The messages of the topic.
 pub(super) type Receiver = mpsc::Receiver<Vec<u8>>;
 
 /// A router behind a collector: the collector's hash, and the address of the router.
 type Key = ([u8; 16], IpAddr);
+
+/// A router behind a collector.
+struct Remote {
+    session: RouterSession,
+    /// When its last message was read.
+    heard: Instant,
+}
+
+type Sessions = HashMap<Key, Remote>;
 
 /// Why messages are not used, as their counters.
 #[derive(Clone, Copy)]
@@ -97,7 +113,9 @@ pub(super) fn start(
 /// Handles the messages of the topic until the daemon stops.
 pub(super) async fn receive(service: Rc<Service>, mut messages: Receiver) {
     let mut stop = service.stop.clone();
-    let mut sessions: HashMap<Key, RouterSession> = HashMap::new();
+    let mut sessions = Sessions::new();
+    let mut ticks = interval(EXPIRY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     service.open.set(service.open.get() + 1);
     loop {
         let payload = tokio::select! {
@@ -106,11 +124,16 @@ pub(super) async fn receive(service: Rc<Service>, mut messages: Receiver) {
                 Some(payload) => payload,
                 None => break,
             },
+            now = ticks.tick() => {
+                expire(&service, &mut sessions, now);
+                continue;
+            }
         };
+        let now = Instant::now();
         service.figures().kafka_messages.add(1);
         for message in Messages::new(&payload) {
             match message {
-                Ok(message) => handle(&service, &mut sessions, &message).await,
+                Ok(message) => handle(&service, &mut sessions, &message, now).await,
                 Err(error) => {
                     reject(&service, Reject::Format, format_args!("a message is not used: {error}"));
                     break;
@@ -119,15 +142,25 @@ pub(super) async fn receive(service: Rc<Service>, mut messages: Receiver) {
         }
         service.collector.borrow_mut().flush();
     }
-    for session in sessions.into_values() {
-        finish(&service, session, true);
-        service.admission.borrow_mut().leave();
-    }
+    sessions.into_values().for_each(|remote| end(&service, remote.session, Ending::Shutdown));
     service.open.set(service.open.get() - 1);
 }
 
+/// Ends a session.
+fn end(service: &Service, session: RouterSession, why: Ending) {
+    finish(service, session, why);
+    service.admission.borrow_mut().leave();
+}
+
+/// Ends the sessions of routers that were not heard of for too long.
+fn expire(service: &Service, sessions: &mut Sessions, now: Instant) {
+    let Some(timeout) = service.settings.router_timeout else { return };
+    let is_over = |_: &Key, remote: &mut Remote| now.saturating_duration_since(remote.heard) >= timeout;
+    sessions.extract_if(is_over).for_each(|(_, remote)| end(service, remote.session, Ending::Expired));
+}
+
 /// Handles a message of a router.
-async fn handle(service: &Service, sessions: &mut HashMap<Key, RouterSession>, message: &openbmp::Message<'_>) {
+async fn handle(service: &Service, sessions: &mut Sessions, message: &openbmp::Message<'_>, now: Instant) {
     let Some(router) = message.router.filter(|_| message.object == ObjectType::BMP_RAW) else {
         return reject(service, Reject::NoRouter, format_args!("a message is not of a router"));
     };
@@ -138,19 +171,20 @@ async fn handle(service: &Service, sessions: &mut HashMap<Key, RouterSession>, m
     let key = (message.collector.hash, address);
     let begins = message.data.get(TYPE_AT) == Some(&INITIATION);
     if begins
-        && sessions.get(&key).is_some_and(RouterSession::has_peers)
+        && sessions.get(&key).is_some_and(|remote| remote.session.has_peers())
         && let Some(old) = sessions.remove(&key)
     {
-        finish(service, old, false);
-        service.admission.borrow_mut().leave();
+        end(service, old.session, Ending::Replaced);
     }
-    let session = match sessions.entry(key) {
+    let remote = match sessions.entry(key) {
         Entry::Occupied(session) => session.into_mut(),
         Entry::Vacant(place) => {
             let Some(session) = begin(service, address).await else { return };
-            place.insert(session)
+            place.insert(Remote { session, heard: now })
         }
     };
+    remote.heard = now;
+    let session = &mut remote.session;
     let mut input = message.data;
     loop {
         let pause = session.receive(&mut service.collector.borrow_mut(), &mut input);
@@ -158,14 +192,14 @@ async fn handle(service: &Service, sessions: &mut HashMap<Key, RouterSession>, m
             None => break,
             Some(Pause::Begin) => session.begin(&mut service.collector.borrow_mut()),
             Some(Pause::Leaving) => service.left(address).await,
+            Some(Pause::Turn) => yield_now().await,
         }
     }
     session.count(service.figures(), message.data.len() as u64);
     if session.closed().is_some()
-        && let Some(session) = sessions.remove(&key)
+        && let Some(over) = sessions.remove(&key)
     {
-        finish(service, session, false);
-        service.admission.borrow_mut().leave();
+        end(service, over.session, Ending::Disconnected);
     }
 }
 

@@ -16,7 +16,7 @@ use bgp::update::{Decoder, Session, Update};
 use bmp_session::Peer;
 use event_log::Encoding;
 use rib::{Nlri, Route, TableKey};
-use route_log::bmp::{Collector, Context, Format, RawEvent, RouteTlvs, Times};
+use route_log::bmp::{Collector, Context, Format, MAX_RECORDS, RawEvent, RouteTlvs, Times};
 use route_log::message::MessageEvent;
 use route_log::{LogType, MarkerKind};
 
@@ -122,17 +122,20 @@ impl MessageLog {
     }
 
     /// BGP messages that a router received from a peer, or sent to it, with the routes of UPDATEs. These are not in the RIB: the router
-    /// reports routes by route monitoring.
+    /// reports routes by route monitoring. UPDATEs are read until there are twice [`MAX_RECORDS`] events. False if some were not.
     pub(super) fn mirrored(
         &mut self,
         router: &Router,
         peer: Option<&Peer>,
         message: &RouteMirroring<'_>,
         decoder: &mut Decoder,
-    ) {
+    ) -> bool {
+        let begin = self.events();
         self.record(router, &Message::RouteMirroring(*message));
         let is_errored = |item| matches!(item, Mirrored::Information(MirroringInformation::ERRORED_PDU));
-        let Some(peer) = peer.filter(|_| self.has_events() && !message.items().any(is_errored)) else { return };
+        let Some(peer) = peer.filter(|_| self.has_events() && !message.items().any(is_errored)) else {
+            return true;
+        };
         let decoding = peer.decoding(message.peer.rib_type());
         let route = RoutePeer {
             id: None,
@@ -147,12 +150,16 @@ impl MessageLog {
             if mirrored.kind() != MessageType::UPDATE {
                 continue;
             }
+            if self.events() - begin >= 2 * MAX_RECORDS as u64 {
+                return false;
+            }
             // What is wrong with it is the router's business, which gets to know it by other means.
             let Ok(update) = decoder.decode(mirrored.body(), decoding) else { continue };
             let router_time = Some(self.times.of(message.peer.time));
             let reported = Reported { router_time, tlvs: None, number: 1, is_mirrored: true };
             write_events(&mut self.routes, &route, &update, None, reported);
         }
+        true
     }
 
     /// A route whose peer is down.
@@ -166,6 +173,11 @@ impl MessageLog {
         if self.has_events() {
             self.routes.removed(rib, LogType::Delete, place, route, attributes, Reported::default());
         }
+    }
+
+    /// The number of events that were added so far.
+    pub(super) fn events(&self) -> u64 {
+        self.routes.events()
     }
 
     pub(super) fn flush(&mut self) {

@@ -5,6 +5,7 @@
 //! the file, or with the daemon if it goes on after the file (`pcap_savefile_wait`).
 
 use super::connection::finish;
+use super::figures::Ending;
 use super::service::Service;
 use super::session::{Pause, RouterSession};
 use bmp_session::Config;
@@ -29,7 +30,7 @@ pub(super) async fn read(service: &Service, settings: &Settings) -> bool {
             () = service.stopped() => break,
         }
         info!("reading BMP data from: {path}");
-        sessions.drain().for_each(|(_, session)| finish(service, session, false));
+        sessions.drain().for_each(|(_, session)| finish(service, session, Ending::Replaced));
         let read = try_read(service, settings, &mut sessions).await;
         complete &= read.inspect_err(|error| warn!("pcap_savefile: {error}")).is_ok();
         info!("finished reading BMP data from: {path}");
@@ -43,7 +44,7 @@ pub(super) async fn read(service: &Service, settings: &Settings) -> bool {
         if !is_shutdown {
             session.disconnected();
         }
-        finish(service, session, is_shutdown);
+        finish(service, session, Ending::Shutdown);
     }
     complete
 }
@@ -75,7 +76,7 @@ fn handle(service: &Service, sessions: &mut Sessions, id: StreamId, event: Strea
                 begin(service, &mut session);
             }
             if let Some(old) = sessions.insert(id, session) {
-                finish(service, old, false);
+                finish(service, old, Ending::Replaced);
             }
         }
         StreamEvent::Data(octets) => {
@@ -85,6 +86,8 @@ fn handle(service: &Service, sessions: &mut Sessions, id: StreamId, event: Strea
                 let pause = session.receive(&mut service.collector.borrow_mut(), &mut input);
                 match pause {
                     None => break,
+                    // The file waits for nobody.
+                    Some(Pause::Turn) => {}
                     Some(Pause::Begin) => begin(service, session),
                     Some(Pause::Leaving) => while service.collector.borrow_mut().work_in_background() {},
                 }
@@ -94,14 +97,14 @@ fn handle(service: &Service, sessions: &mut Sessions, id: StreamId, event: Strea
             if session.closed().is_some()
                 && let Some(session) = sessions.remove(&id)
             {
-                finish(service, session, false);
+                finish(service, session, Ending::Disconnected);
             }
         }
         StreamEvent::Closed => {}
         StreamEvent::Broken => {
             warn!("[{}] octets of the BMP session are missing in the file", id.source.ip());
             if let Some(session) = sessions.remove(&id) {
-                finish(service, session, false);
+                finish(service, session, Ending::Disconnected);
             }
         }
     }

@@ -5,6 +5,9 @@ use super::figures::{Ending, Figures};
 use bmp_session::{Closed, Config, Counts, Event, Session};
 use std::net::{IpAddr, SocketAddr};
 
+/// Events that a session logs before others get their turn: a message of a few octets may be many.
+const TURN: u64 = 1024;
+
 /// A session.
 pub(super) struct RouterSession {
     session: Session,
@@ -23,6 +26,8 @@ pub(super) enum Pause {
     Begin,
     /// The routes of a peer must be removed first.
     Leaving,
+    /// The messages so far were many events: others get their turn.
+    Turn,
 }
 
 impl RouterSession {
@@ -33,6 +38,11 @@ impl RouterSession {
     /// The address of the router, as far as it is known.
     pub(super) fn ip(&self) -> IpAddr {
         self.address.ip()
+    }
+
+    /// Whether a message has come.
+    pub(super) fn has_messages(&self) -> bool {
+        self.session.counts().total() > 0
     }
 
     /// Whether a peer is up.
@@ -47,6 +57,7 @@ impl RouterSession {
 
     /// Handles octets, until none is left or something must happen first.
     pub(super) fn receive(&mut self, collector: &mut Collector, input: &mut &[u8]) -> Option<Pause> {
+        let begin = collector.logged();
         while let Some(received) = self.session.next(input) {
             match (&received.event, &mut self.router) {
                 (Event::Source(source), None) => {
@@ -58,6 +69,9 @@ impl RouterSession {
                 (_, Some(router)) => {
                     if collector.receive(router, received) == Next::Wait {
                         return Some(Pause::Leaving);
+                    }
+                    if collector.logged().wrapping_sub(begin) >= TURN && !input.is_empty() {
+                        return Some(Pause::Turn);
                     }
                 }
                 (_, None) => {}

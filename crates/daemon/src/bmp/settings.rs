@@ -36,6 +36,10 @@ pub(super) struct Settings {
     pub(super) limits: Limits,
     /// `bmp_daemon_parse_proxy_header`.
     pub(super) proxy_header: bool,
+    /// `bmp_daemon_initiation_timeout`: within this time the first message of a connection must come.
+    pub(super) initiation_timeout: Option<Duration>,
+    /// `bmp_daemon_kafka_router_timeout`: a router behind Kafka of which nothing came for this long is gone.
+    pub(super) router_timeout: Option<Duration>,
     /// The message log, if it is used.
     pub(super) log: Option<LogSettings>,
     /// The table dumps, if they are used.
@@ -103,6 +107,8 @@ impl Settings {
             options: options(config),
             limits,
             proxy_header: config.core(&bmp::BMP_DAEMON_PARSE_PROXY_HEADER),
+            initiation_timeout: positive(config.core(&bmp::BMP_DAEMON_INITIATION_TIMEOUT)),
+            router_timeout: positive(config.core(&bmp::BMP_DAEMON_KAFKA_ROUTER_TIMEOUT)),
             log: routing::settings::log(config, log, problems),
             dump: routing::settings::dump(config, dump, problems),
             excludes_statistics: config.core(&bmp::BMP_DUMP_EXCLUDE_STATS),
@@ -167,6 +173,11 @@ impl Files {
 fn kind(prefix: KeyPrefix, schemas: Vec<Schema>, sequence: &Sequence) -> Kind {
     let lookup = |text: &str| VARIABLES.iter().find(|word| text.starts_with(**word)).map(|word| (*word, None));
     Kind { prefix, variables: VARIABLES, lookup, schemas, sequence: sequence.clone() }
+}
+
+/// A time limit; 0 is none.
+fn positive(limit: Duration) -> Option<Duration> {
+    (!limit.is_zero()).then_some(limit)
 }
 
 fn options(config: &Config) -> listener::Options {

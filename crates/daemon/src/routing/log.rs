@@ -65,6 +65,11 @@ impl RouteLog {
         &mut self.log
     }
 
+    /// The number of events that were added so far.
+    pub(crate) fn events(&self) -> u64 {
+        self.log.events()
+    }
+
     /// The tags of events.
     pub(crate) fn tagger(&self) -> &Tagger {
         &self.tagger

@@ -32,7 +32,7 @@ pub mod tlvs;
 mod words;
 
 pub use raw::{Collector, RawEvent};
-pub use record::{Context, Kind, Record, RecordEvent, log, records};
+pub use record::{Context, Kind, MAX_RECORDS, Record, RecordEvent, log, omitted_records, records};
 pub use router::{Router, Times};
 pub use stored::Stored;
 pub use tlvs::RouteTlvs;

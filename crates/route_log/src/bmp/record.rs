@@ -52,7 +52,25 @@ pub enum Record<'a> {
     Mirrored(&'a PeerHeader, &'a [MirroringInformation], Option<&'a [u8]>),
 }
 
-/// Calls `each` for the records of a message. Route monitoring and messages of unknown types have none.
+/// Records of a message that are written. There are a hundred types of counters, each of up to some dozens of families; a counter takes
+/// four octets of a message, so that a message of 1 MB could have a quarter of a million.
+pub const MAX_RECORDS: usize = 4096;
+
+/// How many records of a message are not written, since there are too many.
+#[must_use]
+pub fn omitted_records(message: &Message<'_>) -> usize {
+    let records = match message {
+        Message::Statistics(statistics) => statistics.counters.count(),
+        Message::RouteMirroring(mirroring) => {
+            mirroring.items().filter(|item| matches!(item, Mirrored::Message(_))).count()
+        }
+        _ => 0,
+    };
+    records.saturating_sub(MAX_RECORDS)
+}
+
+/// Calls `each` for the records of a message, or the first of them: see [`omitted_records`]. Route monitoring and messages of unknown
+/// types have none.
 pub fn records<'a>(message: &'a Message<'a>, mut each: impl FnMut(Record<'_>)) {
     match message {
         Message::Initiation(initiation) => each(Record::Initiation(initiation)),
@@ -60,7 +78,7 @@ pub fn records<'a>(message: &'a Message<'a>, mut each: impl FnMut(Record<'_>)) {
         Message::PeerUp(up) => each(Record::PeerUp(up)),
         Message::PeerDown(down) => each(Record::PeerDown(down)),
         Message::Statistics(statistics) => {
-            for counter in statistics.counters {
+            for counter in statistics.counters.take(MAX_RECORDS) {
                 each(Record::Counter(&statistics.peer, counter, statistics.tlvs));
             }
         }
@@ -74,12 +92,14 @@ pub fn records<'a>(message: &'a Message<'a>, mut each: impl FnMut(Record<'_>)) {
                 // There are two codes; more are only repetitions.
                 .take(16)
                 .collect();
+            let messages = mirroring.items().filter_map(|item| match item {
+                Mirrored::Message(octets) => Some(octets),
+                Mirrored::Information(_) | Mirrored::Other(_) => None,
+            });
             let mut has_message = false;
-            for item in mirroring.items() {
-                if let Mirrored::Message(octets) = item {
-                    has_message = true;
-                    each(Record::Mirrored(&mirroring.peer, &information, Some(octets)));
-                }
+            for octets in messages.take(MAX_RECORDS) {
+                has_message = true;
+                each(Record::Mirrored(&mirroring.peer, &information, Some(octets)));
             }
             if !has_message {
                 each(Record::Mirrored(&mirroring.peer, &information, None));

@@ -813,3 +813,19 @@ fn the_document_lists_all_members_and_no_others() {
         assert!(is_record || members.contains(word), "{word} is documented and does not exist");
     }
 }
+
+#[test]
+fn the_records_of_a_message_are_bounded() {
+    let mut counters = CounterBuf::new();
+    (0..MAX_RECORDS + 10).for_each(|_| _ = counters.add(StatisticType(7), &[]).unwrap());
+    let statistics =
+        Statistics { peer: peer(), counters: counters.counters(), tlvs: Tlvs::of(&[], false), fault: None };
+    let mut mirrored = TlvBuf::new(false);
+    (0..MAX_RECORDS + 2).for_each(|_| _ = mirrored.add(Tlv::new(0, b"x")).unwrap());
+    let mirroring = RouteMirroring { peer: peer(), tlvs: mirrored.tlvs(), fault: None };
+    for (message, expected) in [(Message::Statistics(statistics), 10), (Message::RouteMirroring(mirroring), 2)] {
+        let mut written = 0;
+        records(&message, |_| written += 1);
+        assert_eq!((written, omitted_records(&message)), (MAX_RECORDS, expected));
+    }
+}

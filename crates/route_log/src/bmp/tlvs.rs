@@ -29,10 +29,14 @@ struct Shown {
 }
 
 impl<'a> RouteTlvs<'a> {
-    /// The TLVs of a message, except those that only help to read it; `None` if there are no others. Events show up to 64 of them, and
+    /// The TLVs of a message of version 4, except those that only help to read it; `None` if there are no others. Events show up to 64 of them, and
     /// of each value the first 256 octets.
     #[must_use]
     pub fn of(message: &RouteMonitoring<'a>, code_points: &CodePoints) -> Option<Self> {
+        // In version 3 they are not those of a draft, and pmacct does not show them.
+        if !message.tlvs.is_indexed() {
+            return None;
+        }
         let helps = |tlv: &Tlv<'_>| {
             let kind = tlv.registered();
             kind == Some(code_points.bgp_message) || kind == Some(code_points.group)

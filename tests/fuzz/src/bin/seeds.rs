@@ -21,7 +21,7 @@ use netflow::template::{Kind, Template, VARIABLE};
 use query::Request;
 use rpki::Vrp;
 use rpki::rtr::{Aspa, Pdu, Providers, Version};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 use testkit::capture_file;
@@ -165,6 +165,9 @@ fn main() -> io::Result<()> {
     for (number, (name, octets)) in streams.iter().enumerate() {
         write(&folder, "bmp", &format!("{name}-{number}"), octets)?;
     }
+    for (name, octets) in openbmp(&streams) {
+        write(&folder, "openbmp", name, &octets)?;
+    }
     let mut request = Vec::new();
     Request::default().write(&mut request)?;
     write(&folder, "query", "seed", &request)?;
@@ -292,4 +295,35 @@ fn bmp() -> Result<Vec<(&'static str, Vec<u8>)>, wire::TooLong> {
         b"\x03\x05\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\0\x71\x09\x0a\0\0\x01\x15\xb3\x06\xfe\x04\0\0\0\x06\x04";
     streams.push(("proxy-2", binary.to_vec()));
     Ok(streams)
+}
+
+/// Messages in the format of OpenBMP: of routers at addresses of both families, of the collector itself, and several after each other.
+/// Their data are the messages of BMP in `streams`, without the two octets before them.
+fn openbmp(streams: &[(&'static str, Vec<u8>)]) -> [(&'static str, Vec<u8>); 4] {
+    let admin_id = b"collector";
+    let hash = openbmp::collector_hash(admin_id);
+    let message = |address: Option<IpAddr>, group, data| openbmp::Message {
+        object: openbmp::ObjectType::BMP_RAW,
+        time: openbmp::Time { seconds: NOW, micros: 5 },
+        collector: openbmp::Collector { hash, admin_id },
+        router: address.map(|address| openbmp::Router {
+            hash: openbmp::router_hash(address, &hash),
+            address,
+            group,
+        }),
+        rows: 1,
+        data,
+    };
+    let written = |message: openbmp::Message<'_>| {
+        let mut out = Vec::new();
+        // What does not fit is no seed.
+        message.write(&mut out).map_or_else(|_| Vec::new(), |()| out)
+    };
+    let data = |name| streams.iter().find(|(stream, _)| *stream == name).and_then(|(_, octets)| octets.get(2..));
+    let (v3, v4) = (data("v3-part").unwrap_or_default(), data("v4").unwrap_or_default());
+    let v4_router = written(message(Some(Ipv4Addr::new(192, 0, 2, 1).into()), &[], v3));
+    let v6_router = written(message(Some(Ipv6Addr::from_bits(0x2001_0db8 << 96 | 1).into()), b"site", v4));
+    let collector = written(message(None, &[], b"heartbeat"));
+    let several = [&v4_router[..], &collector, &v6_router].concat();
+    [("v4", v4_router), ("v6", v6_router), ("collector", collector), ("several", several)]
 }
