@@ -62,9 +62,8 @@ impl RoutingTagMap {
         context: &Context,
         problems: &mut Diagnostics,
     ) -> Self {
-        let mut rules = load::load(keys, context, origin, text, problems, |entry, problems| {
-            rule(entry, context, problems)
-        });
+        let mut rules =
+            load::load(keys, context, origin, text, problems, |entry, problems| rule(entry, context, problems));
         let names: Vec<Option<String>> = rules.iter().map(|rule| rule.name.clone()).collect();
         for (number, rule) in rules.iter_mut().enumerate() {
             let Some(word) = rule.jump.as_deref() else { continue };

@@ -137,8 +137,8 @@ keys! {
     TELEMETRY_SID_FILES: Option<Vec<String>> = list(&["telemetry_sid_files"]).daemons(PMTELEMETRYD.and(FLOW)).usr2()
         .acts();
 
-    /// Maximum number of octets of a message. Longer ones are dropped, and end their connection if they have one.
-    TELEMETRY_DAEMON_MAX_MESSAGE: u64 = bytes(&["telemetry_daemon_max_message"], 1024).default("4194304")
+    /// Maximum number of octets of a message. Longer ones are dropped; over TCP, they end their connection.
+    TELEMETRY_DAEMON_MAX_MESSAGE: u64 = bytes(&["telemetry_daemon_max_message"], 65536).default("4194304")
         .daemons(PMTELEMETRYD.and(FLOW)).acts();
 
     /// Maximum number of octets of incomplete UDP-notif messages. The oldest message is dropped for a new one.
@@ -169,7 +169,8 @@ keys! {
     TELEMETRY_DAEMON_KAFKA_CONFIG_FILE: Option<PathBuf> = path(&["telemetry_daemon_kafka_config_file"])
         .daemons(PMTELEMETRYD.and(FLOW)).acts();
 
-    /// Address of a ZeroMQ publisher of telemetry in JSON, such as `192.0.2.1:50000`; setting it enables this input.
+    /// Address of a ZeroMQ socket of type PUSH from which telemetry in JSON is read, such as `192.0.2.1:50000`; setting it enables this
+    /// input.
     TELEMETRY_DAEMON_ZMQ_ADDRESS: Option<String> = text(&["telemetry_daemon_zmq_address"])
         .daemons(PMTELEMETRYD.and(FLOW)).acts();
 }

@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn messages_are_kept_up_to_the_bound_and_taken_as_they_were() {
         let of = |json: Option<&'static [u8]>, subscription| Payload {
-            serialization: Serialization::JSON,
+            serialization: Serialization("json"),
             json,
             subscription,
         };

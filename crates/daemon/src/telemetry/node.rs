@@ -2,6 +2,7 @@
 
 use super::events::Events;
 use super::figures::Figure;
+use super::record::Tags;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 
@@ -55,6 +56,7 @@ pub(super) struct Node {
     /// The variables of names.
     pub(super) variables: [String; 2],
     pub(super) counts: Counts,
+    pub(super) tagged: Mutex<Tagged>,
     /// Messages for the next dump.
     pub(super) events: Mutex<Events>,
 }
@@ -70,6 +72,13 @@ pub(super) struct Counts {
     pub(super) last: Figure,
 }
 
+/// The tags of a node, rendered from the operator's map of some generation.
+#[derive(Debug, Default)]
+pub(super) struct Tagged {
+    pub(super) generation: u64,
+    pub(super) tags: Tags,
+}
+
 impl Node {
     pub(super) fn new(transport: Transport, address: SocketAddr, now: u64) -> Self {
         let node = Self {
@@ -78,6 +87,7 @@ impl Node {
             since: now,
             variables: [address.ip().to_string(), address.port().to_string()],
             counts: Counts::default(),
+            tagged: Mutex::default(),
             events: Mutex::default(),
         };
         node.counts.last.set(now);

@@ -28,7 +28,6 @@ pub(super) const VARIABLES: &[&str] = &["telemetry_node", "telemetry_node_port"]
 pub(super) struct Serialization(pub(super) &'static str);
 
 impl Serialization {
-    pub(super) const JSON: Self = Self("json");
     /// JSON in a string: `tmp_telemetry_decode_cisco_v1_json_string`.
     pub(super) const JSON_STRING: Self = Self("json-string");
 }
@@ -274,7 +273,11 @@ impl Event for Marker<'_> {
 impl Node {
     /// The value of a variable of names.
     fn variable(&self, name: &str) -> Option<Cow<'_, str>> {
-        VARIABLES.iter().zip(&self.variables).find(|(word, _)| **word == name).map(|(_, value)| value.as_str().into())
+        VARIABLES
+            .iter()
+            .zip(&self.variables)
+            .find(|(word, _)| **word == name)
+            .map(|(_, value)| value.as_str().into())
     }
 }
 
@@ -312,9 +315,8 @@ mod tests {
     fn messages_have_four_parts() {
         let (format, node) = (format("core_proc_name: t"), node(Transport::Tcp));
         let payload =
-            Payload { serialization: Serialization::JSON, json: Some(b"{\"a\":1}"), subscription: None };
-        let record =
-            Record { format: &format, node: &node, tags: &tagged(&format), payload, is_dump: false };
+            Payload { serialization: Serialization("json"), json: Some(b"{\"a\":1}"), subscription: None };
+        let record = Record { format: &format, node: &node, tags: &tagged(&format), payload, is_dump: false };
         let expected = json!({
             "data-collection-manifest": {
                 "vendor": "pmacct", "name": "t", "software-version": VERSION, "software-flavor": "pmacct-rs",
@@ -340,7 +342,7 @@ mod tests {
     fn notifications_are_wrapped_and_name_their_subscription() {
         let (format, node, tags) = (format(""), node(Transport::UdpNotif), Tags::default());
         let payload =
-            Payload { serialization: Serialization::JSON, json: None, subscription: Some(b"{\"id\":5}") };
+            Payload { serialization: Serialization("json"), json: None, subscription: Some(b"{\"id\":5}") };
         let record = Record { format: &format, node: &node, tags: &tags, payload, is_dump: true };
         let message = &value(&record)["ietf-telemetry-message:message"];
         let metadata = &message["telemetry-message-metadata"];
@@ -353,9 +355,9 @@ mod tests {
     #[test]
     fn the_flat_format_has_one_level() {
         let (format, node) = (format("telemetry_output_format: flat"), node(Transport::UdpNotif));
-        let payload = Payload { serialization: Serialization("gpb"), json: Some(b"\"AQ==\\n\""), subscription: None };
-        let record =
-            Record { format: &format, node: &node, tags: &tagged(&format), payload, is_dump: false };
+        let payload =
+            Payload { serialization: Serialization("gpb"), json: Some(b"\"AQ==\\n\""), subscription: None };
+        let record = Record { format: &format, node: &node, tags: &tagged(&format), payload, is_dump: false };
         let expected = json!({
             "event_type": "log", "seq": 7, "timestamp": HEAD.timestamp, "telemetry_node": "192.0.2.1",
             "telemetry_port": 1620, "tag": 5, "label": "a%\"b\"", "telemetry_data": "AQ==\n", "serialization": "gpb",
@@ -373,7 +375,9 @@ mod tests {
             "tag": 5, "label": {"a": "\"b\""}, "event_type": "dump_init", "dump_period": 60,
         });
         assert_eq!(mark(Mark::DumpInit(60)), expected);
-        for (kind, name) in [(Mark::LogInit, "log_init"), (Mark::LogClose, "log_close"), (Mark::DumpClose, "dump_close")] {
+        for (kind, name) in
+            [(Mark::LogInit, "log_init"), (Mark::LogClose, "log_close"), (Mark::DumpClose, "dump_close")]
+        {
             assert_eq!(mark(kind)["event_type"], name);
         }
     }
