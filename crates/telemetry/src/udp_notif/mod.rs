@@ -29,6 +29,8 @@
 
 mod header;
 mod reassembly;
+#[cfg(test)]
+mod tests;
 
 pub use header::{Datagram, Segment, Variant, decode};
 pub use reassembly::{Limits, Loss, Outcome, Reassembler};
