@@ -66,11 +66,12 @@ pub(super) struct Reader {
     key: &'static str,
     max_message: usize,
     misfit: Limited,
+    failing: Limited,
 }
 
 impl Reader {
     pub(super) fn new(transport: Transport, key: &'static str, service: &Service) -> Self {
-        Self { transport, key, max_message: service.settings.max_message, misfit: Limited::new(RATE) }
+        Self { transport, key, max_message: service.settings.max_message, misfit: Limited::new(RATE), failing: Limited::new(RATE) }
     }
 
     /// Handles a message.
@@ -98,12 +99,15 @@ impl Reader {
             Misfit::NoNode => "telemetry_node is not the address of its node",
             Misfit::TooLong => "it is longer than telemetry_daemon_max_message",
         };
-        self.warn(&format_args!("a message is dropped: {what}"));
+        if let Some(pass) = self.misfit.pass() {
+            warn!(held_back = pass.held_back, "{}: a message is dropped: {what}", self.key);
+        }
     }
 
-    /// Logs that something is wrong.
-    pub(super) fn warn(&self, what: &dyn fmt::Display) {
-        if let Some(pass) = self.misfit.pass() {
+    /// Logs that the broker cannot be reached.
+    #[cfg(feature = "zmq")]
+    pub(super) fn fail(&self, what: &dyn fmt::Display) {
+        if let Some(pass) = self.failing.pass() {
             warn!(held_back = pass.held_back, "{}: {what}", self.key);
         }
     }

@@ -90,7 +90,7 @@ mod client {
             let begun = Instant::now();
             match connect(address).and_then(|stream| read(stream, &reader, service)) {
                 Ok(()) => break,
-                Err(error) => reader.warn(&format_args!("{address}: {error}")),
+                Err(error) => reader.fail(&format_args!("{address}: {error}")),
             }
             // A connection that has held for a while is a new beginning.
             pause = if begun.elapsed() > LONGEST { SHORTEST } else { (pause * 2).min(LONGEST) };
