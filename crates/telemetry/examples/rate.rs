@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 use std::hint::black_box;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::{Duration, Instant};
 use telemetry::payload::Writer;
 use telemetry::subscriptions::Notice;
@@ -19,7 +19,7 @@ const READ: usize = 64 << 10;
 /// Octets of payload in a segment.
 const SEGMENT: usize = 1400;
 
-const SENDER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const SENDER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1000));
 
 /// A notification with the counters of `interfaces` interfaces.
 fn notification(number: u32, interfaces: u32) -> String {
