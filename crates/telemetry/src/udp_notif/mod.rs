@@ -53,9 +53,10 @@ pub enum Reason {
     Option(u8),
     /// The media type is not known, or private: the media type, with 0x10 if it is private.
     MediaType(u8),
-    /// The segment was there before, or its message is complete. No data is lost.
+    /// The same segment was there before. No data is lost.
     Repeated,
-    /// The segment contradicts others of its message: it comes after the last one, is a second last one, or has another media type.
+    /// The segment contradicts others of its message: it comes after the last one, is a second last one, or has other contents or another
+    /// media type.
     Conflict,
     /// The message would be longer than the limit. All of its segments are dropped.
     TooLong,

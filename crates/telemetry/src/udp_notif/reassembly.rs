@@ -3,12 +3,12 @@
 use super::{Datagram, Reason, Segment};
 use crate::{Encoding, Message};
 use recent::Map;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 
 /// Bounds of a [`Reassembler`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Incomplete messages at a time. As many complete ones are remembered, to recognize repeated segments.
+    /// Incomplete messages at a time. The ids of as many complete ones are remembered.
     pub messages: usize,
     /// Bytes of all incomplete messages.
     pub bytes: usize,
@@ -45,11 +45,13 @@ pub enum Loss {
     Evicted,
     /// It would be longer than the limit.
     TooLong,
+    /// It timed out or was evicted, and a message with the same ids was complete shortly before: most likely nothing is lost.
+    Repeated,
 }
 
 impl Loss {
     /// All labels, for counters.
-    pub const LABELS: [&'static str; 3] = ["timed_out", "evicted", "too_long"];
+    pub const LABELS: [&'static str; 4] = ["timed_out", "evicted", "too_long", "repeated"];
 
     /// The position of the label in [`Loss::LABELS`].
     pub const fn index(self) -> usize {
@@ -57,14 +59,19 @@ impl Loss {
             Self::TimedOut => 0,
             Self::Evicted => 1,
             Self::TooLong => 2,
+            Self::Repeated => 3,
         }
     }
 }
 
 /// Joins segments to messages. Times are microseconds of any one clock.
 ///
-/// A message is identified by the address of the sender, the publisher id and the message id. Segments arrive in any order, and messages
-/// mixed. The first of repeated segments counts.
+/// A message is identified by the address and port of the sender, the publisher id and the message id: Cisco IOS XR sends each subscription
+/// from a port of its own, counts the messages of each from 0, and gives all of them the same publisher id. Segments arrive in any order,
+/// and messages mixed. The first of repeated segments counts.
+///
+/// A segment of a message that is already complete may be a repeated one, or the first one of another message: publishers start from 0
+/// again. It is therefore kept, like that of a new message, and is no loss of its own kind if nothing comes of it ([`Loss::Repeated`]).
 #[derive(Debug)]
 pub struct Reassembler {
     limits: Limits,
@@ -87,7 +94,7 @@ const KEPT: usize = 64 << 10;
 /// What identifies a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Key {
-    sender: IpAddr,
+    sender: SocketAddr,
     publisher: u32,
     message: u32,
 }
@@ -96,6 +103,8 @@ struct Key {
 #[derive(Debug)]
 struct Incomplete {
     encoding: Encoding,
+    /// A message with the same key was complete shortly before.
+    follows: bool,
     /// The number of the last segment, if it has arrived.
     last: Option<u16>,
     /// When the latest segment arrived.
@@ -114,7 +123,7 @@ struct Piece {
     len: u32,
 }
 
-/// A message of which segments may still arrive.
+/// A message of which repeated segments may still arrive.
 #[derive(Clone, Copy, Debug)]
 struct Ended {
     at_us: u64,
@@ -133,7 +142,10 @@ impl Incomplete {
         let place = match highest {
             Some(highest) if highest >= number => {
                 match self.pieces.binary_search_by_key(&number, |piece| piece.number) {
-                    Ok(_) => return Err(Reason::Repeated),
+                    Ok(place) => {
+                        let is_same = encoding == self.encoding && self.payload(place) == Some(payload);
+                        return Err(if is_same { Reason::Repeated } else { Reason::Conflict });
+                    }
                     Err(place) => place,
                 }
             }
@@ -157,6 +169,12 @@ impl Incomplete {
         Ok(())
     }
 
+    /// The segment at a place in `pieces`.
+    fn payload(&self, place: usize) -> Option<&[u8]> {
+        let Piece { start, len, .. } = *self.pieces.get(place)?;
+        self.octets.get(start as usize..start as usize + len as usize)
+    }
+
     /// All segments have arrived.
     fn is_complete(&self) -> bool {
         self.last.is_some_and(|last| usize::from(last) + 1 == self.pieces.len())
@@ -170,9 +188,8 @@ impl Incomplete {
             return;
         }
         joined.reserve(self.octets.len());
-        for Piece { start, len, .. } in &self.pieces {
-            let (start, len) = (*start as usize, *len as usize);
-            joined.extend_from_slice(self.octets.get(start..start + len).unwrap_or_default());
+        for place in 0..self.pieces.len() {
+            joined.extend_from_slice(self.payload(place).unwrap_or_default());
         }
     }
 }
@@ -194,7 +211,7 @@ impl Reassembler {
     }
 
     /// Takes a datagram of a sender. A message in one datagram is returned as it is and costs nothing.
-    pub fn push<'a>(&'a mut self, now_us: u64, sender: IpAddr, datagram: &Datagram<'a>) -> Outcome<'a> {
+    pub fn push<'a>(&'a mut self, now_us: u64, sender: SocketAddr, datagram: &Datagram<'a>) -> Outcome<'a> {
         let Datagram { encoding, publisher, message, segment, payload } = *datagram;
         match segment {
             None if payload.len() > self.limits.message_octets => Outcome::Dropped(Reason::TooLong),
@@ -250,18 +267,17 @@ impl Reassembler {
 
     /// Makes room for a message of which no segment is kept.
     fn begin(&mut self, now_us: u64, key: Key, encoding: Encoding) -> Result<(), Reason> {
-        if let Some(ended) = self.ended.peek(&key).copied() {
-            // Later it is another message with the same id: publishers start from 0 after a restart.
-            if now_us.saturating_sub(ended.at_us) < self.limits.timeout_us {
-                return Err(if ended.is_too_long { Reason::TooLong } else { Reason::Repeated });
-            }
-            self.ended.remove(&key);
+        let ended = self.ended.peek(&key).copied();
+        let ended = ended.filter(|ended| now_us.saturating_sub(ended.at_us) < self.limits.timeout_us);
+        if ended.is_some_and(|ended| ended.is_too_long) {
+            return Err(Reason::TooLong);
         }
         if self.incomplete.len() >= self.limits.messages.max(1) {
             self.drop_oldest(Loss::Evicted);
         }
         let (octets, pieces) = std::mem::take(&mut self.spare);
-        let incomplete = Incomplete { encoding, last: None, at_us: now_us, octets, pieces };
+        let incomplete =
+            Incomplete { encoding, follows: ended.is_some(), last: None, at_us: now_us, octets, pieces };
         self.bytes += incomplete.memory();
         self.incomplete.insert(key, incomplete);
         self.deadline_us = self.deadline_us.min(now_us.saturating_add(self.limits.timeout_us));
@@ -295,7 +311,7 @@ impl Reassembler {
     fn drop_oldest(&mut self, loss: Loss) -> bool {
         let Some((_, incomplete)) = self.incomplete.pop_oldest() else { return false };
         self.bytes -= incomplete.memory();
-        self.count(loss);
+        self.count(if incomplete.follows { Loss::Repeated } else { loss });
         true
     }
 

@@ -24,6 +24,8 @@ use rpki::rtr::{Aspa, Pdu, Providers, Version};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
+use telemetry::Encoding;
+use telemetry::udp_notif::{Datagram, Segment};
 use testkit::capture_file;
 use testkit::traffic::{self, Flows, Stream};
 use wire::{Afi, Asn, Community, ExtendedCommunity, LargeCommunity, Prefix, RouteDistinguisher, Safi, Writer};
@@ -173,7 +175,64 @@ fn main() -> io::Result<()> {
     }
     let roas = r#"{"metadata": {"vrps": 2}, "roas": [{"asn": 64496, "prefix": "192.0.2.0/24", "maxLength": 25, "expires": 1},
         {"asn": "AS64497", "prefix": "2001:db8::/32", "maxLength": 48, "ta": "t"}, {"asn": -1}, []]}"#;
-    write(&folder, "roas", "seed", roas.as_bytes())
+    write(&folder, "roas", "seed", roas.as_bytes())?;
+    for (target, name, octets) in telemetry() {
+        write(&folder, target, name, &octets)?;
+    }
+    Ok(())
+}
+
+/// Inputs of the three targets for telemetry: target, name and octets.
+fn telemetry() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    let started = r#"{"ietf-yp-notification:envelope":{"hostname":"r","contents":{
+        "ietf-subscribed-notifications:subscription-started":{"id":7,"x":[-1.5e3,true,null,"\ud83d\ude00\n"]}}}}"#;
+    let updated =
+        r#"{"ietf-yp-notification:envelope":{"hostname":"r","contents":{"ietf-yang-push:push-update":{"id":7}}}}"#;
+    let sids = r#"{"ietf-sid-file:sid-file":{"module-name":"m","item":[
+        {"namespace":"data","identifier":"/m:a/n:b","sid":"1"},{"namespace":"identity","identifier":"i","sid":2}]}}"#;
+    let framed = |head: &[u8], text: &str| [head, &(text.len() as u32).to_be_bytes(), text.as_bytes()].concat();
+    let v0 = [framed(&[0, 0, 0, 3], started), framed(&[0, 0, 0, 1], ""), framed(&[0, 0, 0, 4], updated)].concat();
+    let v1 = [framed(&[0, 1, 0, 2, 0, 1, 0, 0], started), framed(&[0, 1, 0, 9, 0, 1, 0, 0], updated)].concat();
+    // "{}" twice in one zlib stream.
+    let zlib = octets("7801aaae05000000ffffaaae05000000ffff");
+    let (first, second) = zlib.split_at(10);
+    let compressed = [&[0, 0, 0, 2, 0, 0, 0, 10][..], first, &[0, 0, 0, 2, 0, 0, 0, 8], second].concat();
+    let stream = |framing: u8, octets: &[u8]| [&[framing, 255, 7, 40], octets].concat();
+    let datagram = |message, segment, payload: &str| {
+        let segment = segment as Option<(u16, bool)>;
+        let segment = segment.map(|(number, is_last)| Segment { number, is_last });
+        let payload = payload.as_bytes();
+        let mut octets = vec![0, 1, 0];
+        Datagram { encoding: Encoding::Json, publisher: 1, message, segment, payload }.write(&mut octets);
+        octets[2] = (octets.len() - 3) as u8;
+        octets
+    };
+    let segments = [
+        datagram(1, None, updated),
+        datagram(2, Some((1, false)), "bc"),
+        datagram(3, Some((0, false)), "AB"),
+        datagram(2, Some((2, true)), "de"),
+        datagram(2, Some((0, false)), "a"),
+        datagram(3, Some((0, false)), "AB"),
+    ];
+    let legacy = [&[2, 200, 14, 0, 2, 0, 14, 0, 0, 0, 1, 0, 0, 0, 1][..], b"{}"].concat();
+    let payload = |kind: u8, octets: &[u8]| [&[kind], octets].concat();
+    let cbor = "bf6161a2016174208201c48221190101d82d036162fb3ff199999999999a61635f4201024103ff61647f6161ffff";
+    vec![
+        ("telemetry_stream", "json", stream(0, [started, updated].join("\n").as_bytes())),
+        ("telemetry_stream", "cisco_v0", stream(1, &v0)),
+        ("telemetry_stream", "cisco_v0_compressed", stream(1, &compressed)),
+        ("telemetry_stream", "cisco_v1", stream(2, &v1)),
+        ("telemetry_udp_notif", "segments", segments.concat()),
+        ("telemetry_udp_notif", "legacy", legacy),
+        ("telemetry_payload", "started", payload(0, started.as_bytes())),
+        ("telemetry_payload", "updated", payload(0, updated.as_bytes())),
+        ("telemetry_payload", "text", payload(1, b"{\"a\" : 1}\n")),
+        ("telemetry_payload", "xml", payload(2, b"<a b=\"1\"/>")),
+        ("telemetry_payload", "gpb", payload(3, &[7; 60])),
+        ("telemetry_payload", "cbor", payload(4, &octets(cbor))),
+        ("telemetry_payload", "sids", payload(5, sids.as_bytes())),
+    ]
 }
 
 /// A full transfer, a notification, and changes, after the three octets that the target takes.
