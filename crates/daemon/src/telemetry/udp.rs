@@ -314,7 +314,7 @@ impl Reader {
                     let Some(node) = sender(last, collector, transport, source, now) else {
                         return service.figures().datagrams_refused.add(1);
                     };
-                    match reassembler.push(now, source.ip(), &datagram) {
+                    match reassembler.push(now, source, &datagram) {
                         Outcome::Message(message) => collector.receive(node, &message, Form::Value, now),
                         Outcome::Kept => {}
                         Outcome::Dropped(reason) => {

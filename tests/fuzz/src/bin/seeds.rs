@@ -18,6 +18,7 @@ use bmp::tlv::{Tlv, TlvBuf, Tlvs};
 use bmp::v4::CodePoints;
 use netflow::encode::{Message, field, variable};
 use netflow::template::{Kind, Template, VARIABLE};
+use prost::Message as _;
 use query::Request;
 use rpki::Vrp;
 use rpki::rtr::{Aspa, Pdu, Providers, Version};
@@ -26,6 +27,11 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 use telemetry::Encoding;
 use telemetry::udp_notif::{Datagram, Segment};
+use telemetry_gpb::messages::cisco::TelemetryField;
+use telemetry_gpb::messages::cisco::telemetry::NodeId;
+use telemetry_gpb::messages::cisco::telemetry_field::ValueByType;
+use telemetry_gpb::messages::gnmi::typed_value::Value as Typed;
+use telemetry_gpb::messages::{cisco, gnmi, huawei, openconfig};
 use testkit::capture_file;
 use testkit::traffic::{self, Flows, Stream};
 use wire::{Afi, Asn, Community, ExtendedCommunity, LargeCommunity, Prefix, RouteDistinguisher, Safi, Writer};
@@ -133,10 +139,96 @@ fn updates() -> Vec<(String, Vec<u8>)> {
     updates
 }
 
+/// Messages of each vendor after the octet of the target `telemetry_gpb` that selects the decoder.
+fn telemetry_gpb_messages() -> Vec<(&'static str, Vec<u8>)> {
+    let leaf = |name: &str, value| TelemetryField {
+        name: name.to_owned(),
+        value_by_type: Some(value),
+        ..TelemetryField::default()
+    };
+    let leaves = vec![
+        leaf("text", ValueByType::StringValue("a\"b".to_owned())),
+        leaf("octets", ValueByType::BytesValue(vec![0xff])),
+        leaf("counter", ValueByType::Uint64Value(u64::MAX)),
+        leaf("offset", ValueByType::Sint64Value(-1)),
+        leaf("ratio", ValueByType::DoubleValue(0.5)),
+        leaf("power", ValueByType::FloatValue(f32::NAN)),
+    ];
+    let content = TelemetryField { name: "content".to_owned(), fields: leaves, ..TelemetryField::default() };
+    let row = TelemetryField { timestamp: 1, fields: vec![content], ..TelemetryField::default() };
+    let key_value = cisco::Telemetry {
+        node_id: Some(NodeId::NodeIdStr("r".to_owned())),
+        encoding_path: "a:b".to_owned(),
+        collection_id: 1,
+        data_gpbkv: vec![row],
+        ..cisco::Telemetry::default()
+    };
+    let compact = cisco::TelemetryRowGpb { timestamp: 1, keys: vec![1], content: vec![2] };
+    let compact = cisco::Telemetry {
+        data_gpb: Some(cisco::TelemetryGpbTable { row: vec![compact] }),
+        ..cisco::Telemetry::default()
+    };
+    let key = [("name".to_owned(), "x]".to_owned())].into();
+    let elem = vec![gnmi::PathElem { name: "a".to_owned(), key }];
+    let path = gnmi::Path { elem: elem.clone(), origin: "o".to_owned(), ..gnmi::Path::default() };
+    let counters = openconfig::Counters { in_octets: 1, out_octets: 2 };
+    let state = openconfig::State { admin_status: 2, counters: Some(counters), ..openconfig::State::default() };
+    let interface = openconfig::Interface { name: "e".to_owned(), state: Some(state) };
+    let content = openconfig::Interfaces { interface: vec![interface] }.encode_to_vec();
+    let table = huawei::TelemetryGpbTable {
+        row: vec![huawei::TelemetryRowGpb { timestamp: 1, content }],
+        delete: vec![huawei::DataPath { timestamp: 1, path: Some(huawei::Path { node: elem }) }],
+        generator: Some(huawei::Generator { generator_id: 1, generator_sn: 2, generator_sync: true }),
+    };
+    let huawei = |proto_path: &str| huawei::Telemetry {
+        proto_path: proto_path.to_owned(),
+        data_str: "{}".to_owned(),
+        data_gpb: Some(table.clone()),
+        ..huawei::Telemetry::default()
+    };
+    let value = |value| Some(gnmi::TypedValue { value: Some(value) });
+    let array = gnmi::ScalarArray { element: value(Typed::IntVal(-1)).into_iter().collect() };
+    let values = [
+        Typed::JsonIetfVal(b"{\"a\": [1]}".to_vec()),
+        Typed::LeaflistVal(array),
+        Typed::DecimalVal(gnmi::Decimal64 { digits: -12, precision: 1 }),
+        Typed::AnyVal(gnmi::Any { type_url: "t".to_owned(), value: vec![1] }),
+        Typed::DoubleVal(1e300),
+    ];
+    let update = |typed| gnmi::Update { path: Some(path.clone()), val: value(typed), ..gnmi::Update::default() };
+    let notification = gnmi::Notification {
+        timestamp: 1,
+        prefix: Some(path.clone()),
+        update: values.into_iter().map(update).collect(),
+        delete: vec![path.clone()],
+        atomic: true,
+        ..gnmi::Notification::default()
+    };
+    let header = gnmi::JuniperHeader { system_id: "r".to_owned(), eom: true, ..gnmi::JuniperHeader::default() };
+    let registered_ext = Some(gnmi::RegisteredExtension { id: 1, msg: header.encode_to_vec() });
+    let response = gnmi::SubscribeResponse {
+        response: Some(gnmi::subscribe_response::Response::Update(notification)),
+        extension: vec![gnmi::Extension { registered_ext }],
+    };
+    vec![
+        ("cisco-key-value", [&[0], &key_value.encode_to_vec()[..]].concat()),
+        ("cisco-compact", [&[1], &compact.encode_to_vec()[..]].concat()),
+        ("huawei-decoded", [&[2], &huawei("openconfig_interfaces.Interfaces").encode_to_vec()[..]].concat()),
+        ("huawei-compact", [&[2], &huawei("x").encode_to_vec()[..]].concat()),
+        ("gnmi-juniper", [&[3], &response.encode_to_vec()[..]].concat()),
+        ("gnmi-nokia", [&[4], &response.encode_to_vec()[..]].concat()),
+        ("gnmi-notification", [&[5], &response.encode_to_vec()[..]].concat()),
+        ("json", b"\x06{\"a\": [1, true, null, \"\\u0000\"]}".to_vec()),
+    ]
+}
+
 fn main() -> io::Result<()> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let ends: [SocketAddrV4; 2] =
         [([192, 0, 2, 1], 9), ([192, 0, 2, 2], 2055)].map(|(ip, port)| SocketAddrV4::new(ip.into(), port));
+    for (name, message) in telemetry_gpb_messages() {
+        write(&folder, "telemetry_gpb", name, &message)?;
+    }
     for (name, version) in
         [("v5", traffic::Version::V5), ("v9", traffic::Version::V9), ("ipfix", traffic::Version::Ipfix)]
     {
