@@ -1,7 +1,7 @@
 //! docs/metrics.md, generated from the table of counters and the other families.
 
 use crate::exporters::NAMED;
-use crate::family::{BGP, BMP, BUILD, EXPORTERS, Family, INTERFACES, PROCESS, TELEMETRY};
+use crate::family::{BGP, BMP, BUILD, EXPORTERS, Family, INTERFACES, PROCESS, TELEMETRY, TELEMETRY_GRPC};
 use crate::monitor::{REPORTS, SILENCE};
 use crate::page;
 use stats::{ROWS, Row, Scope};
@@ -154,10 +154,12 @@ pub fn document() -> String {
             the text says so.\n";
     families(&mut out, &BMP);
     out += "\n### Of telemetry\n\n\
-            Daemons with streaming telemetry have them. Labels `reason`, `transport` (`tcp`, `udp`, `udp_notif`, `kafka`, `zmq`) and `node` \
+            Daemons with streaming telemetry have them. Labels `reason`, `transport` (`tcp`, `udp`, `udp_notif`, `kafka`, `zmq`, `grpc`, `gnmi`) and `node` \
             (address and port) where the text says so. The 100 nodes with most messages have series of their own; all others are summed \
             as `node=\"other\"`.\n";
     families(&mut out, &TELEMETRY);
+    out += "\nWith gRPC, pmtelemetryd has these too. Label `source`: `cisco`, `huawei`, `juniper`, `nokia`, `gnmi`.\n";
+    families(&mut out, &TELEMETRY_GRPC);
     out += "\n### Of the process and the build\n\n\
             `pmacct_build_info` has the labels `program`, `version` and `features`.\n";
     families(&mut out, &PROCESS);

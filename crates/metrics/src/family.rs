@@ -158,6 +158,20 @@ pub static TELEMETRY: [Family<'static>; 19] = [
     ),
 ];
 
+/// Of telemetry over gRPC.
+pub static TELEMETRY_GRPC: [Family<'static>; 10] = [
+    counter("pmacct_telemetry_grpc_connections", "Connections of routers that were accepted."),
+    counter("pmacct_telemetry_grpc_connections_refused", "Connections that were refused or given up, by reason."),
+    counter("pmacct_telemetry_grpc_streams_opened", "Streams of messages, by source."),
+    counter("pmacct_telemetry_grpc_streams_ended", "Streams that have ended, by reason."),
+    counter("pmacct_telemetry_grpc_messages_received", "Messages received, by source."),
+    counter("pmacct_telemetry_grpc_received_bytes", "Bytes of these messages, by source.").in_unit("bytes"),
+    counter("pmacct_telemetry_grpc_messages_ignored", "Messages without data, by reason."),
+    counter("pmacct_telemetry_grpc_messages_undecoded", "Messages that are shown in base64, by reason."),
+    counter("pmacct_telemetry_grpc_router_errors", "Messages in which a router reports an error."),
+    counter("pmacct_telemetry_grpc_targets_unreachable", "Attempts to reach a gNMI target that failed, by reason."),
+];
+
 /// Of BGP sessions, routes and route origin validation.
 pub static BGP: [Family<'static>; 15] = [
     counter("pmacct_bgp_connections_accepted", "BGP connections accepted."),

@@ -5,15 +5,13 @@
 //! ```
 //!
 //! A message is a JSON object of about 700 octets with the counters of an interface, as YANG-Push and model-driven telemetry have them. With
-//! `SEGMENT`, messages of UDP-notif are sent in segments of that many octets. RATE is in messages per second; 0 is no limit.
+//! `SEGMENT`, messages of UDP-notif are sent in segments of that many octets. RATE is in messages per second, which are sent one by one; 0
+//! is no limit, and messages over TCP are then sent in large pieces.
 
 use std::io::Write;
 use std::net::{TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 use testkit::conditions::pause;
-
-/// Messages between two looks at the clock.
-const BURST: u64 = 50;
 
 fn main() -> Result<(), String> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -23,11 +21,11 @@ fn main() -> Result<(), String> {
     let number = |text: &String| text.parse::<u64>().map_err(|error| format!("{text}: {error}"));
     let (count, rate) = (number(count)?, number(rate)?);
     let segment = segment.first().map(number).transpose()?.map_or(usize::MAX, |octets| octets as usize);
-    let mut send = sender(kind, target, segment).map_err(|error| format!("{kind} {target}: {error}"))?;
+    let mut send = sender(kind, target, segment, rate > 0).map_err(|error| format!("{kind} {target}: {error}"))?;
     let begun = Instant::now();
     for id in 0..count {
         send(id).map_err(|error| format!("message {id}: {error}"))?;
-        if rate > 0 && id % BURST == 0 {
+        if rate > 0 {
             let due = Duration::from_secs_f64(id as f64 / rate as f64);
             let early = due.saturating_sub(begun.elapsed());
             if !early.is_zero() {
@@ -41,15 +39,16 @@ fn main() -> Result<(), String> {
 
 type Send = Box<dyn FnMut(u64) -> std::io::Result<()>>;
 
-fn sender(kind: &str, target: &str, segment: usize) -> std::io::Result<Send> {
+fn sender(kind: &str, target: &str, segment: usize, is_paced: bool) -> std::io::Result<Send> {
     let mut text = Vec::new();
     if kind == "tcp" {
         let mut stream = TcpStream::connect(target)?;
+        stream.set_nodelay(true)?;
         let mut buffer = Vec::new();
         return Ok(Box::new(move |id| {
             message(id, &mut text);
             buffer.extend_from_slice(&text);
-            if buffer.len() > 32 * 1024 || id % 1000 == 999 {
+            if is_paced || buffer.len() > 32 * 1024 || id % 1000 == 999 {
                 stream.write_all(&buffer)?;
                 buffer.clear();
             }

@@ -92,9 +92,12 @@ keys! {
     TELEMETRY_DAEMON_UDP_NOTIF_RP_EBPF_PROG: Option<PathBuf> = path(&["telemetry_daemon_udp_notif_rp_ebpf_prog"])
         .daemons(PMTELEMETRYD.and(FLOW));
 
-    /// File with the settings of gRPC input.
+    /// File with the settings of routers that dial out over gRPC, in the format of mdt-dialout-collector; setting it enables this input.
     TELEMETRY_DAEMON_GRPC_COLLECTOR_CONF: Option<PathBuf> = path(&["telemetry_daemon_grpc_collector_conf"])
-        .daemons(PMTELEMETRYD.and(FLOW));
+        .daemons(PMTELEMETRYD.and(FLOW)).acts_in(PMTELEMETRYD);
+
+    /// File with gNMI targets, which the daemon dials and subscribes to; setting it enables this input.
+    TELEMETRY_GNMI_TARGETS: Option<PathBuf> = path(&["telemetry_gnmi_targets"]).daemons(PMTELEMETRYD).usr2().acts();
 
     /// Framing and encoding of messages over TCP or UDP; these need it.
     TELEMETRY_DAEMON_DECODER: Option<TelemetryDecoder> = words(&["telemetry_daemon_decoder"])

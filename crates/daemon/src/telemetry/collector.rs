@@ -152,6 +152,13 @@ impl Collector {
         }
     }
 
+    /// The node that has sent messages from an address without a connection of its own is gone.
+    pub(super) fn leave(&mut self, transport: Transport, ip: IpAddr, why: Ending, now: u64) {
+        if let Some(node) = self.nodes.remove(&(transport, ip)) {
+            self.disconnect(&node, why, now);
+        }
+    }
+
     /// A node is gone. At shutdown nothing is logged, as in pmacct: the node is still there.
     pub(super) fn disconnect(&mut self, node: &Arc<Node>, why: Ending, now: u64) {
         self.open = self.open.saturating_sub(1);
@@ -186,12 +193,23 @@ impl Collector {
             (Encoding::Json, Form::Text) => Serialization::JSON_STRING,
             (encoding, _) => Serialization(encoding.label()),
         };
-        // Without `telemetry_decode`, octets are shown as they are.
-        let shown = match message.encoding {
-            Encoding::Cbor if !settings.decodes => Message { encoding: Encoding::Gpb, octets: message.octets },
-            _ => *message,
+        let written = match message.encoding {
+            // Octets are shown as they are.
+            Encoding::Cbor if !settings.decodes => {
+                writer.append(&Message { encoding: Encoding::Gpb, octets: message.octets }, text)
+            }
+            // Of Protocol buffers, only those of Cisco can be decoded without their definitions.
+            Encoding::Gpb if settings.decodes => {
+                let limits = telemetry_gpb::Limits { json: writer.limit, ..telemetry_gpb::Limits::default() };
+                let form = telemetry_gpb::cisco::Form::default();
+                match telemetry_gpb::cisco::to_json(message.octets, form, &limits, text) {
+                    Ok(_) => Ok(()),
+                    Err(_) => writer.append(message, text),
+                }
+            }
+            _ => writer.append(message, text),
         };
-        let json = match writer.append(&shown, text) {
+        let json = match written {
             Ok(()) => Some(text.as_slice()),
             Err(invalid) => {
                 shared.figures.invalid(invalid.kind);

@@ -4,6 +4,8 @@ use super::figures::Figure;
 use super::node::{Node, Transport};
 use super::service::Shared;
 use ::metrics::{Family, Sample, Source, TELEMETRY};
+#[cfg(feature = "grpc")]
+use ::metrics::TELEMETRY_GRPC;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -64,5 +66,43 @@ impl Metrics {
         for ((node, transport), count) in sums {
             sample(&[("node", &node), ("transport", transport.name())], count);
         }
+    }
+}
+
+/// The counters of gRPC, in the order of [`TELEMETRY_GRPC`]: their names there, and their label.
+#[cfg(feature = "grpc")]
+const GRPC: [(&str, Option<&str>); 10] = [
+    ("connections", None),
+    ("connections_refused", Some("reason")),
+    ("streams_opened", Some("source")),
+    ("streams_ended", Some("reason")),
+    ("messages", Some("source")),
+    ("message_octets", Some("source")),
+    ("messages_ignored", Some("reason")),
+    ("messages_undecoded", Some("reason")),
+    ("router_errors", None),
+    ("targets_unreachable", Some("reason")),
+];
+
+/// Reads the counters of gRPC for the metrics endpoint.
+#[cfg(feature = "grpc")]
+pub(super) struct GrpcMetrics(pub(super) Arc<telemetry_grpc::Counters>);
+
+#[cfg(feature = "grpc")]
+impl Source for GrpcMetrics {
+    fn families(&self) -> &'static [Family<'static>] {
+        &TELEMETRY_GRPC
+    }
+
+    fn samples(&self, family: usize, sample: &mut Sample<'_>) {
+        let Some((name, label)) = GRPC.get(family) else { return };
+        self.0.each(|known, value, count| {
+            if known == *name {
+                match label {
+                    Some(label) => sample(&[(label, value)], count),
+                    None => sample(&[], count),
+                }
+            }
+        });
     }
 }

@@ -16,6 +16,7 @@
 //! | [`input`] | the contract of an input |
 //! | [`tcp`], [`udp`] | connections; datagrams, with and without UDP-notif |
 //! | [`savefile`] | the streams and datagrams of a capture file |
+//! | `grpc` | routers that dial out over gRPC, and gNMI targets |
 //! | [`kafka`], [`zmq`], [`broker`] | messages of a Kafka topic, of a ZeroMQ socket, and what they have in common |
 //! | [`service`] | what inputs share |
 //! | [`collector`] | from messages to the log and to the next dump |
@@ -32,6 +33,8 @@ mod collector;
 mod dump;
 mod events;
 mod figures;
+#[cfg_attr(not(feature = "grpc"), path = "grpc_absent.rs")]
+mod grpc;
 mod input;
 mod kafka;
 #[cfg(feature = "http")]
@@ -69,6 +72,19 @@ use tracing::{error, info, warn};
 pub(crate) static ROW: Row =
     Row { inputs: &[savefile::choose, tcp::choose, udp::choose, udp::choose_notif, kafka::choose, zmq::choose] };
 
+/// The same with gRPC, which only pmtelemetryd has: its libraries are as large as the rest of the part.
+pub(crate) static ROW_WITH_GRPC: Row = Row {
+    inputs: &[
+        savefile::choose,
+        tcp::choose,
+        udp::choose,
+        udp::choose_notif,
+        kafka::choose,
+        zmq::choose,
+        grpc::choose,
+    ],
+};
+
 /// The kind of this part, with the inputs that a daemon can have.
 pub(crate) struct Row {
     inputs: &'static [Choose],
@@ -91,7 +107,8 @@ impl Kind for Row {
         if inputs.is_empty() && !reading.problems.is_fatal() {
             let what = "telemetry_daemon: no input is configured.";
             let hint = "Set telemetry_daemon_port_tcp, telemetry_daemon_port_udp, telemetry_daemon_udp_notif_port, \
-                        telemetry_daemon_kafka_topic or telemetry_daemon_zmq_address.";
+                        telemetry_daemon_kafka_topic, telemetry_daemon_zmq_address or, in pmtelemetryd, \
+                        telemetry_daemon_grpc_collector_conf or telemetry_gnmi_targets.";
             let origin = crate::host::blame(reading.config, &telemetry::TELEMETRY_DAEMON);
             reading.problems.fatal(origin, what, Some(hint.to_owned()));
         }
@@ -172,21 +189,24 @@ impl Part for Daemon {
     }
 
     fn rereads(&self) -> Option<&'static str> {
-        (!self.settings.sources.paths().is_empty()).then_some("maps, lists and SID files of telemetry")
+        (!self.watched().is_empty()).then_some("maps, lists, targets and SID files of telemetry")
     }
 
     fn watched(&self) -> Vec<PathBuf> {
-        self.settings.sources.paths()
+        let of_inputs = self.inputs.iter().flat_map(|input| input.watched());
+        self.settings.sources.paths().into_iter().chain(of_inputs).collect()
     }
 
     fn prepare_reload(&self) -> Option<Prepare> {
-        if self.settings.sources.paths().is_empty() {
+        if self.watched().is_empty() {
             return None;
         }
+        let reloads: Vec<_> = self.inputs.iter().filter_map(|input| input.reload()).collect();
         let (settings, shared) = (Arc::clone(&self.settings), Arc::clone(&self.shared));
         Some(Box::new(move || {
             let mut problems = Diagnostics::new();
             let loaded = settings.sources.load(&settings.names, &mut problems);
+            let commits: Vec<Commit> = reloads.into_iter().map(|reload| reload(&mut problems)).collect();
             if problems.is_fatal() {
                 problems.joined().iter().for_each(|problem| error!("{}", describe(problem)));
                 return None;
@@ -194,7 +214,10 @@ impl Part for Daemon {
             let remarks = problems.joined();
             let remarks = remarks.iter().filter(|problem| problem.severity > Severity::Debug);
             remarks.for_each(|remark| warn!("{}", describe(remark)));
-            Some(Box::new(move || shared.reload(loaded)) as Commit)
+            Some(Box::new(move || {
+                shared.reload(loaded);
+                commits.into_iter().for_each(|commit| commit());
+            }) as Commit)
         }))
     }
 

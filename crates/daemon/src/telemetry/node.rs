@@ -17,13 +17,18 @@ pub(super) enum Transport {
     UdpNotif,
     /// Messages of a Kafka topic.
     Kafka,
-    /// Messages of a ZeroMQ publisher.
+    /// Messages of a ZeroMQ socket.
     ZeroMq,
+    /// Streams of routers that dial out.
+    Grpc,
+    /// Subscriptions of gNMI targets.
+    Gnmi,
 }
 
 impl Transport {
     /// All of them, in the order of their counters.
-    pub(super) const ALL: [Self; 5] = [Self::Tcp, Self::Udp, Self::UdpNotif, Self::Kafka, Self::ZeroMq];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Tcp, Self::Udp, Self::UdpNotif, Self::Kafka, Self::ZeroMq, Self::Grpc, Self::Gnmi];
 
     /// The value of the metric's label.
     pub(super) const fn name(self) -> &'static str {
@@ -33,6 +38,8 @@ impl Transport {
             Self::UdpNotif => "udp_notif",
             Self::Kafka => "kafka",
             Self::ZeroMq => "zmq",
+            Self::Grpc => "grpc",
+            Self::Gnmi => "gnmi",
         }
     }
 
@@ -40,7 +47,8 @@ impl Transport {
     pub(super) const fn session_protocol(self) -> &'static str {
         match self {
             Self::UdpNotif => "yang-push",
-            Self::Tcp | Self::Udp | Self::Kafka | Self::ZeroMq => "telemetry",
+            Self::Gnmi => "gnmi",
+            Self::Tcp | Self::Udp | Self::Kafka | Self::ZeroMq | Self::Grpc => "telemetry",
         }
     }
 }
