@@ -90,7 +90,8 @@ pub fn datagram(framing: Framing, octets: &[u8]) -> Result<Message<'_>, Datagram
         Framing::Gpb => Message { encoding: Encoding::Gpb, octets },
         Framing::CiscoV0 | Framing::CiscoV1 => {
             let (header, octets) = cisco::Header::first(framing, octets)?;
-            if header.is_compressed {
+            // JSON of cisco_v0 is a part of the connection's zlib stream. A datagram has no connection, so it can only be plain.
+            if header.is_compressed && framing == Framing::CiscoV1 {
                 return Err(DatagramError::Compressed);
             }
             Message { encoding: header.encoding, octets }
@@ -103,5 +104,39 @@ pub fn datagram(framing: Framing, octets: &[u8]) -> Result<Message<'_>, Datagram
         },
         _ if message.octets.is_empty() => Err(DatagramError::Empty),
         _ => Ok(message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(framing: Framing, octets: &[u8]) -> Result<(Encoding, &[u8]), DatagramError> {
+        datagram(framing, octets).map(|message| (message.encoding, message.octets))
+    }
+
+    #[test]
+    fn datagrams_have_one_message_each() {
+        assert_eq!(read(Framing::Json, b" {\"a\":"), Ok((Encoding::Json, &b" {\"a\":"[..])));
+        assert_eq!(read(Framing::Gpb, &[10, 0]), Ok((Encoding::Gpb, &[10, 0][..])));
+        // The length, 9, is ignored.
+        for (encapsulation, encoding) in [(1, Encoding::Gpb), (2, Encoding::Json), (9, Encoding::Unknown(9))] {
+            let octets = [&[0, 1, 0, encapsulation, 0, 1, 0, 0, 0, 0, 0, 9][..], b"{}"].concat();
+            assert_eq!(read(Framing::CiscoV1, &octets), Ok((encoding, &b"{}"[..])));
+        }
+        let octets = [&[0, 0, 0, 2, 0, 0, 0, 9][..], b"{}"].concat();
+        assert_eq!(read(Framing::CiscoV0, &octets), Ok((Encoding::Json, &b"{}"[..])));
+    }
+
+    #[test]
+    fn what_is_no_message_is_dropped() {
+        assert_eq!(read(Framing::Json, b"hello"), Err(DatagramError::NotObject(Some(b'h'))));
+        assert_eq!(read(Framing::Json, b"[1,2]"), Err(DatagramError::NotObject(Some(b'['))));
+        assert_eq!(read(Framing::Json, b" \n"), Err(DatagramError::NotObject(None)));
+        assert_eq!(read(Framing::Gpb, b""), Err(DatagramError::Empty));
+        let octets = [0, 1, 0, 2, 0, 1, 0, 1, 0, 0, 0, 2, b'{', b'}'];
+        assert_eq!(read(Framing::CiscoV1, &octets), Err(DatagramError::Compressed));
+        let truncated = Truncated { at: 8, wanted: 4, left: 3 };
+        assert_eq!(read(Framing::CiscoV1, &octets[..11]), Err(DatagramError::Truncated(truncated)));
     }
 }

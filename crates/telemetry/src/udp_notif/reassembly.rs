@@ -14,7 +14,7 @@ pub struct Limits {
     pub bytes: usize,
     /// Octets of one message.
     pub message_octets: usize,
-    /// How long the next segment of a message is waited for, in microseconds.
+    /// How long the next segment of a message is waited for, in microseconds; a repeated one counts as well.
     pub timeout_us: u64,
 }
 
@@ -241,11 +241,13 @@ impl Reassembler {
             self.begin(now_us, key, encoding)?;
         }
         let Some(incomplete) = self.incomplete.get_mut(&key) else { return Ok(false) };
+        // Those that are dropped count too, so that the least recently used message is the one that times out first.
+        incomplete.at_us = now_us;
         let before = incomplete.memory();
         let added = incomplete.add(encoding, segment, payload, self.limits.message_octets);
         self.bytes = self.bytes + incomplete.memory() - before;
         match added {
-            Ok(()) => incomplete.at_us = now_us,
+            Ok(()) => {}
             Err(Reason::TooLong) => {
                 self.end(now_us, &key, true);
                 self.count(Loss::TooLong);

@@ -142,6 +142,24 @@ fn a_message_with_a_gap_times_out_after_its_latest_segment() {
 }
 
 #[test]
+fn messages_time_out_in_the_order_of_their_latest_segments() {
+    let mut reassembler = Reassembler::new(limits());
+    reassembler.push(0, SENDER, &segment(1, 0, false, b"a"));
+    reassembler.push(SECOND, SENDER, &segment(2, 0, false, b"a"));
+    assert_eq!(
+        reassembler.push(2 * SECOND, SENDER, &segment(1, 0, false, b"a")),
+        Outcome::Dropped(Reason::Repeated)
+    );
+    for (seconds, left, deadline) in [(3, 2, Some(4)), (4, 1, Some(5)), (5, 0, None)] {
+        reassembler.expire(seconds * SECOND);
+        assert_eq!(
+            (reassembler.len(), reassembler.deadline_us()),
+            (left, deadline.map(|deadline| deadline * SECOND))
+        );
+    }
+}
+
+#[test]
 fn messages_beyond_the_limit_are_dropped_with_all_their_segments() {
     let mut reassembler = Reassembler::new(limits());
     assert_eq!(reassembler.push(0, SENDER, &segment(1, 0, false, &[0; 600])), Outcome::Kept);

@@ -290,8 +290,7 @@ fn telemetry() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let (first, second) = zlib.split_at(10);
     let compressed = [&[0, 0, 0, 2, 0, 0, 0, 10][..], first, &[0, 0, 0, 2, 0, 0, 0, 8], second].concat();
     let stream = |framing: u8, octets: &[u8]| [&[framing, 255, 7, 40], octets].concat();
-    let datagram = |message, segment, payload: &str| {
-        let segment = segment as Option<(u16, bool)>;
+    let datagram = |message, segment: Option<(u16, bool)>, payload: &str| {
         let segment = segment.map(|(number, is_last)| Segment { number, is_last });
         let payload = payload.as_bytes();
         let mut octets = vec![0, 1, 0];
