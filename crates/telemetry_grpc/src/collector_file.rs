@@ -84,7 +84,8 @@ const WITHOUT_EFFECT: [&str; 29] = [
 ];
 
 /// What a setting must look like.
-const SHAPE: &str = "A setting is a name, '=', a text in double quotes and ';', such as socket_cisco = \"0.0.0.0:10007\";";
+const SHAPE: &str =
+    "A setting is a name, '=', a text in double quotes and ';', such as socket_cisco = \"0.0.0.0:10007\";";
 
 /// What the file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -253,7 +254,8 @@ impl Settings<'_> {
             }
             return;
         }
-        let hint = nearest(name, KEYS.into_iter().chain(WITHOUT_EFFECT)).map(|near| format!("Did you mean '{near}'?"));
+        let hint =
+            nearest(name, KEYS.into_iter().chain(WITHOUT_EFFECT)).map(|near| format!("Did you mean '{near}'?"));
         let shown: String = name.chars().take(60).collect();
         self.problems.warn(&at, format!("Unknown setting: {shown}. Ignored."), hint);
     }
@@ -419,7 +421,10 @@ mod tests {
             assert_eq!(problems[0], format!("{problem} {SHAPE}"));
         }
         for (text, problem) in [
-            ("iface = \"x\";", "grpc.conf no socket is set. Set socket_cisco, socket_huawei, socket_juniper or socket_nokia."),
+            (
+                "iface = \"x\";",
+                "grpc.conf no socket is set. Set socket_cisco, socket_huawei, socket_juniper or socket_nokia.",
+            ),
             (
                 "socket_nokia = \"localhost:1\";",
                 "grpc.conf:1 socket_nokia: \"localhost:1\" is not an address with a port. Expected an address and a port, such as \
@@ -445,7 +450,10 @@ mod tests {
                 &format!("{socket}enable_cisco_gpbkv2json = \"false\";"),
                 "grpc.conf:2 enable_cisco_message_to_json_string: false, and so is enable_cisco_gpbkv2json. Expected one of them to be true.",
             ),
-            (&format!("{socket}soket_nokia = \"x\";"), "grpc.conf:2 Unknown setting: soket_nokia. Ignored. Did you mean 'socket_nokia'?"),
+            (
+                &format!("{socket}soket_nokia = \"x\";"),
+                "grpc.conf:2 Unknown setting: soket_nokia. Ignored. Did you mean 'socket_nokia'?",
+            ),
             (
                 &format!("{socket}enable_label_encode_as_map = \"true\";"),
                 "grpc.conf:2 enable_label_encode_as_map has no effect. Use labels of pre_tag_map.",
@@ -453,7 +461,10 @@ mod tests {
         ] {
             assert_eq!(read(text).1, [problem]);
         }
-        assert_eq!(read(&format!("{socket}so_bindtodevice_check = \"false\"; iface = \"eth0\";")).0.interface, None);
+        assert_eq!(
+            read(&format!("{socket}so_bindtodevice_check = \"false\"; iface = \"eth0\";")).0.interface,
+            None
+        );
     }
 
     proptest! {
