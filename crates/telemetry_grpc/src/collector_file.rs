@@ -251,6 +251,8 @@ impl Settings<'_> {
             if known.starts_with("enable_label") && value == "true" {
                 let hint = "Use labels of pre_tag_map.".to_owned();
                 self.problems.warn(&at, format!("{name} has no effect."), Some(hint));
+            } else {
+                self.problems.debug(&at, format!("{name} has no effect."));
             }
             return;
         }
@@ -372,9 +374,10 @@ mod tests {
     fn read(text: &str) -> (CollectorFile, Vec<String>) {
         let mut problems = Diagnostics::new();
         let file = parse(&Origin::whole("grpc.conf"), text.as_bytes(), &mut problems);
+        let shown = problems.iter().filter(|problem| problem.severity > config::Severity::Debug);
         let hints = |hint: &Option<String>| hint.as_ref().map(|hint| format!(" {hint}")).unwrap_or_default();
-        let problems = problems.iter().map(|p| format!("{} {}{}", p.origin, p.what, hints(&p.hint)));
-        (file, problems.collect())
+        let shown = shown.map(|p| format!("{} {}{}", p.origin, p.what, hints(&p.hint)));
+        (file, shown.collect())
     }
 
     #[test]
@@ -404,6 +407,14 @@ mod tests {
             replies: [0, 100, 0, 0],
         };
         assert_eq!(file, expected);
+    }
+
+    #[test]
+    fn the_document_has_all_settings() {
+        let document = include_str!("../../../docs/telemetry-grpc.md");
+        for name in KEYS.iter().filter(|name| !name.starts_with("ipv4")) {
+            assert!(document.contains(&format!("`{name}`")), "{name}");
+        }
     }
 
     #[test]

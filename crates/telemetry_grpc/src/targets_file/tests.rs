@@ -144,6 +144,14 @@ fn the_number_of_targets_is_bounded() {
     assert_eq!(problems, ["gnmi.lst:4097 more than 4096 targets. The others are ignored."]);
 }
 
+#[test]
+fn the_document_has_all_keys() {
+    let document = include_str!("../../../../docs/telemetry-grpc.md");
+    for (key, meaning) in KEYS {
+        assert!(document.contains(&format!("\n| `{key}` | {meaning} |\n")), "{key}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_line_is_read_without_panic(text in "[a-z=:/\\[\\]\\\\' ]{0,60}") {
