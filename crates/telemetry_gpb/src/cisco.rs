@@ -273,10 +273,10 @@ fn write_rows(mut table: Fields<'_>, json: &mut Writer<'_>) -> Result<(), Fault>
 
 /// The message in protobuf's own JSON.
 static TELEMETRY: Schema = Schema(&[
-    schema::one(1, "nodeIdStr", Kind::Presence(&Kind::Text)),
-    schema::one(2, "nodeIdUuid", Kind::Presence(&Kind::Bytes)),
-    schema::one(3, "subscriptionIdStr", Kind::Presence(&Kind::Text)),
-    schema::one(4, "subscriptionId", Kind::Presence(&Kind::Uint32)),
+    schema::oneof(1, 1, "nodeIdStr", Kind::Text),
+    schema::oneof(1, 2, "nodeIdUuid", Kind::Bytes),
+    schema::oneof(2, 3, "subscriptionIdStr", Kind::Text),
+    schema::oneof(2, 4, "subscriptionId", Kind::Uint32),
     schema::one(5, "sensorPath", Kind::Text),
     schema::one(6, "encodingPath", Kind::Text),
     schema::one(7, "modelVersion", Kind::Text),
@@ -292,15 +292,15 @@ static TELEMETRY: Schema = Schema(&[
 static TELEMETRY_FIELD: Schema = Schema(&[
     schema::one(1, "timestamp", Kind::Uint64),
     schema::one(2, "name", Kind::Text),
-    schema::one(4, "bytesValue", Kind::Presence(&Kind::Bytes)),
-    schema::one(5, "stringValue", Kind::Presence(&Kind::Text)),
-    schema::one(6, "boolValue", Kind::Presence(&Kind::Bool)),
-    schema::one(7, "uint32Value", Kind::Presence(&Kind::Uint32)),
-    schema::one(8, "uint64Value", Kind::Presence(&Kind::Uint64)),
-    schema::one(9, "sint32Value", Kind::Presence(&Kind::Sint32)),
-    schema::one(10, "sint64Value", Kind::Presence(&Kind::Sint64)),
-    schema::one(11, "doubleValue", Kind::Presence(&Kind::Double)),
-    schema::one(12, "floatValue", Kind::Presence(&Kind::Float)),
+    schema::oneof(1, 4, "bytesValue", Kind::Bytes),
+    schema::oneof(1, 5, "stringValue", Kind::Text),
+    schema::oneof(1, 6, "boolValue", Kind::Bool),
+    schema::oneof(1, 7, "uint32Value", Kind::Uint32),
+    schema::oneof(1, 8, "uint64Value", Kind::Uint64),
+    schema::oneof(1, 9, "sint32Value", Kind::Sint32),
+    schema::oneof(1, 10, "sint64Value", Kind::Sint64),
+    schema::oneof(1, 11, "doubleValue", Kind::Double),
+    schema::oneof(1, 12, "floatValue", Kind::Float),
     schema::many(15, "fields", Kind::Message(&TELEMETRY_FIELD)),
 ]);
 

@@ -104,6 +104,9 @@ impl<'o> Writer<'o> {
 
     /// A part of a text.
     pub(crate) fn part(&mut self, text: &[u8]) -> Result<(), Fault> {
+        if let Ok(text) = std::str::from_utf8(text) {
+            return self.escaped(text.as_bytes());
+        }
         for chunk in text.utf8_chunks() {
             self.escaped(chunk.valid().as_bytes())?;
             if !chunk.invalid().is_empty() {
@@ -124,10 +127,7 @@ impl<'o> Writer<'o> {
     }
 
     fn escaped(&mut self, mut text: &[u8]) -> Result<(), Fault> {
-        let special = |octet: &u8| *octet < 0x20 || *octet == b'"' || *octet == b'\\';
-        while let Some((plain, [octet, rest @ ..])) =
-            text.iter().position(special).and_then(|at| text.split_at_checked(at))
-        {
+        while let Some((plain, [octet, rest @ ..])) = special_at(text).and_then(|at| text.split_at_checked(at)) {
             self.put(plain)?;
             match octet {
                 b'"' => self.put(b"\\\"")?,
@@ -271,6 +271,23 @@ impl<'o> Writer<'o> {
     }
 }
 
+/// The position of the first octet that JSON escapes. Looks at eight octets at a time: most texts have none.
+fn special_at(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let special = |octet: &u8| *octet < 0x20 || *octet == b'"' || *octet == b'\\';
+    // Whether an octet is below the limit, of at most 128.
+    let has_below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word & (ONES << 7) != 0;
+    let has = |word: u64, octet: u8| has_below(word ^ ONES * u64::from(octet), 1);
+    let (words, rest) = text.as_chunks::<8>();
+    for (index, octets) in words.iter().enumerate() {
+        let word = u64::from_ne_bytes(*octets);
+        if has_below(word, 0x20) || has(word, b'"') || has(word, b'\\') {
+            return octets.iter().position(special).map(|at| index * 8 + at);
+        }
+    }
+    rest.iter().position(special).map(|at| words.len() * 8 + at)
+}
+
 /// The name of a number that JSON cannot express.
 fn special(value: f64) -> Option<&'static [u8]> {
     if value.is_finite() {
@@ -348,6 +365,23 @@ mod tests {
             (b"", "\"\""),
         ] {
             assert_eq!(written(|w| w.text(text)).unwrap(), json);
+        }
+    }
+
+    #[test]
+    fn octets_that_are_escaped_are_found_wherever_they_are() {
+        for octet in 0..=255 {
+            let is_special = octet < 0x20 || octet == b'"' || octet == b'\\';
+            for length in 1..20 {
+                for at in 0..length {
+                    let mut text = vec![b'x'; length];
+                    text[at] = octet;
+                    assert_eq!(special_at(&text), is_special.then_some(at), "{octet} at {at} of {length}");
+                    text.fill(0xff);
+                    text[at] = octet;
+                    assert_eq!(special_at(&text), is_special.then_some(at), "{octet} at {at} of {length}");
+                }
+            }
         }
     }
 

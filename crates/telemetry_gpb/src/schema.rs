@@ -1,6 +1,6 @@
 //! Messages as protobuf's own JSON ("ProtoJSON"), by tables of their fields.
 //!
-//! A field with the default value of its type is left out, unless it has presence. An enumeration shows the name of its value, or the
+//! A field with the default value of its type is left out, unless it is a member of a `oneof`. Of those, the last one counts. An enumeration shows the name of its value, or the
 //! number of one without a name.
 
 use crate::fault::Fault;
@@ -16,8 +16,17 @@ pub(crate) struct Schema(pub(crate) &'static [Member]);
 pub(crate) struct Member {
     number: u32,
     name: &'static str,
-    is_list: bool,
+    occurrence: Occurrence,
     kind: Kind,
+}
+
+/// How often a field occurs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Occurrence {
+    Once,
+    Repeated,
+    /// Instead of the other members of the `oneof` with this number.
+    Oneof(u8),
 }
 
 /// The type of a field.
@@ -36,8 +45,6 @@ pub(crate) enum Kind {
     /// The names of its values, from 0.
     Enum(&'static [&'static str]),
     Message(&'static Schema),
-    /// A field with presence, such as one of a `oneof`: its default value is shown.
-    Presence(&'static Kind),
 }
 
 /// How 64-bit integers show.
@@ -51,12 +58,17 @@ pub(crate) enum Wide {
 
 /// A field that occurs once.
 pub(crate) const fn one(number: u32, name: &'static str, kind: Kind) -> Member {
-    Member { number, name, is_list: false, kind }
+    Member { number, name, occurrence: Occurrence::Once, kind }
 }
 
 /// A repeated field.
 pub(crate) const fn many(number: u32, name: &'static str, kind: Kind) -> Member {
-    Member { number, name, is_list: true, kind }
+    Member { number, name, occurrence: Occurrence::Repeated, kind }
+}
+
+/// A member of the `oneof` with this number.
+pub(crate) const fn oneof(group: u8, number: u32, name: &'static str, kind: Kind) -> Member {
+    Member { number, name, occurrence: Occurrence::Oneof(group), kind }
 }
 
 /// Writes a message as an object.
@@ -71,9 +83,15 @@ pub(crate) fn write(
     // Which members occur, so that the message is walked once more for each of them only.
     let (mut present, mut walk) = (0u64, fields);
     while let Some(field) = walk.next()? {
-        if let Some(index) = schema.0.iter().position(|member| member.number == field.number) {
-            present |= 1 << (index & 63);
+        let Some(index) = schema.0.iter().position(|member| member.number == field.number) else { continue };
+        if let Some(Member { occurrence: group @ Occurrence::Oneof(_), .. }) = schema.0.get(index) {
+            for (other, member) in schema.0.iter().enumerate() {
+                if member.occurrence == *group {
+                    present &= !(1 << (other & 63));
+                }
+            }
         }
+        present |= 1 << (index & 63);
     }
     json.open(b'{')?;
     for (index, member) in schema.0.iter().enumerate() {
@@ -91,7 +109,7 @@ fn write_member(
     depth: u32,
     json: &mut Writer<'_>,
 ) -> Result<(), Fault> {
-    if member.is_list {
+    if member.occurrence == Occurrence::Repeated {
         json.name(member.name)?;
         json.open(b'[')?;
         while let Some(field) = fields.next()? {
@@ -111,14 +129,15 @@ fn write_member(
         }
     }
     let Some(field) = last else { return Ok(()) };
-    if is_default(&field, &member.kind)? {
+    let is_default = is_default(&field, &member.kind)?;
+    if is_default && member.occurrence == Occurrence::Once {
         return Ok(());
     }
     json.name(member.name)?;
     write_value(&field, &member.kind, wide, depth, json)
 }
 
-/// Whether a field is left out. Checks its wire type in any case.
+/// Whether a field has the default value of its type.
 fn is_default(field: &Field<'_>, kind: &Kind) -> Result<bool, Fault> {
     Ok(match kind {
         Kind::Text | Kind::Bytes => field.octets()?.is_empty(),
@@ -127,7 +146,7 @@ fn is_default(field: &Field<'_>, kind: &Kind) -> Result<bool, Fault> {
         // The default is positive zero.
         Kind::Double => field.double()?.to_bits() == 0,
         Kind::Float => field.float()?.to_bits() == 0,
-        Kind::Message(_) | Kind::Presence(_) => false,
+        Kind::Message(_) => false,
     })
 }
 
@@ -157,7 +176,6 @@ fn write_value(
             }
         }
         Kind::Message(schema) => write(field.message()?, schema, wide, depth, json),
-        Kind::Presence(kind) => write_value(field, kind, wide, depth, json),
     }
 }
 

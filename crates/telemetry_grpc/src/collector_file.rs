@@ -84,7 +84,8 @@ const WITHOUT_EFFECT: [&str; 29] = [
 ];
 
 /// What a setting must look like.
-const SHAPE: &str = "A setting is a name, '=', a text in double quotes and ';', such as socket_cisco = \"0.0.0.0:10007\";";
+const SHAPE: &str =
+    "A setting is a name, '=', a text in double quotes and ';', such as socket_cisco = \"0.0.0.0:10007\";";
 
 /// What the file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -250,10 +251,13 @@ impl Settings<'_> {
             if known.starts_with("enable_label") && value == "true" {
                 let hint = "Use labels of pre_tag_map.".to_owned();
                 self.problems.warn(&at, format!("{name} has no effect."), Some(hint));
+            } else {
+                self.problems.debug(&at, format!("{name} has no effect."));
             }
             return;
         }
-        let hint = nearest(name, KEYS.into_iter().chain(WITHOUT_EFFECT)).map(|near| format!("Did you mean '{near}'?"));
+        let hint =
+            nearest(name, KEYS.into_iter().chain(WITHOUT_EFFECT)).map(|near| format!("Did you mean '{near}'?"));
         let shown: String = name.chars().take(60).collect();
         self.problems.warn(&at, format!("Unknown setting: {shown}. Ignored."), hint);
     }
@@ -370,9 +374,10 @@ mod tests {
     fn read(text: &str) -> (CollectorFile, Vec<String>) {
         let mut problems = Diagnostics::new();
         let file = parse(&Origin::whole("grpc.conf"), text.as_bytes(), &mut problems);
+        let shown = problems.iter().filter(|problem| problem.severity > config::Severity::Debug);
         let hints = |hint: &Option<String>| hint.as_ref().map(|hint| format!(" {hint}")).unwrap_or_default();
-        let problems = problems.iter().map(|p| format!("{} {}{}", p.origin, p.what, hints(&p.hint)));
-        (file, problems.collect())
+        let shown = shown.map(|p| format!("{} {}{}", p.origin, p.what, hints(&p.hint)));
+        (file, shown.collect())
     }
 
     #[test]
@@ -405,6 +410,14 @@ mod tests {
     }
 
     #[test]
+    fn the_document_has_all_settings() {
+        let document = include_str!("../../../docs/telemetry-grpc.md");
+        for name in KEYS.iter().filter(|name| !name.starts_with("ipv4")) {
+            assert!(document.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+
+    #[test]
     fn problems_name_line_and_setting() {
         let socket = "socket_cisco = \"0.0.0.0:1\";\n";
         for (text, problem) in [
@@ -419,7 +432,10 @@ mod tests {
             assert_eq!(problems[0], format!("{problem} {SHAPE}"));
         }
         for (text, problem) in [
-            ("iface = \"x\";", "grpc.conf no socket is set. Set socket_cisco, socket_huawei, socket_juniper or socket_nokia."),
+            (
+                "iface = \"x\";",
+                "grpc.conf no socket is set. Set socket_cisco, socket_huawei, socket_juniper or socket_nokia.",
+            ),
             (
                 "socket_nokia = \"localhost:1\";",
                 "grpc.conf:1 socket_nokia: \"localhost:1\" is not an address with a port. Expected an address and a port, such as \
@@ -445,7 +461,10 @@ mod tests {
                 &format!("{socket}enable_cisco_gpbkv2json = \"false\";"),
                 "grpc.conf:2 enable_cisco_message_to_json_string: false, and so is enable_cisco_gpbkv2json. Expected one of them to be true.",
             ),
-            (&format!("{socket}soket_nokia = \"x\";"), "grpc.conf:2 Unknown setting: soket_nokia. Ignored. Did you mean 'socket_nokia'?"),
+            (
+                &format!("{socket}soket_nokia = \"x\";"),
+                "grpc.conf:2 Unknown setting: soket_nokia. Ignored. Did you mean 'socket_nokia'?",
+            ),
             (
                 &format!("{socket}enable_label_encode_as_map = \"true\";"),
                 "grpc.conf:2 enable_label_encode_as_map has no effect. Use labels of pre_tag_map.",
@@ -453,7 +472,10 @@ mod tests {
         ] {
             assert_eq!(read(text).1, [problem]);
         }
-        assert_eq!(read(&format!("{socket}so_bindtodevice_check = \"false\"; iface = \"eth0\";")).0.interface, None);
+        assert_eq!(
+            read(&format!("{socket}so_bindtodevice_check = \"false\"; iface = \"eth0\";")).0.interface,
+            None
+        );
     }
 
     proptest! {

@@ -119,7 +119,7 @@ pub enum End {
     Size(usize, usize),
     /// The stream ended within a message.
     Truncated,
-    /// A message was not complete in time, or there was no memory for it.
+    /// A message was not complete in time.
     Slow,
     /// The daemon stops, or the target was removed from the file.
     Stopped,

@@ -9,7 +9,8 @@
 //! (gRPC over HTTP/2, "Length-Prefixed-Message".) Messages may begin and end anywhere in the data of HTTP/2.
 //!
 //! A message takes its length out of the budget before anything of it is kept, in the order of arrival, so that one that has begun can be
-//! completed. It must be complete within a time, which starts with its first octet: peers that stop in the middle do not hold memory.
+//! completed. From then on it must be complete within a time: peers that stop in the middle do not hold memory. The wait for the budget
+//! has no limit, since it is the consumer who makes it long.
 
 use crate::event::End;
 use bytes::{Buf, Bytes};
@@ -89,7 +90,14 @@ where
             return Ok(None);
         }
         let time = self.time;
-        timeout(time, self.message()).await.unwrap_or(Err(End::Slow)).map(Some)
+        let (is_compressed, claimed) = timeout(time, self.header()).await.unwrap_or(Err(End::Slow))?;
+        let length = usize::try_from(claimed).unwrap_or(usize::MAX);
+        if length > self.limit {
+            return Err(End::Size(length, self.limit));
+        }
+        let share = self.budget.take(claimed).await.ok_or(End::Stopped)?;
+        let octets = timeout(time, self.octets(length)).await.unwrap_or(Err(End::Slow))?;
+        Ok(Some(Frame { is_compressed, octets, _share: share }))
     }
 
     /// The trailers, after the end.
@@ -120,24 +128,15 @@ where
         if self.chunk.is_empty() && !self.fill().await? { Err(End::Truncated) } else { Ok(()) }
     }
 
-    async fn message(&mut self) -> Result<Frame, End> {
+    /// The compressed flag and the length of a message.
+    async fn header(&mut self) -> Result<(bool, u32), End> {
         let mut header = [0; HEADER];
         for octet in &mut header {
             self.fill_within().await?;
             *octet = self.chunk.get_u8();
         }
         let [flag, length @ ..] = header;
-        if flag > 1 {
-            return Err(End::Flag(flag));
-        }
-        let claimed = u32::from_be_bytes(length);
-        let length = usize::try_from(claimed).unwrap_or(usize::MAX);
-        if length > self.limit {
-            return Err(End::Size(length, self.limit));
-        }
-        let share = self.budget.take(claimed).await.ok_or(End::Stopped)?;
-        let octets = self.octets(length).await?;
-        Ok(Frame { is_compressed: flag == 1, octets, _share: share })
+        if flag > 1 { Err(End::Flag(flag)) } else { Ok((flag == 1, u32::from_be_bytes(length))) }
     }
 
     async fn octets(&mut self, length: usize) -> Result<Bytes, End> {
@@ -213,8 +212,10 @@ mod tests {
         Frames::new(Chunks { chunks, ends }, budget, 1000, Duration::from_secs(30))
     }
 
+    type Read = (Vec<(bool, Vec<u8>)>, Result<(), End>);
+
     /// All messages, and the end.
-    fn read(mut frames: Frames<Chunks>) -> (Vec<(bool, Vec<u8>)>, Result<(), End>) {
+    fn read(mut frames: Frames<Chunks>) -> Read {
         run(async {
             let mut messages = Vec::new();
             loop {
@@ -237,7 +238,10 @@ mod tests {
             (&[0, 0, 0, 0, 2, 1], End::Truncated),
         ] {
             let good = encode(b"good").to_vec();
-            assert_eq!(read(frames([good, octets.to_vec()], true, 1000)), (vec![(false, b"good".to_vec())], Err(end)));
+            assert_eq!(
+                read(frames([good, octets.to_vec()], true, 1000)),
+                (vec![(false, b"good".to_vec())], Err(end))
+            );
         }
         assert_eq!(read(frames([vec![], vec![1, 0, 0, 0, 0]], true, 1000)), (vec![(true, vec![])], Ok(())));
     }
@@ -257,12 +261,15 @@ mod tests {
         let message = encode(&[7; 600]).to_vec();
         let mut frames = frames([message.clone(), message], true, 1000);
         run(async {
+            let all = Arc::clone(&frames.budget.all);
             let first = frames.next().await.unwrap().unwrap();
-            assert_eq!(frames.budget.all.available_permits(), 400);
+            assert_eq!(all.available_permits(), 400);
             // The second message does not fit beside the first.
-            assert!(matches!(frames.next().await, Err(End::Slow)));
+            let mut second = std::pin::pin!(frames.next());
+            assert!(timeout(Duration::from_secs(3600), &mut second).await.is_err());
             drop(first);
-            assert_eq!(frames.budget.all.available_permits(), 1000);
+            assert_eq!(second.await.unwrap().unwrap().octets, [7; 600][..]);
+            assert_eq!(all.available_permits(), 1000);
         });
     }
 

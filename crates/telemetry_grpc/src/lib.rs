@@ -131,7 +131,8 @@ impl Intake {
         for listener in settings.listeners {
             tokio::spawn(server::accept(listener.register()?, Arc::clone(&server)));
         }
-        let dialler = dial_in::Dialler { outlet: Arc::clone(&outlet), limits, stop: stop.clone(), receiving, _done: done };
+        let dialler =
+            dial_in::Dialler { outlet: Arc::clone(&outlet), limits, stop: stop.clone(), receiving, _done: done };
         tokio::spawn(dial_in::run(targets, Arc::new(dialler)));
         drop(server);
         tokio::select! {

@@ -23,9 +23,9 @@ pub struct Limits {
     pub window: u32,
     /// The time for a TLS handshake, and for the connection to a target.
     pub handshake: Duration,
-    /// The time in which a message that has begun must be complete.
+    /// The time in which the header of a message, and then the message, must be complete.
     pub message_time: Duration,
-    /// How long a connection may be without a stream.
+    /// How long a connection may be without a stream; looked at in this interval.
     pub idle: Duration,
     /// How often a peer is asked whether it is still there (HTTP/2 PING), and how long it may take to answer.
     pub keepalive: (Duration, Duration),

@@ -3,12 +3,12 @@
 //! Streams take turns. The one whose turn it is uses the two buffers that all share, so that no message needs buffers of its own, and keeps
 //! its turn until its payload is in the queue. While the queue is full, all streams wait, in the order in which their messages arrived.
 
+use crate::Settings;
 use crate::counters::{Counters, Ignored};
 use crate::event::{End, Event, Message, Payload, Source};
 use crate::frames::Frame;
 use crate::limits::Limits;
 use crate::service::Service;
-use crate::Settings;
 use flate2::read::GzDecoder;
 use std::io::Read;
 use std::net::SocketAddr;
@@ -122,10 +122,10 @@ impl Outlet {
             Source::DialOut(Service::Nokia) => gnmi::Form::Nokia,
             Source::DialOut(Service::Cisco) => {
                 return self.decode_args(Service::Cisco, Args::cisco(octets), octets, json);
-            },
+            }
             Source::DialOut(Service::Huawei) => {
                 return self.decode_args(Service::Huawei, Args::huawei(octets), octets, json);
-            },
+            }
         };
         match gnmi::to_json(octets, form, limits, json) {
             Ok(gnmi::Content::Update) => Decoded::Json,

@@ -23,7 +23,10 @@ use telemetry_gpb::messages::gnmi::{Path as GnmiPath, PathElem};
 pub const KEYS: [(&str, &str); 17] = [
     ("name", "Name of the target in the output; the address without it."),
     ("address", "Name or address, and port: HOST:PORT. Required."),
-    ("path", "A path, such as /interfaces/interface[name=*]/state; ORIGIN: before it names the models. Required; may be repeated."),
+    (
+        "path",
+        "A path, such as /interfaces/interface[name=*]/state; ORIGIN: before it names the models. Required; may be repeated.",
+    ),
     ("mode", "sample (default), on_change, target_defined, once or poll."),
     ("interval", "Seconds between samples, polls, or subscriptions of mode once; 10 by default."),
     ("encoding", "json_ietf (default), json or proto."),
@@ -79,7 +82,9 @@ pub fn parse(
         match reader.target(&mut remarks) {
             Ok(Some(target)) => targets.push(Arc::new(target)),
             Ok(None) => {}
-            Err(Wrong { key, what, hint }) => problems.error(&at, format!("{key}: {what}. The line is ignored."), hint),
+            Err(Wrong { key, what, hint }) => {
+                problems.error(&at, format!("{key}: {what}. The line is ignored."), hint)
+            }
         }
         for (what, hint) in remarks {
             problems.warn(&at, what, Some(hint));
@@ -115,14 +120,16 @@ impl<E: Fn(&str) -> Option<String>> Reader<'_, E> {
         }
         let address = self.one("address").ok_or_else(|| wrong("address", "it is missing", "Write HOST:PORT."))?;
         let (host, port) = split_address(address).ok_or_else(|| {
-            let example = "Write a name or an address, and a port, such as router.example.net:57400 or [2001:db8::1]:57400.";
+            let example =
+                "Write a name or an address, and a port, such as router.example.net:57400 or [2001:db8::1]:57400.";
             wrong("address", format!("'{address}' is not HOST:PORT"), example)
         })?;
         let paths: Result<Vec<GnmiPath>, Wrong> = self
             .all("path")
             .map(|path| {
-                parse_path(path)
-                    .ok_or_else(|| wrong("path", format!("'{path}' is not a path"), "Write it as in /a/b[key=value]/c."))
+                parse_path(path).ok_or_else(|| {
+                    wrong("path", format!("'{path}' is not a path"), "Write it as in /a/b[key=value]/c.")
+                })
             })
             .collect();
         let paths = paths?;
@@ -226,7 +233,11 @@ impl<E: Fn(&str) -> Option<String>> Reader<'_, E> {
         let client = Client::load(&files).map_err(|what| Wrong { key: "tls", what, hint: None })?;
         let name = self.one("server_name").unwrap_or(host).to_owned();
         if rustls::pki_types::ServerName::try_from(name.as_str()).is_err() {
-            return Err(wrong("server_name", format!("'{name}' is neither a host name nor an address"), "Correct it."));
+            return Err(wrong(
+                "server_name",
+                format!("'{name}' is neither a host name nor an address"),
+                "Correct it.",
+            ));
         }
         Ok(Some((client, name)))
     }
@@ -254,7 +265,11 @@ impl<E: Fn(&str) -> Option<String>> Reader<'_, E> {
         for (key, text) in [("username", username), ("password_file", password.as_str())] {
             if text.is_empty() || HeaderValue::from_str(text).is_err() {
                 // Without the text, which may be the password.
-                return Err(wrong(key, "it is empty, or contains what HTTP headers cannot", "Use printable ASCII."));
+                return Err(wrong(
+                    key,
+                    "it is empty, or contains what HTTP headers cannot",
+                    "Use printable ASCII.",
+                ));
             }
         }
         Ok(Some(Credentials { username: username.to_owned(), password }))
@@ -277,7 +292,8 @@ fn read_password(path: &Path, remarks: &mut Vec<Remark>) -> Result<String, Wrong
         remarks.push((what, format!("If that is not intended, run: chmod go= {}", path.display())));
     }
     let text = config::text::read_bytes(path, MAX_PASSWORD).map_err(failed)?;
-    let text = String::from_utf8(text).map_err(|_| wrong("password_file", "it is not UTF-8", "Use printable ASCII."))?;
+    let text =
+        String::from_utf8(text).map_err(|_| wrong("password_file", "it is not UTF-8", "Use printable ASCII."))?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 

@@ -26,51 +26,73 @@ pub(crate) enum Keys {
     Hidden,
 }
 
-/// An element of a path. Its keys are in order, each once.
+/// An element of a path.
 struct Element<'a> {
+    /// To walk over its keys.
+    fields: Fields<'a>,
     name: &'a [u8],
-    keys: [(&'a [u8], &'a [u8]); MAX_KEYS],
+    has_keys: bool,
+}
+
+/// The keys of an element, in order, each once.
+struct KeyValues<'a> {
+    list: [(&'a [u8], &'a [u8]); MAX_KEYS],
     length: usize,
 }
 
 impl<'a> Element<'a> {
     fn read(mut fields: Fields<'a>) -> Result<Self, Fault> {
-        let mut element = Self { name: b"", keys: [(b"", b""); MAX_KEYS], length: 0 };
+        let mut element = Self { fields, name: b"", has_keys: false };
         while let Some(field) = fields.next()? {
             match field.number {
                 1 => element.name = field.octets()?,
-                2 => {
-                    let (mut key, mut value, mut entry) = (&b""[..], &b""[..], field.message()?);
-                    while let Some(field) = entry.next()? {
-                        match field.number {
-                            1 => key = field.octets()?,
-                            2 => value = field.octets()?,
-                            _ => {}
-                        }
-                    }
-                    element.insert(key, value).ok_or(Fault::Keys { at: field.at })?;
-                }
+                2 => element.has_keys = field.octets().map(|_| true)?,
                 _ => {}
             }
         }
         Ok(element)
     }
 
+    /// The keys. Most elements have none.
+    fn keys(&self) -> Result<Option<KeyValues<'a>>, Fault> {
+        if !self.has_keys {
+            return Ok(None);
+        }
+        let (mut fields, mut keys) = (self.fields, KeyValues { list: [(b"", b""); MAX_KEYS], length: 0 });
+        while let Some(field) = fields.next()? {
+            if field.number != 2 {
+                continue;
+            }
+            let (mut key, mut value, mut entry) = (&b""[..], &b""[..], field.message()?);
+            while let Some(field) = entry.next()? {
+                match field.number {
+                    1 => key = field.octets()?,
+                    2 => value = field.octets()?,
+                    _ => {}
+                }
+            }
+            keys.insert(key, value).ok_or(Fault::Keys { at: field.at })?;
+        }
+        Ok(Some(keys))
+    }
+}
+
+impl<'a> KeyValues<'a> {
     /// Of equal keys the last one counts, as in any map of protobuf.
     fn insert(&mut self, key: &'a [u8], value: &'a [u8]) -> Option<()> {
-        match self.keys().binary_search_by_key(&key, |(known, _)| known) {
-            Ok(at) => self.keys.get_mut(at)?.1 = value,
+        match self.as_slice().binary_search_by_key(&key, |(known, _)| known) {
+            Ok(at) => self.list.get_mut(at)?.1 = value,
             Err(at) => {
-                *self.keys.get_mut(self.length)? = (key, value);
+                *self.list.get_mut(self.length)? = (key, value);
                 self.length += 1;
-                self.keys.get_mut(at..self.length)?.rotate_right(1);
+                self.list.get_mut(at..self.length)?.rotate_right(1);
             }
         }
         Some(())
     }
 
-    fn keys(&self) -> &[(&'a [u8], &'a [u8])] {
-        self.keys.get(..self.length).unwrap_or_default()
+    fn as_slice(&self) -> &[(&'a [u8], &'a [u8])] {
+        self.list.get(..self.length).unwrap_or_default()
     }
 }
 
@@ -85,14 +107,13 @@ pub(crate) fn write_parts(path: Fields<'_>, elem: u32, keys: Keys, json: &mut Wr
         let element = Element::read(field.message()?)?;
         json.part(b"/")?;
         write_escaped(element.name, b"/[\\", json)?;
-        if keys == Keys::Shown {
-            for (key, value) in element.keys() {
-                json.part(b"[")?;
-                json.part(key)?;
-                json.part(b"=")?;
-                write_escaped(value, b"]\\", json)?;
-                json.part(b"]")?;
-            }
+        let Some(shown) = element.keys()?.filter(|_| keys == Keys::Shown) else { continue };
+        for (key, value) in shown.as_slice() {
+            json.part(b"[")?;
+            json.part(key)?;
+            json.part(b"=")?;
+            write_escaped(value, b"]\\", json)?;
+            json.part(b"]")?;
         }
     }
     if is_empty && elem == ELEM {
@@ -130,10 +151,10 @@ pub(crate) fn write_list(path: Fields<'_>, json: &mut Writer<'_>) -> Result<(), 
         json.open(b'{')?;
         json.name("name")?;
         json.text(element.name)?;
-        if element.length > 0 {
+        if let Some(keys) = element.keys()? {
             json.name("filters")?;
             json.open(b'{')?;
-            for (key, value) in element.keys() {
+            for (key, value) in keys.as_slice() {
                 json.text_name(key)?;
                 json.text(value)?;
             }

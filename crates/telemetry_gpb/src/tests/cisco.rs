@@ -132,6 +132,14 @@ fn each_way_to_be_bad_has_its_fault_and_offset() {
 }
 
 #[test]
+fn of_two_names_the_last_one_counts() {
+    let octets = [&[0x0a, 1, b'a', 0x12, 1, 1][..], &[0x5a, 4, 0x38, 1, 0x30, 1]].concat();
+    assert!(json(&octets, Form::KeyValue).unwrap().1.starts_with(r#"{"node_id_uuid":"AQ==","#));
+    let expected = r#"{"nodeIdUuid":"AQ==","dataGpbkv":[{"boolValue":true}]}"#;
+    assert_eq!(json(&octets, Form::Protobuf), Ok((Content::KeyValue, expected.to_owned())));
+}
+
+#[test]
 fn depth_and_size_are_bounded() {
     let nested = |depth: usize| {
         let mut node = field("a", None, vec![]);

@@ -91,7 +91,7 @@ fn decode_all(octets: &[u8]) {
     }
     for out in outputs {
         assert!(out.len() <= limits.json && !out.contains(&b'\n'));
-        serde_json::from_slice::<Value>(&out).unwrap();
+        serde_json::from_slice::<serde::de::IgnoredAny>(&out).unwrap();
     }
 }
 

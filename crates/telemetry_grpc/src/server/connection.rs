@@ -81,8 +81,15 @@ struct Connection {
     services: Services,
     shared: Arc<Shared>,
     budget: Budget,
-    /// Streams that are open.
-    streams: Arc<AtomicUsize>,
+    streams: Arc<Streams>,
+}
+
+/// How many streams a connection has.
+#[derive(Debug, Default)]
+struct Streams {
+    open: AtomicUsize,
+    /// With those that have ended.
+    all: AtomicUsize,
 }
 
 async fn serve<S>(socket: TokioIo<S>, peer: SocketAddr, services: Services, shared: &Arc<Shared>) -> Ended
@@ -92,7 +99,7 @@ where
     let limits = &shared.limits;
     // A connection takes an eighth of the budget, so that no router can keep all others waiting.
     let budget = Budget::new(&shared.receiving, (limits.receiving / 8).max(limits.message));
-    let streams = Arc::new(AtomicUsize::new(0));
+    let streams = Arc::new(Streams::default());
     let connection =
         Arc::new(Connection { peer, services, shared: Arc::clone(shared), budget, streams: Arc::clone(&streams) });
     let service = service_fn(move |request| {
@@ -113,26 +120,27 @@ where
         .serve_connection(socket, service);
     let mut http = pin!(http);
     let mut stop = shared.stop.clone();
-    let mut deadline = Instant::now() + limits.idle;
-    loop {
+    let (mut deadline, mut before) = (Instant::now() + limits.idle, 0);
+    let ended = loop {
         tokio::select! {
             result = &mut http => return match result {
                 Ok(()) => Ended::Normally,
                 Err(error) if is_closed(&error) => Ended::Normally,
                 Err(error) => Ended::Failed(error),
             },
-            _ = stop.wait_for(|stop| *stop) => break,
+            _ = stop.wait_for(|stop| *stop) => break Ended::Normally,
             () = sleep_until(deadline) => {
-                if streams.load(Relaxed) == 0 {
-                    return Ended::Idle;
+                let all = streams.all.load(Relaxed);
+                if streams.open.load(Relaxed) == 0 && all == before {
+                    break Ended::Idle;
                 }
-                deadline = Instant::now() + limits.idle;
+                (deadline, before) = (Instant::now() + limits.idle, all);
             }
         }
-    }
+    };
     http.as_mut().graceful_shutdown();
     let _ = timeout(CLOSE, http).await;
-    Ended::Normally
+    ended
 }
 
 /// Whether the peer closed the connection without saying goodbye, as routers do.
@@ -181,7 +189,7 @@ impl Connection {
             }
         };
         // HTTP/2 counts the streams that are open; a stream that was reset may still wait to be ended here.
-        if self.streams.load(Relaxed) >= self.shared.limits.streams as usize {
+        if self.streams.open.load(Relaxed) >= self.shared.limits.streams as usize {
             self.shared.outlet.counters().refused(Refusal::Streams);
             return response::refusal(Code::ResourceExhausted, "the connection has too many streams");
         }
@@ -189,10 +197,11 @@ impl Connection {
         let router = stream::Router { peer: self.peer, service, has_compression };
         let (budget, shared) = (self.budget.clone(), Arc::clone(&self.shared));
         let streams = Arc::clone(&self.streams);
-        streams.fetch_add(1, Relaxed);
+        streams.open.fetch_add(1, Relaxed);
+        streams.all.fetch_add(1, Relaxed);
         tokio::spawn(async move {
             let result = stream::run(request.into_body(), router, budget, shared).await;
-            streams.fetch_sub(1, Relaxed);
+            streams.open.fetch_sub(1, Relaxed);
             let _ = status.send(result);
         });
         response::stream(answer)

@@ -11,6 +11,7 @@ use crate::outlet::Outlet;
 use crate::service::{Service, Services};
 use crate::{Admit, tls};
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -74,6 +75,8 @@ pub(crate) async fn accept(listener: Registered, shared: Arc<Shared>) {
             tokio::time::sleep(PAUSE).await;
             continue;
         };
+        // A socket for IPv6 shows IPv4 addresses mapped.
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         if !(shared.admit)(peer) {
             counters.refused(Refusal::NotAllowed);
             shared.outlet.offer(Event::Refused { peer, why: "the router is not in the allow list".to_owned() });

@@ -38,21 +38,57 @@ fn a_line_is_a_subscription() {
 fn lines_that_are_wrong_are_ignored_with_a_reason() {
     for (line, problem) in [
         ("path=/a", "address: it is missing. The line is ignored. Write HOST:PORT."),
-        ("address=r:1 tls=false", "path: it is missing. The line is ignored. Write at least one, such as path=/interfaces."),
+        (
+            "address=r:1 tls=false",
+            "path: it is missing. The line is ignored. Write at least one, such as path=/interfaces.",
+        ),
         ("address=r:1 pth=/a", "line: unknown key 'pth'. The line is ignored. Did you mean 'path'?"),
-        ("address=r:1 address=r:2 path=/a", "address: it occurs twice. The line is ignored. Only path may be repeated."),
-        ("address=r:1 path=", "path: it has no value. The line is ignored. Write KEY=VALUE, without blanks."),
+        (
+            "address=r:1 address=r:2 path=/a",
+            "address: it occurs twice. The line is ignored. Only path may be repeated.",
+        ),
+        ("address=r:1 path=''", "path: it has no value. The line is ignored. Write KEY=VALUE, without blanks."),
         ("address=r:1 path=a", "path: 'a' is not a path. The line is ignored. Write it as in /a/b[key=value]/c."),
-        ("address=r:1 path=/a[b", "path: '/a[b' is not a path. The line is ignored. Write it as in /a/b[key=value]/c."),
-        ("address=r:1 tls=false path=/a mode=fast", "mode: 'fast' is not known. The line is ignored. Known are sample, on_change, target_defined, once, poll."),
-        ("address=r:1 tls=false path=/a interval=0", "interval: '0' is not a number of seconds. The line is ignored. Write a number from 1 to 86400."),
-        ("address=r:1 tls=false path=/a ca=x", "ca: it has no effect without TLS. The line is ignored. Remove it, or tls=false."),
-        ("address=r:1 path=/a cert=x", "cert: a certificate needs its key. The line is ignored. Write both cert and key."),
-        ("address=r:1 path=/a ca=x verify=false", "ca: it has no effect with verify=false. The line is ignored. Remove one of them."),
-        ("address=r:1 tls=false path=/a password_env=PW", "username: it is missing, and there is a password. The line is ignored. Write username=NAME."),
-        ("address=r:1 tls=false path=/a username=u", "username: there is no password. The line is ignored. Write password_file or password_env."),
-        ("address=r:1 tls=false path=/a username=u password_env=NO", "password_env: the variable NO is not set. The line is ignored. Set it for the daemon."),
-        ("address=r:1 tls=false path=/a username=u password_env=PW password_file=x", "password_env: there is a password_file too. The line is ignored. Remove one of them."),
+        (
+            "address=r:1 path=/a[b",
+            "path: '/a[b' is not a path. The line is ignored. Write it as in /a/b[key=value]/c.",
+        ),
+        (
+            "address=r:1 tls=false path=/a mode=fast",
+            "mode: 'fast' is not known. The line is ignored. Known are sample, on_change, target_defined, once, poll.",
+        ),
+        (
+            "address=r:1 tls=false path=/a interval=0",
+            "interval: '0' is not a number of seconds. The line is ignored. Write a number from 1 to 86400.",
+        ),
+        (
+            "address=r:1 tls=false path=/a ca=x",
+            "ca: it has no effect without TLS. The line is ignored. Remove it, or tls=false.",
+        ),
+        (
+            "address=r:1 path=/a cert=x",
+            "cert: a certificate needs its key. The line is ignored. Write both cert and key.",
+        ),
+        (
+            "address=r:1 path=/a ca=x verify=false",
+            "ca: it has no effect with verify=false. The line is ignored. Remove one of them.",
+        ),
+        (
+            "address=r:1 tls=false path=/a password_env=PW",
+            "username: it is missing, and there is a password. The line is ignored. Write username=NAME.",
+        ),
+        (
+            "address=r:1 tls=false path=/a username=u",
+            "username: there is no password. The line is ignored. Write password_file or password_env.",
+        ),
+        (
+            "address=r:1 tls=false path=/a username=u password_env=NO",
+            "password_env: the variable NO is not set. The line is ignored. Set it for the daemon.",
+        ),
+        (
+            "address=r:1 tls=false path=/a username=u password_env=PW password_file=x",
+            "password_env: there is a password_file too. The line is ignored. Remove one of them.",
+        ),
     ] {
         let (targets, problems) = read(&format!("\n{line}"));
         assert!(targets.is_empty(), "{line}");
@@ -94,7 +130,9 @@ fn a_certificate_that_is_not_verified_is_reported() {
     assert!(targets[0].tls.is_some());
     assert_eq!(
         problems,
-        ["gnmi.lst:1 verify=false: anybody can pretend to be the target. Name the authorities of its certificate by ca."]
+        [
+            "gnmi.lst:1 verify=false: anybody can pretend to be the target. Name the authorities of its certificate by ca."
+        ]
     );
 }
 
@@ -104,6 +142,14 @@ fn the_number_of_targets_is_bounded() {
     let (targets, problems) = read(&text);
     assert_eq!(targets.len(), 4096);
     assert_eq!(problems, ["gnmi.lst:4097 more than 4096 targets. The others are ignored."]);
+}
+
+#[test]
+fn the_document_has_all_keys() {
+    let document = include_str!("../../../../docs/telemetry-grpc.md");
+    for (key, meaning) in KEYS {
+        assert!(document.contains(&format!("\n| `{key}` | {meaning} |\n")), "{key}");
+    }
 }
 
 proptest! {
