@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 
 cargo build --release --locked --bins --config 'profile.release.strip="none"' "$@"
 cd "${CARGO_TARGET_DIR:-target}/release"
-for program in nfacctd sfacctd pmacctd uacctd pmbgpd pmbmpd pmacct; do
+for program in nfacctd sfacctd pmacctd uacctd pmbgpd pmbmpd pmtelemetryd pmacct; do
     objcopy --only-keep-debug "$program" "$program.debug"
     # A new file: the program may be hard-linked to target/release/deps, where cargo would mistake a changed one for its own.
     objcopy --strip-all --add-gnu-debuglink="$program.debug" "$program" "$program.stripped"

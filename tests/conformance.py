@@ -26,7 +26,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 EXPECTED = HERE / "conformance-expected-failures.tsv"
 
 # Implemented programs.
-DAEMONS = {"nfacctd", "sfacctd", "pmacctd", "uacctd", "pmbgpd", "pmbmpd"}
+DAEMONS = {"nfacctd", "sfacctd", "pmacctd", "uacctd", "pmbgpd", "pmbmpd", "pmtelemetryd"}
 
 # Plugins that the suite can check.
 PLUGINS = {"memory", "print"}
@@ -34,7 +34,6 @@ PLUGINS = {"memory", "print"}
 # Keys of features that are not implemented yet.
 UNIMPLEMENTED = [
     (r"(bgp|bmp)_daemon_ha", "high availability"),
-    (r"telemetry_daemon", "streaming telemetry"),
     (r"tee_receivers", "the tee plugin"),
     (r"(nfacctd|sfacctd)_(zmq_address|kafka_broker_host|dtls_port)", "intakes other than UDP and files"),
 ]

@@ -109,6 +109,14 @@ mod startup_errors;
 mod stores;
 #[path = "suite/support.rs"]
 mod support;
+#[path = "suite/telemetry.rs"]
+mod telemetry;
+#[path = "suite/telemetry_hostile.rs"]
+mod telemetry_hostile;
+#[path = "suite/telemetry_inputs.rs"]
+mod telemetry_inputs;
+#[path = "suite/telemetry_outputs.rs"]
+mod telemetry_outputs;
 #[path = "suite/tls.rs"]
 mod tls;
 #[path = "suite/unresponsive.rs"]

@@ -155,7 +155,7 @@ fn triggers_disable_confinement() {
 fn units_have_the_documented_hardening_scores() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let document = fs::read_to_string(root.join("docs/running.md")).unwrap();
-    for name in ["nfacctd", "sfacctd", "pmacctd", "uacctd", "pmbgpd", "pmbmpd"] {
+    for name in ["nfacctd", "sfacctd", "pmacctd", "uacctd", "pmbgpd", "pmbmpd", "pmtelemetryd"] {
         let row = document.lines().find(|line| line.starts_with(&format!("| `{name}.service` |"))).unwrap();
         let documented: f64 = row.split('|').nth(2).unwrap().trim().parse().unwrap();
         let unit = root.join(format!("etc/systemd/{name}.service"));

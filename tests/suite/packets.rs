@@ -559,13 +559,14 @@ fn losing_the_only_interface_flushes_and_fails() {
 }
 
 /// The programs whose configurations and units are in `etc`.
-const DAEMONS: [(&str, &str); 6] = [
+const DAEMONS: [(&str, &str); 7] = [
     ("nfacctd", env!("CARGO_BIN_EXE_nfacctd")),
     ("sfacctd", env!("CARGO_BIN_EXE_sfacctd")),
     ("pmacctd", env!("CARGO_BIN_EXE_pmacctd")),
     ("uacctd", env!("CARGO_BIN_EXE_uacctd")),
     ("pmbgpd", env!("CARGO_BIN_EXE_pmbgpd")),
     ("pmbmpd", env!("CARGO_BIN_EXE_pmbmpd")),
+    ("pmtelemetryd", env!("CARGO_BIN_EXE_pmtelemetryd")),
 ];
 
 #[test]
@@ -575,7 +576,7 @@ fn sample_configurations_are_valid() {
         let finished = Setup::new(program).arguments(["-f", &path, "--check"]).run();
         assert_eq!(finished.code(), Some(0), "{path}: {}", finished.log);
         assert!(!finished.log.contains("WARN"), "{path}: {}", finished.log);
-        if name == "pmbgpd" || name == "pmbmpd" {
+        if ["pmbgpd", "pmbmpd", "pmtelemetryd"].contains(&name) {
             // They have no primitives.
             continue;
         }

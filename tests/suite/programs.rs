@@ -17,6 +17,7 @@ const STRINGS: &[(&str, &[&str])] = &[
     ("*** Purging cache - START", &["nfacctd", "sfacctd", "pmacctd", "uacctd"]),
     ("waiting for BGP data on ", &["nfacctd", "sfacctd", "pmacctd", "uacctd", "pmbgpd"]),
     ("waiting for BMP data on ", &["nfacctd", "sfacctd", "pmacctd", "uacctd", "pmbmpd"]),
+    ("waiting for telemetry data on ", &["nfacctd", "sfacctd", "pmacctd", "uacctd", "pmtelemetryd"]),
 ];
 
 const PROGRAMS: &[(&str, &str)] = &[
@@ -26,6 +27,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("uacctd", env!("CARGO_BIN_EXE_uacctd")),
     ("pmbgpd", env!("CARGO_BIN_EXE_pmbgpd")),
     ("pmbmpd", env!("CARGO_BIN_EXE_pmbmpd")),
+    ("pmtelemetryd", env!("CARGO_BIN_EXE_pmtelemetryd")),
 ];
 
 #[test]

@@ -19,6 +19,10 @@ use config::keys::kafka::{
 use config::keys::output::WRITER_ID_STRING;
 use config::keys::print::PRINT_MARKERS;
 use config::keys::sql::SQL_MULTI_VALUES;
+use config::keys::telemetry::{
+    TELEMETRY_DAEMON_KAFKA_BROKER_HOST, TELEMETRY_DAEMON_KAFKA_BROKER_PORT, TELEMETRY_DAEMON_KAFKA_CONFIG_FILE,
+    TELEMETRY_DAEMON_KAFKA_GROUP, TELEMETRY_DAEMON_KAFKA_TOPIC,
+};
 use config::{Config, Diagnostics, KeyPrefix, Plugin, PluginKind};
 use encode::Style;
 use encode::names::Template;
@@ -267,6 +271,22 @@ impl KafkaInput {
             topic: config.core(&BMP_DAEMON_KAFKA_TOPIC)?,
             group: config.core(&BMP_DAEMON_KAFKA_GROUP),
             config_file: config.core(&BMP_DAEMON_KAFKA_CONFIG_FILE),
+            timeout: config.core(&PLUGIN_WRITE_TIMEOUT),
+        })
+    }
+}
+
+impl KafkaInput {
+    /// Telemetry in JSON; `None` without `telemetry_daemon_kafka_topic`.
+    pub fn of_telemetry(config: &Config) -> Option<Self> {
+        Some(Self {
+            brokers: brokers(
+                &config.core(&TELEMETRY_DAEMON_KAFKA_BROKER_HOST),
+                config.core(&TELEMETRY_DAEMON_KAFKA_BROKER_PORT),
+            ),
+            topic: config.core(&TELEMETRY_DAEMON_KAFKA_TOPIC)?,
+            group: config.core(&TELEMETRY_DAEMON_KAFKA_GROUP),
+            config_file: config.core(&TELEMETRY_DAEMON_KAFKA_CONFIG_FILE),
             timeout: config.core(&PLUGIN_WRITE_TIMEOUT),
         })
     }

@@ -126,12 +126,6 @@ impl KeyPrefix {
     /// Dumps of the tables that peers fill.
     pub const DUMPS: &[Self] = &[Self::BGP_TABLE_DUMP, Self::BMP_DUMP, Self::TELEMETRY_DUMP];
 
-    /// Whether this version implements the output: otherwise its keys are accepted and have no effect yet.
-    #[must_use]
-    pub fn is_implemented(self) -> bool {
-        !matches!(self, Self::TELEMETRY_DAEMON_MSGLOG | Self::TELEMETRY_DUMP)
-    }
-
     /// The daemons in which keys with this prefix have an effect; `None` without a prefix, where the key itself lists them.
     #[must_use]
     pub fn daemons(self) -> Option<Daemons> {

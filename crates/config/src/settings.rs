@@ -408,7 +408,7 @@ impl Resolver<'_> {
             self.problems.warn(origin, format!("{key} has no effect in {daemon}."), None);
             return;
         }
-        let is_implemented = prefix.is_implemented() && row.acts_in.contains(daemon);
+        let is_implemented = row.acts_in.contains(daemon);
         let state = if is_implemented || row.state != State::Acts { row.state } else { State::NotYet };
         match state {
             // The print plugin also reads `sql_refresh_time`.

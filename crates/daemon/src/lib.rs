@@ -3,8 +3,7 @@
 //! A daemon is a row ([`Daemon`]): its identity, and its parts. [`run`] reads the configuration and gives it to the process ([`host`]), which
 //! runs the parts ([`host::part`]): opens what they need, starts threads, waits for events, and ends in order.
 //! The parts are the pipeline of flows ([`flows`]), the log of sFlow counters ([`counter_log`]), BGP ([`bgp`]), BMP
-//! ([`bmp`]), route origin validation
-//! ([`validation`]), and the metrics endpoint ([`http`]).
+//! ([`bmp`]), streaming telemetry ([`telemetry`]), route origin validation ([`validation`]), and the metrics endpoint ([`http`]).
 #![forbid(unsafe_code)]
 
 mod about;
@@ -18,9 +17,10 @@ mod http;
 mod routing;
 mod rows;
 mod sessions;
+mod telemetry;
 mod validation;
 
-pub use rows::{NFACCTD, PMACCTD, PMBGPD, PMBMPD, SFACCTD, UACCTD};
+pub use rows::{NFACCTD, PMACCTD, PMBGPD, PMBMPD, PMTELEMETRYD, SFACCTD, UACCTD};
 
 use config::keys::core::{self, DryRun};
 use config::{Arguments, CommandLine, Diagnostics, Origin, Severity};

@@ -7,7 +7,7 @@ use crate::flows::input::InputRow;
 use crate::flows::intake::{datagram_file, interfaces, nflog, packet_file, udp};
 use crate::flows::protocols::{NetFlow, Packets, Sflow};
 use crate::flows::{self, Applications};
-use crate::{bgp, bmp, counter_log, http, validation};
+use crate::{bgp, bmp, counter_log, http, telemetry, validation};
 use config::Daemon as Id;
 use plugins::kinds::KINDS;
 
@@ -18,6 +18,7 @@ pub static NFACCTD: Daemon = Daemon {
         &validation::ROW,
         &bgp::ROW,
         &bmp::ROW,
+        &telemetry::ROW,
         &flows::Row {
             input: &InputRow::<NetFlow> { intakes: &[datagram_file::choose, udp::choose] },
             applications: Applications::Exported,
@@ -35,6 +36,7 @@ pub static SFACCTD: Daemon = Daemon {
         &validation::ROW,
         &bgp::ROW,
         &bmp::ROW,
+        &telemetry::ROW,
         &flows::Row {
             input: &InputRow::<Sflow> { intakes: &[datagram_file::choose, udp::choose] },
             applications: Applications::Recognised,
@@ -51,6 +53,7 @@ pub static PMACCTD: Daemon = Daemon {
         &validation::ROW,
         &bgp::ROW,
         &bmp::ROW,
+        &telemetry::ROW,
         &flows::Row {
             input: &InputRow::<Packets> { intakes: &[packet_file::choose, interfaces::choose] },
             applications: Applications::Recognised,
@@ -67,6 +70,7 @@ pub static UACCTD: Daemon = Daemon {
         &validation::ROW,
         &bgp::ROW,
         &bmp::ROW,
+        &telemetry::ROW,
         &flows::Row {
             input: &InputRow::<Packets> { intakes: &[nflog::choose] },
             applications: Applications::Recognised,
@@ -81,3 +85,6 @@ pub static PMBGPD: Daemon = Daemon { id: Id::Pmbgpd, parts: &[&validation::ROW, 
 
 /// The BMP collector.
 pub static PMBMPD: Daemon = Daemon { id: Id::Pmbmpd, parts: &[&validation::ROW, &bmp::ROW, &http::ROW] };
+
+/// The collector of streaming telemetry.
+pub static PMTELEMETRYD: Daemon = Daemon { id: Id::Pmtelemetryd, parts: &[&telemetry::ROW_WITH_GRPC, &http::ROW] };

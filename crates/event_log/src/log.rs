@@ -39,18 +39,23 @@ impl Log {
         self.encoding
     }
 
-    /// The number of calls of [`Log::add`] so far, by which a caller may bound how much it logs at once.
+    /// The number of events that were added so far, by which a caller may bound how much it logs at once.
     #[must_use]
     pub fn events(&self) -> u64 {
         self.events
     }
 
-    /// Adds an event.
+    /// Adds an event that happens now.
     pub fn add(&mut self, event: &impl Event) {
+        self.add_at(runtime::clock::now(), event);
+    }
+
+    /// Adds an event that happened at this time, in microseconds since 1970.
+    pub fn add_at(&mut self, micros: u64, event: &impl Event) {
         let Self { encoding, files, feeds, numbers, line, events } = self;
         *events += 1;
         line.clear();
-        let head = numbers.next();
+        let head = numbers.next(micros);
         match encoding {
             Encoding::Json => event.json(&head, line),
             Encoding::AvroJson if !event.avro_json(&head, line) => return,
@@ -109,6 +114,8 @@ struct Numbers {
     clock: Clock,
     sequence: Sequence,
     writer_id: String,
+    /// The time of the last event, which those of a batch share, and its text.
+    micros: Option<u64>,
     timestamp: Vec<u8>,
 }
 
@@ -118,15 +125,17 @@ impl Numbers {
             clock: Clock::new(&settings.style),
             sequence: settings.sequence.clone(),
             writer_id: settings.writer_id.clone().unwrap_or_default(),
+            micros: None,
             timestamp: Vec::new(),
         }
     }
 
-    /// The sequence number and the timestamp of an event that is written now.
-    fn next(&mut self) -> Head<'_> {
-        let micros = runtime::clock::now();
-        self.timestamp.clear();
-        self.clock.micros(&mut self.timestamp, micros);
+    /// The sequence number and the timestamp of an event of this time.
+    fn next(&mut self, micros: u64) -> Head<'_> {
+        if self.micros.replace(micros) != Some(micros) {
+            self.timestamp.clear();
+            self.clock.micros(&mut self.timestamp, micros);
+        }
         Head {
             sequence: self.sequence.take(),
             timestamp: std::str::from_utf8(&self.timestamp).unwrap_or_default(),

@@ -10,19 +10,16 @@ use config::problem::{Diagnostics, Origin};
 pub enum Checked {
     /// tee_receivers.
     Tee,
-    /// telemetry_daemon_tag_map.
-    TelemetryTag,
 }
 
 impl Checked {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Tee, Self::TelemetryTag];
+    pub const ALL: &'static [Self] = &[Self::Tee];
 
     /// The keys of the map.
     pub fn keys(self) -> &'static [Key] {
         match self {
             Self::Tee => others::TEE,
-            Self::TelemetryTag => others::TELEMETRY_TAG,
         }
     }
 
@@ -30,7 +27,6 @@ impl Checked {
     fn required(self) -> &'static [&'static str] {
         match self {
             Self::Tee => &["id"],
-            Self::TelemetryTag => &[],
         }
     }
 
@@ -49,11 +45,9 @@ impl Checked {
             return entry
                 .reject(format!("required key missing. Required keys are: {}.", names.join(", ")), problems);
         }
-        if self == Self::Tee {
-            let targets = ["ip", "kafka_broker", "zmq_address"];
-            if targets.iter().filter(|name| entry.setting(name).is_some()).count() != 1 {
-                return entry.reject("'ip' or 'kafka_broker' or 'zmq_address' must be specified.", problems);
-            }
+        let targets = ["ip", "kafka_broker", "zmq_address"];
+        if targets.iter().filter(|name| entry.setting(name).is_some()).count() != 1 {
+            return entry.reject("'ip' or 'kafka_broker' or 'zmq_address' must be specified.", problems);
         }
         for setting in &entry.settings {
             let value = setting.value.as_str();

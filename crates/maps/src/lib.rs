@@ -9,9 +9,9 @@
 //! | `networks_file` | [`networks_file`] |
 //! | `ports_file` | [`ports_file`] |
 //! | rules that have matched | [`usage`] |
-//! | `bgp_daemon_tag_map`, `bmp_daemon_tag_map` | [`routing_tag`] |
+//! | `bgp_daemon_tag_map`, `bmp_daemon_tag_map`, `telemetry_daemon_tag_map` | [`routing_tag`] |
 //! | `bgp_daemon_xconnect_map` | [`xconnect`] |
-//! | `tee_receivers`, `telemetry_daemon_tag_map` | [`checked`] |
+//! | `tee_receivers` | [`checked`] |
 //!
 //! Keyed maps share a syntax ([`grammar`]), tables of keys ([`key`]), the loader of rules ([`load`]) and the search for the first
 //! matching rule ([`matcher`]).

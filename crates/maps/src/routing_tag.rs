@@ -1,11 +1,12 @@
-//! `bgp_daemon_tag_map`, `bmp_daemon_tag_map`: tags and labels of BGP and BMP messages.
+//! `bgp_daemon_tag_map`, `bmp_daemon_tag_map`, `telemetry_daemon_tag_map`: tags and labels of messages.
 //!
 //! Rules are tried in order. The first match sets its values and ends the search, unless it jumps (`jeq`): then the search
 //! continues at the first later rule with that label, or for `next` at the next rule. Values that are set remain if no later rule
 //! matches.
 
 use crate::condition::{CommunityPattern, Condition};
-use crate::key::others::ROUTING_TAG;
+use crate::key::Key;
+use crate::key::others::{ROUTING_TAG, TELEMETRY_TAG};
 use crate::load::{self, Context, Entry};
 use crate::pre_tag::TagSetter;
 use config::problem::{Diagnostics, Origin};
@@ -44,11 +45,25 @@ pub struct Tags<'a> {
 }
 
 impl RoutingTagMap {
-    /// Reads a map. Invalid rules are reported and ignored.
+    /// Reads the map of BGP or BMP. Invalid rules are reported and ignored.
     pub fn parse(origin: &Origin, text: &[u8], context: &Context, problems: &mut Diagnostics) -> Self {
-        let mut rules = load::load(ROUTING_TAG, context, origin, text, problems, |entry, problems| {
-            rule(entry, context, problems)
-        });
+        Self::with_keys(ROUTING_TAG, origin, text, context, problems)
+    }
+
+    /// Reads the map of telemetry, whose rules have neither communities nor jumps. Invalid rules are reported and ignored.
+    pub fn parse_telemetry(origin: &Origin, text: &[u8], context: &Context, problems: &mut Diagnostics) -> Self {
+        Self::with_keys(TELEMETRY_TAG, origin, text, context, problems)
+    }
+
+    fn with_keys(
+        keys: &'static [Key],
+        origin: &Origin,
+        text: &[u8],
+        context: &Context,
+        problems: &mut Diagnostics,
+    ) -> Self {
+        let mut rules =
+            load::load(keys, context, origin, text, problems, |entry, problems| rule(entry, context, problems));
         let names: Vec<Option<String>> = rules.iter().map(|rule| rule.name.clone()).collect();
         for (number, rule) in rules.iter_mut().enumerate() {
             let Some(word) = rule.jump.as_deref() else { continue };
@@ -73,6 +88,11 @@ impl RoutingTagMap {
     /// True if there are no rules.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
+    }
+
+    /// Whether messages of one peer about the same communities always have the same values: no tag counts.
+    pub fn is_constant(&self) -> bool {
+        self.rules.iter().all(|rule| rule.tag.as_ref().is_none_or(TagSetter::is_constant))
     }
 
     /// The values for a message of a peer, about a route with these communities.
@@ -169,8 +189,20 @@ mod tests {
     }
 
     #[test]
+    fn the_map_of_telemetry_has_its_own_keys() {
+        let mut problems = Diagnostics::new();
+        let context = Context::new(Daemon::Pmtelemetryd);
+        let text = b"set_tag=5 set_label=a ip=192.0.2.1\nset_tag=1 comms=1:1\nset_tag=6";
+        let map = RoutingTagMap::parse_telemetry(&Origin::whole("m"), text, &context, &mut problems);
+        assert_eq!((map.len(), problems.iter().count(), map.is_constant()), (2, 1, true));
+        assert_eq!(of(&map, "192.0.2.1", &[]), (Some(5), Some("a")));
+        assert_eq!(of(&map, "192.0.2.2", &[]), (Some(6), None));
+    }
+
+    #[test]
     fn counting_tags_grow_with_each_match() {
         let (map, _) = map("set_tag=10++");
+        assert!(!map.is_constant());
         let tags: Vec<_> = (0..3).map(|_| of(&map, "192.0.2.1", &[]).0).collect();
         assert_eq!(tags, [Some(10), Some(11), Some(12)]);
     }

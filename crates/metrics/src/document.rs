@@ -1,7 +1,7 @@
 //! docs/metrics.md, generated from the table of counters and the other families.
 
 use crate::exporters::NAMED;
-use crate::family::{BGP, BMP, BUILD, EXPORTERS, Family, INTERFACES, PROCESS};
+use crate::family::{BGP, BMP, BUILD, EXPORTERS, Family, INTERFACES, PROCESS, TELEMETRY, TELEMETRY_GRPC};
 use crate::monitor::{REPORTS, SILENCE};
 use crate::page;
 use stats::{ROWS, Row, Scope};
@@ -21,6 +21,7 @@ With `http_listen` a daemon answers these requests over HTTP:
 | `/readyz` | 200 while the daemon listens and each plugin can write or spool, else 503 with the reasons as text |
 | `/api/bgp/peers`, `/api/bgp/routes` | daemons with BGP: peers and routes as JSON, one object per line: [pmbgpd.md](pmbgpd.md#queries-over-http) |
 | `/api/bmp/routers`, `/api/bmp/peers`, `/api/bmp/routes` | daemons with BMP: monitored routers, their peers and routes, likewise: [pmbmpd.md](pmbmpd.md#queries-over-http) |
+| `/api/telemetry/nodes` | daemons with streaming telemetry: the nodes that are present: [pmtelemetryd.md](pmtelemetryd.md#queries-over-http) |
 
 This configuration runs as it stands:
 
@@ -152,6 +153,13 @@ pub fn document() -> String {
             Daemons with BMP sessions have them. Labels `reason`, `type`, `action`, `router` (address and port of the session) and `rib` where \
             the text says so.\n";
     families(&mut out, &BMP);
+    out += "\n### Of telemetry\n\n\
+            Daemons with streaming telemetry have them. Labels `reason`, `transport` (`tcp`, `udp`, `udp_notif`, `kafka`, `zmq`, `grpc`, `gnmi`) and `node` \
+            (address and port) where the text says so. The 100 nodes with most messages have series of their own; all others are summed \
+            as `node=\"other\"`.\n";
+    families(&mut out, &TELEMETRY);
+    out += "\nWith gRPC, pmtelemetryd has these too. Label `source`: `cisco`, `huawei`, `juniper`, `nokia`, `gnmi`.\n";
+    families(&mut out, &TELEMETRY_GRPC);
     out += "\n### Of the process and the build\n\n\
             `pmacct_build_info` has the labels `program`, `version` and `features`.\n";
     families(&mut out, &PROCESS);

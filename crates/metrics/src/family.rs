@@ -111,6 +111,67 @@ pub static BMP: [Family<'static>; 19] = [
     gauge("pmacct_bmp_router_routes", "Routes of the router now, by RIB: pre, post, out_pre, out_post, loc."),
 ];
 
+/// Of streaming telemetry.
+pub static TELEMETRY: [Family<'static>; 19] = [
+    counter(
+        "pmacct_telemetry_nodes_accepted",
+        "Connections accepted, and addresses that began to send datagrams or messages.",
+    ),
+    counter(
+        "pmacct_telemetry_nodes_rejected",
+        "Connections and datagrams of nodes that are not admitted, by reason.",
+    ),
+    gauge("pmacct_telemetry_nodes", "Nodes that are present now."),
+    counter("pmacct_telemetry_nodes_closed", "Nodes that are gone, by reason."),
+    counter("pmacct_telemetry_messages_received", "Messages received, by transport."),
+    counter("pmacct_telemetry_received_bytes", "Bytes of messages received, by transport.").in_unit("bytes"),
+    counter(
+        "pmacct_telemetry_payloads_invalid",
+        "Messages that were logged without their payload, since it is not what its encoding says, by reason.",
+    ),
+    counter(
+        "pmacct_telemetry_dropped",
+        "Datagrams and messages that were dropped, and streams that could not be read any further, by transport and reason.",
+    ),
+    counter(
+        "pmacct_telemetry_incomplete_dropped",
+        "UDP-notif messages that lack a segment, by the reason for which they were dropped.",
+    ),
+    gauge("pmacct_telemetry_incomplete", "UDP-notif messages that wait for segments now."),
+    gauge("pmacct_telemetry_incomplete_bytes", "Memory of these messages now.").in_unit("bytes"),
+    counter(
+        "pmacct_telemetry_socket_drops",
+        "Datagrams that the kernel dropped since the receive buffer was full, by transport.",
+    ),
+    gauge("pmacct_telemetry_subscriptions", "YANG-Push subscriptions that are known now."),
+    counter("pmacct_telemetry_subscriptions_unknown", "Notifications of subscriptions that are not known."),
+    counter("pmacct_telemetry_subscriptions_evicted", "Subscriptions that were forgotten at a bound."),
+    counter(
+        "pmacct_telemetry_events_dropped",
+        "Messages that are missing in dumps, since plugin_queue_memory was reached.",
+    ),
+    counter("pmacct_telemetry_node_messages_received", "Messages of the node."),
+    counter("pmacct_telemetry_node_received_bytes", "Bytes of the messages of the node.").in_unit("bytes"),
+    counter(
+        "pmacct_telemetry_node_payloads_invalid",
+        "Messages of the node that were logged without their payload.",
+    ),
+];
+
+/// Of telemetry over gRPC.
+pub static TELEMETRY_GRPC: [Family<'static>; 10] = [
+    counter("pmacct_telemetry_grpc_connections", "Connections of routers that were accepted."),
+    counter("pmacct_telemetry_grpc_connections_refused", "Connections that were refused or given up, by reason."),
+    counter("pmacct_telemetry_grpc_streams_opened", "Streams of messages, by source."),
+    counter("pmacct_telemetry_grpc_streams_ended", "Streams that have ended, by reason."),
+    counter("pmacct_telemetry_grpc_messages_received", "Messages received, by source."),
+    counter("pmacct_telemetry_grpc_received_bytes", "Bytes of these messages, by source.").in_unit("bytes"),
+    counter("pmacct_telemetry_grpc_messages_ignored", "Messages without data, by reason."),
+    counter("pmacct_telemetry_grpc_messages_undecoded", "Messages that are shown in base64, by reason."),
+    counter("pmacct_telemetry_grpc_router_errors", "Messages in which a router reports an error."),
+    counter("pmacct_telemetry_grpc_targets_unreachable", "Attempts to reach a gNMI target that failed, by reason."),
+];
+
 /// Of BGP sessions, routes and route origin validation.
 pub static BGP: [Family<'static>; 15] = [
     counter("pmacct_bgp_connections_accepted", "BGP connections accepted."),

@@ -15,6 +15,7 @@
 //! | [`certificates`] | certificate authorities and their certificates |
 //! | [`servers`] | private databases and brokers |
 //! | [`output`] | readers of JSON lines and CSV files |
+//! | [`grpc`] | routers that dial out over gRPC, and gNMI targets |
 //! | [`namespace`] | network namespaces with a link that can be cut |
 //! | [`conditions`] | waiting for a condition; nothing here waits for a fixed time |
 //!
@@ -30,6 +31,8 @@ pub mod conditions;
 pub mod exporter;
 pub mod flood;
 pub mod frames;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 pub mod mmdb;
 pub mod namespace;
 pub mod output;

@@ -26,7 +26,7 @@ keys! {
 
     /// Format of logged telemetry and of its dumps.
     TELEMETRY_OUTPUT: TelemetryOutput = words(&["output"]).default("json")
-        .prefixes(&[KeyPrefix::TELEMETRY_DAEMON_MSGLOG, KeyPrefix::TELEMETRY_DUMP]);
+        .prefixes(&[KeyPrefix::TELEMETRY_DAEMON_MSGLOG, KeyPrefix::TELEMETRY_DUMP]).acts();
 
     /// File to which the Avro schemas of logged messages or dumps are written: one for each kind of event, whose name follows
     /// after a hyphen.

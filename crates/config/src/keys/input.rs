@@ -168,20 +168,22 @@ keys! {
     /// Capture file to read instead of the network.
     ///
     /// At the end of the file the daemon flushes and exits. Cannot be combined with addresses, ports and interfaces to listen on.
-    PCAP_SAVEFILE: Option<PathBuf> = path(&["pcap_savefile"]).daemons(SAVEFILE.and(PMBGPD)).option('I', SAVEFILE, "file")
-        .acts();
+    PCAP_SAVEFILE: Option<PathBuf> = path(&["pcap_savefile"]).daemons(SAVEFILE.and(PMBGPD).and(PMTELEMETRYD))
+        .option('I', SAVEFILE, "file").acts();
 
     /// Continues to run after the capture file is read.
-    PCAP_SAVEFILE_WAIT: bool = boolean(&["pcap_savefile_wait"]).default("false").daemons(SAVEFILE.and(PMBGPD))
+    PCAP_SAVEFILE_WAIT: bool = boolean(&["pcap_savefile_wait"]).default("false")
+        .daemons(SAVEFILE.and(PMBGPD).and(PMTELEMETRYD))
         .flag('W', COLLECTORS.and(PMACCTD), "true").acts();
 
     /// Pause before the capture file is read, and before each repetition.
-    PCAP_SAVEFILE_DELAY: Duration = seconds(&["pcap_savefile_delay"], 0).default("0").daemons(SAVEFILE.and(PMBGPD))
+    PCAP_SAVEFILE_DELAY: Duration = seconds(&["pcap_savefile_delay"], 0).default("0")
+        .daemons(SAVEFILE.and(PMBGPD).and(PMTELEMETRYD))
         .option('Z', SAVEFILE, "seconds").acts();
 
     /// Number of times that the capture file is read; 0 means forever.
     PCAP_SAVEFILE_REPLAY: u32 = integer(&["pcap_savefile_replay"], 0, i32::MAX as i128).default("1")
-        .daemons(SAVEFILE).option('Y', SAVEFILE, "count").acts();
+        .daemons(SAVEFILE.and(PMTELEMETRYD)).option('Y', SAVEFILE, "count").acts();
 
     /// Filter for the whole daemon, in tcpdump's language.
     ///

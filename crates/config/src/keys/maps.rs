@@ -33,11 +33,11 @@ keys! {
 
     /// Tags and labels of telemetry messages.
     TELEMETRY_DAEMON_TAG_MAP: Option<PathBuf> = path(&["telemetry_daemon_tag_map"])
-        .daemons(PMTELEMETRYD.and(FLOW)).usr2();
+        .daemons(PMTELEMETRYD.and(FLOW)).usr2().acts();
 
     /// Addresses that may send telemetry, one per line.
     TELEMETRY_DAEMON_ALLOW_FILE: Option<PathBuf> = path(&["telemetry_daemon_allow_file"])
-        .daemons(PMTELEMETRYD.and(FLOW)).usr2();
+        .daemons(PMTELEMETRYD.and(FLOW)).usr2().acts();
 
     /// Tags and labels of BGP messages.
     BGP_DAEMON_TAG_MAP: Option<PathBuf> = path(&["bgp_daemon_tag_map"]).daemons(PMBGPD.and(FLOW)).usr2().acts();

@@ -119,24 +119,4 @@ keys! {
     /// Old name of nfacctd_disable_sanity_checks.
     NFACCTD_DISABLE_CHECKS: Option<String> = text(&["nfacctd_disable_checks", "sfacctd_disable_checks"])
         .daemons(COLLECTORS).removed("use nfacctd_disable_sanity_checks");
-
-    /// Setting of telemetry over Kafka or ZeroMQ, which was removed.
-    TELEMETRY_DAEMON_KAFKA_BROKER_HOST: Option<String> = text(&["telemetry_daemon_kafka_broker_host"])
-        .daemons(PMTELEMETRYD).removed("send telemetry to pmtelemetryd over TCP or UDP");
-
-    /// Setting of telemetry over Kafka or ZeroMQ, which was removed.
-    TELEMETRY_DAEMON_KAFKA_BROKER_PORT: Option<String> = text(&["telemetry_daemon_kafka_broker_port"])
-        .daemons(PMTELEMETRYD).removed("send telemetry to pmtelemetryd over TCP or UDP");
-
-    /// Setting of telemetry over Kafka or ZeroMQ, which was removed.
-    TELEMETRY_DAEMON_KAFKA_CONFIG_FILE: Option<String> = text(&["telemetry_daemon_kafka_config_file"])
-        .daemons(PMTELEMETRYD).removed("send telemetry to pmtelemetryd over TCP or UDP");
-
-    /// Setting of telemetry over Kafka or ZeroMQ, which was removed.
-    TELEMETRY_DAEMON_KAFKA_TOPIC: Option<String> = text(&["telemetry_daemon_kafka_topic"]).daemons(PMTELEMETRYD)
-        .removed("send telemetry to pmtelemetryd over TCP or UDP");
-
-    /// Setting of telemetry over Kafka or ZeroMQ, which was removed.
-    TELEMETRY_DAEMON_ZMQ_ADDRESS: Option<String> = text(&["telemetry_daemon_zmq_address"]).daemons(PMTELEMETRYD)
-        .removed("send telemetry to pmtelemetryd over TCP or UDP");
 }

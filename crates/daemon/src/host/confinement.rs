@@ -2,6 +2,7 @@
 
 use config::keys::{
     amqp, bgp, bmp, core, encoding, event_log, geoip, http, input, kafka, maps, output, print, rpki, sampling, sql,
+    telemetry,
 };
 use config::{Config, Key, KeyPrefix, Plugin};
 use plugins::kinds::{self, Kind};
@@ -36,6 +37,11 @@ const READ: &[&Key<Option<PathBuf>>] = &[
     &bmp::BMP_DAEMON_TLS_KEY_FILE,
     &bmp::BMP_DAEMON_TLS_CA_FILE,
     &bmp::BMP_DAEMON_KAFKA_CONFIG_FILE,
+    &maps::TELEMETRY_DAEMON_ALLOW_FILE,
+    &maps::TELEMETRY_DAEMON_TAG_MAP,
+    &telemetry::TELEMETRY_DAEMON_GRPC_COLLECTOR_CONF,
+    &telemetry::TELEMETRY_DAEMON_KAFKA_CONFIG_FILE,
+    &telemetry::TELEMETRY_GNMI_TARGETS,
     &maps::BGP_AGENT_MAP,
     &maps::BGP_PEER_DST_IP_MAP,
     &maps::BGP_PEER_SRC_AS_MAP,
@@ -81,6 +87,8 @@ const PREFIXES: &[KeyPrefix] = &[
     KeyPrefix::BGP_TABLE_DUMP,
     KeyPrefix::BMP_DAEMON_MSGLOG,
     KeyPrefix::BMP_DUMP,
+    KeyPrefix::TELEMETRY_DAEMON_MSGLOG,
+    KeyPrefix::TELEMETRY_DUMP,
 ];
 /// Keys of folders for files of our own.
 const FOLDERS: &[&Key<Option<PathBuf>>] = &[&core::PLUGIN_SPOOL_DIR];
@@ -98,6 +106,12 @@ pub(super) fn read(config: &Config, kinds: &'static [Kind]) -> Option<Confinemen
     }
     let mut access = Access::default();
     access.read.extend(READ.iter().filter_map(|key| config.core(key)));
+    access.read.extend(config.core(&telemetry::TELEMETRY_SID_FILES).unwrap_or_default().into_iter().map(PathBuf::from));
+    // A line of the file may name others, which are in its folder unless their path is absolute.
+    if let Some(targets) = config.core(&telemetry::TELEMETRY_GNMI_TARGETS) {
+        access.read.extend(named_within(&targets));
+        access.read.push(folder_of(&targets));
+    }
     access.written.extend(WRITTEN.iter().filter_map(|key| config.core(key)));
     access.read.extend(READ_WITH_PREFIX.iter().flat_map(|key| with_prefixes(config, key)));
     access.written.extend(WRITTEN_WITH_PREFIX.iter().flat_map(|key| with_prefixes(config, key)));
@@ -117,6 +131,14 @@ pub(super) fn read(config: &Config, kinds: &'static [Kind]) -> Option<Confinemen
         *path = without_variables(path);
     }
     Some(Confinement::To(access))
+}
+
+/// The folder of a file.
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
 }
 
 /// The values of a key with the prefixes of event logs.
@@ -146,9 +168,9 @@ fn without_variables(path: &Path) -> PathBuf {
     if fixed == path { fixed } else { fixed.join(ANY) }
 }
 
-/// Files that a file of librdkafka's options names, such as certificates.
+/// Files that a file names by absolute paths, such as certificates in librdkafka's options.
 fn named_within(path: &Path) -> Vec<PathBuf> {
-    // An unreadable file is reported with the other options of the broker.
+    // An unreadable file is reported where it is used.
     let text = config::text::read_lossy(path).unwrap_or_default();
     let words = text.split(|sign: char| sign.is_whitespace() || matches!(sign, ',' | '=' | '"' | '\''));
     words.filter(|word| word.starts_with('/')).map(PathBuf::from).collect()

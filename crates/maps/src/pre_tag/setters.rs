@@ -37,6 +37,10 @@ pub(crate) enum TagSetter {
 }
 
 impl TagSetter {
+    pub(crate) fn is_constant(&self) -> bool {
+        matches!(self, Self::Constant(_))
+    }
+
     #[inline]
     pub(crate) fn next(&self) -> u64 {
         match self {

@@ -18,12 +18,20 @@ use bmp::tlv::{Tlv, TlvBuf, Tlvs};
 use bmp::v4::CodePoints;
 use netflow::encode::{Message, field, variable};
 use netflow::template::{Kind, Template, VARIABLE};
+use prost::Message as _;
 use query::Request;
 use rpki::Vrp;
 use rpki::rtr::{Aspa, Pdu, Providers, Version};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
+use telemetry::Encoding;
+use telemetry::udp_notif::{Datagram, Segment};
+use telemetry_gpb::messages::cisco::TelemetryField;
+use telemetry_gpb::messages::cisco::telemetry::NodeId;
+use telemetry_gpb::messages::cisco::telemetry_field::ValueByType;
+use telemetry_gpb::messages::gnmi::typed_value::Value as Typed;
+use telemetry_gpb::messages::{cisco, gnmi, huawei, openconfig};
 use testkit::capture_file;
 use testkit::traffic::{self, Flows, Stream};
 use wire::{Afi, Asn, Community, ExtendedCommunity, LargeCommunity, Prefix, RouteDistinguisher, Safi, Writer};
@@ -131,10 +139,96 @@ fn updates() -> Vec<(String, Vec<u8>)> {
     updates
 }
 
+/// Messages of each vendor after the octet of the target `telemetry_gpb` that selects the decoder.
+fn telemetry_gpb_messages() -> Vec<(&'static str, Vec<u8>)> {
+    let leaf = |name: &str, value| TelemetryField {
+        name: name.to_owned(),
+        value_by_type: Some(value),
+        ..TelemetryField::default()
+    };
+    let leaves = vec![
+        leaf("text", ValueByType::StringValue("a\"b".to_owned())),
+        leaf("octets", ValueByType::BytesValue(vec![0xff])),
+        leaf("counter", ValueByType::Uint64Value(u64::MAX)),
+        leaf("offset", ValueByType::Sint64Value(-1)),
+        leaf("ratio", ValueByType::DoubleValue(0.5)),
+        leaf("power", ValueByType::FloatValue(f32::NAN)),
+    ];
+    let content = TelemetryField { name: "content".to_owned(), fields: leaves, ..TelemetryField::default() };
+    let row = TelemetryField { timestamp: 1, fields: vec![content], ..TelemetryField::default() };
+    let key_value = cisco::Telemetry {
+        node_id: Some(NodeId::NodeIdStr("r".to_owned())),
+        encoding_path: "a:b".to_owned(),
+        collection_id: 1,
+        data_gpbkv: vec![row],
+        ..cisco::Telemetry::default()
+    };
+    let compact = cisco::TelemetryRowGpb { timestamp: 1, keys: vec![1], content: vec![2] };
+    let compact = cisco::Telemetry {
+        data_gpb: Some(cisco::TelemetryGpbTable { row: vec![compact] }),
+        ..cisco::Telemetry::default()
+    };
+    let key = [("name".to_owned(), "x]".to_owned())].into();
+    let elem = vec![gnmi::PathElem { name: "a".to_owned(), key }];
+    let path = gnmi::Path { elem: elem.clone(), origin: "o".to_owned(), ..gnmi::Path::default() };
+    let counters = openconfig::Counters { in_octets: 1, out_octets: 2 };
+    let state = openconfig::State { admin_status: 2, counters: Some(counters), ..openconfig::State::default() };
+    let interface = openconfig::Interface { name: "e".to_owned(), state: Some(state) };
+    let content = openconfig::Interfaces { interface: vec![interface] }.encode_to_vec();
+    let table = huawei::TelemetryGpbTable {
+        row: vec![huawei::TelemetryRowGpb { timestamp: 1, content }],
+        delete: vec![huawei::DataPath { timestamp: 1, path: Some(huawei::Path { node: elem }) }],
+        generator: Some(huawei::Generator { generator_id: 1, generator_sn: 2, generator_sync: true }),
+    };
+    let huawei = |proto_path: &str| huawei::Telemetry {
+        proto_path: proto_path.to_owned(),
+        data_str: "{}".to_owned(),
+        data_gpb: Some(table.clone()),
+        ..huawei::Telemetry::default()
+    };
+    let value = |value| Some(gnmi::TypedValue { value: Some(value) });
+    let array = gnmi::ScalarArray { element: value(Typed::IntVal(-1)).into_iter().collect() };
+    let values = [
+        Typed::JsonIetfVal(b"{\"a\": [1]}".to_vec()),
+        Typed::LeaflistVal(array),
+        Typed::DecimalVal(gnmi::Decimal64 { digits: -12, precision: 1 }),
+        Typed::AnyVal(gnmi::Any { type_url: "t".to_owned(), value: vec![1] }),
+        Typed::DoubleVal(1e300),
+    ];
+    let update = |typed| gnmi::Update { path: Some(path.clone()), val: value(typed), ..gnmi::Update::default() };
+    let notification = gnmi::Notification {
+        timestamp: 1,
+        prefix: Some(path.clone()),
+        update: values.into_iter().map(update).collect(),
+        delete: vec![path.clone()],
+        atomic: true,
+        ..gnmi::Notification::default()
+    };
+    let header = gnmi::JuniperHeader { system_id: "r".to_owned(), eom: true, ..gnmi::JuniperHeader::default() };
+    let registered_ext = Some(gnmi::RegisteredExtension { id: 1, msg: header.encode_to_vec() });
+    let response = gnmi::SubscribeResponse {
+        response: Some(gnmi::subscribe_response::Response::Update(notification)),
+        extension: vec![gnmi::Extension { registered_ext }],
+    };
+    vec![
+        ("cisco-key-value", [&[0], &key_value.encode_to_vec()[..]].concat()),
+        ("cisco-compact", [&[1], &compact.encode_to_vec()[..]].concat()),
+        ("huawei-decoded", [&[2], &huawei("openconfig_interfaces.Interfaces").encode_to_vec()[..]].concat()),
+        ("huawei-compact", [&[2], &huawei("x").encode_to_vec()[..]].concat()),
+        ("gnmi-juniper", [&[3], &response.encode_to_vec()[..]].concat()),
+        ("gnmi-nokia", [&[4], &response.encode_to_vec()[..]].concat()),
+        ("gnmi-notification", [&[5], &response.encode_to_vec()[..]].concat()),
+        ("json", b"\x06{\"a\": [1, true, null, \"\\u0000\"]}".to_vec()),
+    ]
+}
+
 fn main() -> io::Result<()> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let ends: [SocketAddrV4; 2] =
         [([192, 0, 2, 1], 9), ([192, 0, 2, 2], 2055)].map(|(ip, port)| SocketAddrV4::new(ip.into(), port));
+    for (name, message) in telemetry_gpb_messages() {
+        write(&folder, "telemetry_gpb", name, &message)?;
+    }
     for (name, version) in
         [("v5", traffic::Version::V5), ("v9", traffic::Version::V9), ("ipfix", traffic::Version::Ipfix)]
     {
@@ -176,7 +270,63 @@ fn main() -> io::Result<()> {
     }
     let roas = r#"{"metadata": {"vrps": 2}, "roas": [{"asn": 64496, "prefix": "192.0.2.0/24", "maxLength": 25, "expires": 1},
         {"asn": "AS64497", "prefix": "2001:db8::/32", "maxLength": 48, "ta": "t"}, {"asn": -1}, []]}"#;
-    write(&folder, "roas", "seed", roas.as_bytes())
+    write(&folder, "roas", "seed", roas.as_bytes())?;
+    for (target, name, octets) in telemetry() {
+        write(&folder, target, name, &octets)?;
+    }
+    Ok(())
+}
+
+/// Inputs of the three targets for telemetry: target, name and octets.
+fn telemetry() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    let started = r#"{"ietf-yp-notification:envelope":{"hostname":"r","contents":{
+        "ietf-subscribed-notifications:subscription-started":{"id":7,"x":[-1.5e3,true,null,"\ud83d\ude00\n"]}}}}"#;
+    let updated =
+        r#"{"ietf-yp-notification:envelope":{"hostname":"r","contents":{"ietf-yang-push:push-update":{"id":7}}}}"#;
+    let sids = r#"{"ietf-sid-file:sid-file":{"module-name":"m","item":[
+        {"namespace":"data","identifier":"/m:a/n:b","sid":"1"},{"namespace":"identity","identifier":"i","sid":2}]}}"#;
+    let framed = |head: &[u8], text: &str| [head, &(text.len() as u32).to_be_bytes(), text.as_bytes()].concat();
+    let v0 = [framed(&[0, 0, 0, 3], started), framed(&[0, 0, 0, 1], ""), framed(&[0, 0, 0, 4], updated)].concat();
+    let v1 = [framed(&[0, 1, 0, 2, 0, 1, 0, 0], started), framed(&[0, 1, 0, 9, 0, 1, 0, 0], updated)].concat();
+    // "{}" twice in one zlib stream.
+    let zlib = octets("7801aaae05000000ffffaaae05000000ffff");
+    let (first, second) = zlib.split_at(10);
+    let compressed = [&[0, 0, 0, 2, 0, 0, 0, 10][..], first, &[0, 0, 0, 2, 0, 0, 0, 8], second].concat();
+    let stream = |framing: u8, octets: &[u8]| [&[framing, 255, 7, 40], octets].concat();
+    let datagram = |message, segment: Option<(u16, bool)>, payload: &str| {
+        let segment = segment.map(|(number, is_last)| Segment { number, is_last });
+        let payload = payload.as_bytes();
+        let mut octets = vec![0, 1, 0];
+        Datagram { encoding: Encoding::Json, publisher: 1, message, segment, payload }.write(&mut octets);
+        octets[2] = (octets.len() - 3) as u8;
+        octets
+    };
+    let segments = [
+        datagram(1, None, updated),
+        datagram(2, Some((1, false)), "bc"),
+        datagram(3, Some((0, false)), "AB"),
+        datagram(2, Some((2, true)), "de"),
+        datagram(2, Some((0, false)), "a"),
+        datagram(3, Some((0, false)), "AB"),
+    ];
+    let legacy = [&[2, 200, 14, 0, 2, 0, 14, 0, 0, 0, 1, 0, 0, 0, 1][..], b"{}"].concat();
+    let payload = |kind: u8, octets: &[u8]| [&[kind], octets].concat();
+    let cbor = "bf6161a2016174208201c48221190101d82d036162fb3ff199999999999a61635f4201024103ff61647f6161ffff";
+    vec![
+        ("telemetry_stream", "json", stream(0, [started, updated].join("\n").as_bytes())),
+        ("telemetry_stream", "cisco_v0", stream(1, &v0)),
+        ("telemetry_stream", "cisco_v0_compressed", stream(1, &compressed)),
+        ("telemetry_stream", "cisco_v1", stream(2, &v1)),
+        ("telemetry_udp_notif", "segments", segments.concat()),
+        ("telemetry_udp_notif", "legacy", legacy),
+        ("telemetry_payload", "started", payload(0, started.as_bytes())),
+        ("telemetry_payload", "updated", payload(0, updated.as_bytes())),
+        ("telemetry_payload", "text", payload(1, b"{\"a\" : 1}\n")),
+        ("telemetry_payload", "xml", payload(2, b"<a b=\"1\"/>")),
+        ("telemetry_payload", "gpb", payload(3, &[7; 60])),
+        ("telemetry_payload", "cbor", payload(4, &octets(cbor))),
+        ("telemetry_payload", "sids", payload(5, sids.as_bytes())),
+    ]
 }
 
 /// A full transfer, a notification, and changes, after the three octets that the target takes.

@@ -1,0 +1,4 @@
+mod cisco;
+mod gnmi;
+mod huawei;
+mod properties;
