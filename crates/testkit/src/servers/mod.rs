@@ -29,7 +29,7 @@ pub use tls_proxy::TlsProxy;
 
 use crate::conditions::within;
 use crate::sockets;
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use std::fs::File;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -43,6 +43,8 @@ use tempfile::TempDir;
 
 /// Timeout for the start of a server: RabbitMQ takes ten seconds on an idle machine.
 const START: Duration = Duration::from_secs(120);
+/// Timeout for the exit of processes that were killed.
+const EXIT: Duration = Duration::from_secs(60);
 /// The variable that names a ClickHouse server.
 const CLICKHOUSE: &str = "PMACCT_TEST_CLICKHOUSE";
 /// The user and group that servers run as when the tests run as root.
@@ -279,13 +281,39 @@ impl Group {
         }
     }
 
-    /// Kills all processes of the group.
+    /// Kills all processes of the group, and the children of the first one: those of PostgreSQL have groups of their own. Returns when
+    /// they are gone, as a server that is started again must not meet their locks and shared memory.
     fn kill(&mut self) {
+        let server = self.child.id();
+        // A stopped process has no further children.
+        self.signal(Signal::SIGSTOP);
+        let _ = within(EXIT, || matches!(state(server), None | Some('T' | 'Z')).then_some(()));
+        let children = children(server);
         self.signal(Signal::SIGKILL);
         let _ = self.child.wait();
+        for child in children.iter().filter_map(|child| i32::try_from(*child).ok()) {
+            let _ = kill(Pid::from_raw(child), Signal::SIGKILL);
+        }
+        // Zombies have no memory any more; it is up to init to remove them.
+        let are_gone = || children.iter().all(|child| matches!(state(*child), None | Some('Z'))).then_some(());
+        if within(EXIT, are_gone).is_none() {
+            eprintln!("children of process {server} still exist");
+        }
         let _ = self.watch.kill();
         let _ = self.watch.wait();
     }
+}
+
+/// The state of a process, as in `/proc/PID/stat`. `None` if there is no such process.
+fn state(process: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+/// The children of a process.
+fn children(process: u32) -> Vec<u32> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|child| child.parse().ok()).collect()
 }
 
 impl Drop for Group {
@@ -312,6 +340,21 @@ mod tests {
         eventually("the server to exit", || server.try_wait().unwrap());
         assert!(watch.wait().unwrap().success());
         assert!(!folder.path().exists());
+    }
+
+    #[test]
+    fn children_in_groups_of_their_own_are_killed_too() {
+        let folder = folder();
+        let mut command = Command::new("sh");
+        command.args(["-c", "setsid sleep 1000 & setsid sleep 1000 & wait"]);
+        let group = Group::spawn(command, folder.path().join("log"));
+        let started = eventually("two children", || Some(children(group.child.id())).filter(|all| all.len() == 2));
+        eventually("groups of their own", || {
+            let name = |child: &u32| std::fs::read_to_string(format!("/proc/{child}/comm")).unwrap_or_default();
+            started.iter().all(|child| name(child) == "sleep\n").then_some(())
+        });
+        drop(group);
+        assert!(started.iter().all(|child| matches!(state(*child), None | Some('Z'))));
     }
 
     #[test]
