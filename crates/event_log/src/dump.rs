@@ -35,6 +35,9 @@ use tracing::error;
 const RATE: Duration = Duration::from_secs(10);
 /// Buffered bytes at which [`Rows::write_if_large`] writes.
 const CHUNK: usize = 256 << 10;
+/// Bytes written at once. The kernel looks for contiguous memory for what is written at once, and moves pages about to get it: writes of
+/// 256 KiB and more cost up to twice the time of a row (docs/PERFORMANCE.md, "Routes of BMP").
+const PIECE: usize = 64 << 10;
 /// Buffered bytes at which [`Rows::add`] writes, if nothing did before.
 const MAX_BUFFER: usize = 8 << 20;
 
@@ -391,10 +394,10 @@ impl Table {
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Create(file) => file.write_all(bytes),
-            Self::Append(file, _) => file.write_all(bytes),
-        }
+        bytes.chunks(PIECE).try_for_each(|piece| match self {
+            Self::Create(file) => file.write_all(piece),
+            Self::Append(file, _) => file.write_all(piece),
+        })
     }
 
     /// Removes the beginning of a table from a file with other tables.
