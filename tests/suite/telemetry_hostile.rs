@@ -41,7 +41,9 @@ impl Witness {
         self.stream.write_all(message.to_string().as_bytes()).expect("the collector reads");
         // Without parsing: the log may be long.
         let (path, text) = (self.process.setup().path("log.json"), format!("\"payload\": {message},"));
-        eventually("the message of the witness", || std::fs::read_to_string(&path).ok()?.contains(&text).then_some(()));
+        eventually("the message of the witness", || {
+            std::fs::read_to_string(&path).ok()?.contains(&text).then_some(())
+        });
         assert!(begin.elapsed() < ANSWER, "{:?}", begin.elapsed());
     }
 

@@ -1,6 +1,5 @@
 //! The metrics endpoint.
 
-use crate::daemons::*;
 use crate::key::*;
 
 keys! {

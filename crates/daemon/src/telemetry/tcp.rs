@@ -35,7 +35,7 @@ use tracing::{error, info, warn};
 /// Octets read before other connections get their turn.
 const READ: usize = 64 * 1024;
 /// How often octets must arrive for pauses, and how long these are, which is the longest time that they delay a message.
-const PAUSE: Duration = Duration::from_millis(1);
+const PAUSE: Duration = Duration::from_millis(4);
 /// When a silent connection may be dead: after that time the kernel asks its node.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 /// Reads of each connection when the daemon stops.
