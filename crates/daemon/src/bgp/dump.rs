@@ -47,6 +47,10 @@ impl Dumps {
         let peers = self.shared.peers();
         let peers = peers.into_iter().filter(|peer| schedule.slot_of(peer.address.ip()) == slot);
         let tables: Vec<Table> = (0..).zip(peers).map(|(index, peer)| self.table(index, peer)).collect();
+        // As in pmacct, a dump without peers is not logged.
+        if tables.is_empty() {
+            return;
+        }
         let index = (dump.encoding() == Encoding::Mrt).then(|| self.index(&tables));
         let pid = std::process::id();
         info!("*** Dumping BGP tables - START (PID: {pid}, SLOT: {}/{}) ***", slot + 1, schedule.slots);

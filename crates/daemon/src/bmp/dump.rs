@@ -43,6 +43,10 @@ impl Dumps {
         let schedule = &self.schedule.schedule;
         let is_due = |router: &Arc<Listed>| schedule.slot_of(router.address.ip()) == slot;
         let routers: Vec<Arc<Listed>> = self.shared.routers().into_iter().filter(is_due).collect();
+        // As in pmacct, a dump without routers is not logged.
+        if routers.is_empty() {
+            return;
+        }
         let pid = std::process::id();
         info!("*** Dumping BMP tables - START (PID: {pid}, SLOT: {}/{}) ***", slot + 1, schedule.slots);
         let (begun, entries, encoding) = (Instant::now(), AtomicU64::new(0), dump.encoding());
