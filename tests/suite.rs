@@ -111,6 +111,9 @@ mod stores;
 mod support;
 #[path = "suite/telemetry.rs"]
 mod telemetry;
+#[cfg(feature = "grpc")]
+#[path = "suite/telemetry_grpc.rs"]
+mod telemetry_grpc;
 #[path = "suite/telemetry_hostile.rs"]
 mod telemetry_hostile;
 #[path = "suite/telemetry_inputs.rs"]

@@ -48,7 +48,10 @@ pub(crate) fn send_in_pieces(stream: &mut TcpStream, octets: &[u8], lengths: &[u
 pub(crate) fn events(process: &Process, name: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(process.setup().path(name)).unwrap_or_default();
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    whole.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+    whole
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
 }
 
 /// Waits until the log has that many events.

@@ -2,8 +2,8 @@
 
 use crate::bgp::own_address;
 use crate::telemetry::{
-    CBOR, JSON, NOTIF, TCP, UDP, cisco_v1, envelope, events, labels, message, node, notification, number, other_port,
-    payloads, pmtelemetryd, segments, send_in_pieces, text, wait, wait_for,
+    CBOR, JSON, NOTIF, TCP, UDP, cisco_v1, envelope, events, labels, message, node, notification, number,
+    other_port, payloads, pmtelemetryd, segments, send_in_pieces, text, wait, wait_for,
 };
 use bytes::Bytes;
 use omq_proto::Message;
@@ -11,9 +11,9 @@ use omq_proto::proto::{Connection, ConnectionConfig, Role, SocketType};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use testkit::Process;
 use testkit::capture_file::pcap;
 use testkit::sockets::free_tcp_port;
-use testkit::Process;
 
 /// Members of a record that differ between runs.
 fn stable(event: &Value) -> Value {
@@ -82,9 +82,11 @@ fn datagrams_become_records_and_those_that_are_no_objects_are_dropped() {
 
 #[test]
 fn headers_of_cisco_tell_the_encoding() {
-    let process = pmtelemetryd("telemetry_daemon_port_tcp: {port}\ntelemetry_daemon_decoder: cisco_v1").start_tcp();
+    let process =
+        pmtelemetryd("telemetry_daemon_port_tcp: {port}\ntelemetry_daemon_decoder: cisco_v1").start_tcp();
     let mut stream = node(&own_address(), process.setup().address());
-    let octets = [cisco_v1(2, b"{\"a\":1}"), cisco_v1(1, &[1, 2, 3]), cisco_v1(77, b"?"), cisco_v1(2, b"{\"b\":2}")];
+    let octets =
+        [cisco_v1(2, b"{\"a\":1}"), cisco_v1(1, &[1, 2, 3]), cisco_v1(77, b"?"), cisco_v1(2, b"{\"b\":2}")];
     send_in_pieces(&mut stream, &octets.concat(), &[5, 11]);
     let all = wait(&process, 5);
     let described: Vec<(Option<&Value>, Value)> =
@@ -168,11 +170,15 @@ fn updates_name_what_their_subscription_has_announced() {
         id += 1;
         exporter.send(&notification(JSON, id, payload.to_string().as_bytes()));
         let event = wait_for(&process, payload);
-        message(&event)["telemetry-message-metadata"]["ietf-yang-push-telemetry-message:yang-push-subscription"].clone()
+        message(&event)["telemetry-message-metadata"]["ietf-yang-push-telemetry-message:yang-push-subscription"]
+            .clone()
     };
     let update = |id: u32, value: u32| envelope("ietf-yang-push:push-update", json!({"id": id, "x": value}));
     assert_eq!(send(&update(5, 0)), Value::Null);
-    assert_eq!(send(&envelope("ietf-subscribed-notifications:subscription-started", started.clone())), Value::Null);
+    assert_eq!(
+        send(&envelope("ietf-subscribed-notifications:subscription-started", started.clone())),
+        Value::Null
+    );
     assert_eq!(send(&update(5, 1)), started);
     assert_eq!(send(&update(6, 2)), Value::Null);
     let end = envelope("ietf-subscribed-notifications:subscription-terminated", json!({"id": 5}));
@@ -284,7 +290,9 @@ impl Push {
     }
 
     fn send(&mut self, text: &str) {
-        self.connection.send_message(&Message::single(Bytes::copy_from_slice(text.as_bytes()))).expect("a message");
+        self.connection
+            .send_message(&Message::single(Bytes::copy_from_slice(text.as_bytes())))
+            .expect("a message");
         self.transmit();
     }
 
@@ -320,7 +328,8 @@ fn messages_of_a_zeromq_socket_name_their_node_and_the_connection_is_made_again(
     }
     process.wait_for_log("telemetry_node is not the address of its node");
     let finished = process.stop();
-    let nodes: Vec<_> = finished.json("log.json").iter().filter(|event| event["payload"]["round"] == 1).map(node_of).collect();
+    let nodes: Vec<_> =
+        finished.json("log.json").iter().filter(|event| event["payload"]["round"] == 1).map(node_of).collect();
     assert_eq!(nodes.first(), Some(&(json!("192.0.2.7"), json!(99))));
 }
 
@@ -371,7 +380,8 @@ fn configurations_without_an_input_or_a_decoder_are_errors() {
         assert_eq!(finished.code(), Some(1), "{}", finished.log);
         assert!(finished.log.contains(what), "{lines}: {}", finished.log);
     }
-    let finished = pmtelemetryd(NOTIF).more_config("telemetry_daemon_udp_notif_rp_ebpf_prog: x").arguments(["--check"]).run();
+    let finished =
+        pmtelemetryd(NOTIF).more_config("telemetry_daemon_udp_notif_rp_ebpf_prog: x").arguments(["--check"]).run();
     assert!(finished.log.contains("telemetry_daemon_udp_notif_rp_ebpf_prog has no effect"), "{}", finished.log);
     // The port is taken.
     let process = pmtelemetryd(TCP).start_tcp();

@@ -5,7 +5,8 @@ use crate::bgp::own_address;
 use crate::bgp_queries::{get, lines};
 use crate::clients::{Queue, json_of, kafka_messages};
 use crate::telemetry::{
-    JSON, NOTIF, TCP, UDP, events, labels, node, notification, number, payloads, pmtelemetryd, text, wait, wait_for,
+    JSON, NOTIF, TCP, UDP, events, labels, node, notification, number, payloads, pmtelemetryd, text, wait,
+    wait_for,
 };
 use rdkafka::config::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -50,7 +51,10 @@ fn tags_and_labels_are_written_and_a_reload_changes_them() {
     let expected = json!([number("seq", 1), number("tag", 5), text("label", "site1"), serialization]);
     assert_eq!(labels(&first), expected);
     let init = &events(&process, "log.json")[0];
-    assert_eq!((&init["event_type"], &init["tag"], &init["label"]), (&json!("log_init"), &json!(5), &json!("site1")));
+    assert_eq!(
+        (&init["event_type"], &init["tag"], &init["label"]),
+        (&json!("log_init"), &json!(5), &json!("site1"))
+    );
     process.exporter("127.0.1.2").send_all(["{\"b\":1}", "{\"b\":2}"]);
     let tags: Vec<Value> = [1, 2].map(|b| labels(&wait_for(&process, &json!({"b": b})))[1].clone()).into();
     // The log_init had the first number.
@@ -142,7 +146,8 @@ fn dumps_have_what_came_since_the_last_one_of_nodes_that_are_gone_too() {
     assert_eq!(kinds, [&json!("dump_init"), &Value::Null, &Value::Null, &json!("dump_close")]);
     assert_eq!(rows[0]["dump_period"], 60);
     assert_eq!(rows[1]["telemetry-message-metadata"]["notification-event"], "dump");
-    let of_udp = eventually("the other dump", || Some(read("dump-127_0_1_1.json")).filter(|rows| !rows.is_empty()));
+    let of_udp =
+        eventually("the other dump", || Some(read("dump-127_0_1_1.json")).filter(|rows| !rows.is_empty()));
     assert_eq!(payloads(&of_udp), [json!({"b": 1})]);
     let link = format!("latest-{}", source.replace('.', "_"));
     eventually("the link", || fs::read_link(setup.path(&link)).ok());
@@ -209,7 +214,8 @@ fn messages_go_to_amqp() {
 
 #[test]
 fn nodes_are_listed_and_counted_over_http() {
-    let process = pmtelemetryd(TCP).more_config("telemetry_daemon_port_udp: {port}\nhttp_listen: {dir}/http").start();
+    let process =
+        pmtelemetryd(TCP).more_config("telemetry_daemon_port_udp: {port}\nhttp_listen: {dir}/http").start();
     let source = own_address();
     let mut stream = node(&source, process.setup().address());
     stream.write_all(b"{\"a\":1}{\"a\":2}").expect("it reads");
@@ -220,7 +226,11 @@ fn nodes_are_listed_and_counted_over_http() {
     nodes.sort_by_key(|node| node["transport"].to_string());
     let described: Vec<Vec<Value>> = nodes
         .iter()
-        .map(|node| ["telemetry_node", "transport", "messages", "bytes", "payloads_invalid"].map(|name| node[name].clone()).into())
+        .map(|node| {
+            ["telemetry_node", "transport", "messages", "bytes", "payloads_invalid"]
+                .map(|name| node[name].clone())
+                .into()
+        })
         .collect();
     let expected = [
         vec![json!(source), json!("tcp"), json!(2), json!(14), json!(0)],

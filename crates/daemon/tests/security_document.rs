@@ -60,7 +60,11 @@ fn check_counters(what: &str, at_bound: &str) {
 /// Whether a counter is one of BGP, BMP or telemetry, which are figures of their own.
 fn is_of_bgp(family: &str) -> bool {
     #[cfg(feature = "http")]
-    return metrics::BGP.iter().chain(&metrics::BMP).chain(&metrics::TELEMETRY).any(|row| row.name.strip_prefix("pmacct_") == Some(family));
+    return metrics::BGP
+        .iter()
+        .chain(&metrics::BMP)
+        .chain(&metrics::TELEMETRY)
+        .any(|row| row.name.strip_prefix("pmacct_") == Some(family));
     // A build without metrics has no names of them.
     #[cfg(not(feature = "http"))]
     return family.starts_with("bgp_") || family.starts_with("bmp_") || family.starts_with("telemetry_");

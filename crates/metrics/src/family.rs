@@ -169,7 +169,10 @@ pub static TELEMETRY_GRPC: [Family<'static>; 10] = [
     counter("pmacct_telemetry_grpc_messages_ignored", "Messages without data, by reason."),
     counter("pmacct_telemetry_grpc_messages_undecoded", "Messages that are shown in base64, by reason."),
     counter("pmacct_telemetry_grpc_router_errors", "Messages in which a router reports an error."),
-    counter("pmacct_telemetry_grpc_targets_unreachable", "Attempts to reach a gNMI target that failed, by reason."),
+    counter(
+        "pmacct_telemetry_grpc_targets_unreachable",
+        "Attempts to reach a gNMI target that failed, by reason.",
+    ),
 ];
 
 /// Of BGP sessions, routes and route origin validation.

@@ -277,7 +277,7 @@ fn special_at(text: &[u8]) -> Option<usize> {
     let special = |octet: &u8| *octet < 0x20 || *octet == b'"' || *octet == b'\\';
     // Whether an octet is below the limit, of at most 128.
     let has_below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word & (ONES << 7) != 0;
-    let has = |word: u64, octet: u8| has_below(word ^ ONES * u64::from(octet), 1);
+    let has = |word: u64, octet: u8| has_below(word ^ (ONES * u64::from(octet)), 1);
     let (words, rest) = text.as_chunks::<8>();
     for (index, octets) in words.iter().enumerate() {
         let word = u64::from_ne_bytes(*octets);

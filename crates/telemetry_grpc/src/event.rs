@@ -183,3 +183,12 @@ impl fmt::Display for End {
         }
     }
 }
+
+/// The error behind an error that says only where it occurred.
+pub(crate) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

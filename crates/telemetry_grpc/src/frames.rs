@@ -12,7 +12,7 @@
 //! completed. From then on it must be complete within a time: peers that stop in the middle do not hold memory. The wait for the budget
 //! has no limit, since it is the consumer who makes it long.
 
-use crate::event::End;
+use crate::event::{End, root_cause};
 use bytes::{Buf, Bytes};
 use http::HeaderMap;
 use http_body::Body;
@@ -78,7 +78,7 @@ pub(crate) struct Frames<B> {
 
 impl<B: Body<Data = Bytes> + Unpin> Frames<B>
 where
-    B::Error: std::fmt::Display,
+    B::Error: std::error::Error + 'static,
 {
     pub(crate) fn new(body: B, budget: Budget, limit: usize, time: Duration) -> Self {
         Self { body, chunk: Bytes::new(), trailers: None, budget, limit, time }
@@ -109,8 +109,12 @@ where
     async fn fill(&mut self) -> Result<bool, End> {
         loop {
             match poll_fn(|context| Pin::new(&mut self.body).poll_frame(context)).await {
+                // For hyper a stream that was cancelled, or whose connection is closed for its silence, just ends.
+                None if self.trailers.is_none() && !self.body.is_end_stream() => {
+                    return Err(End::Reset("cancelled".to_owned()));
+                }
                 None => return Ok(false),
-                Some(Err(error)) => return Err(End::Reset(error.to_string())),
+                Some(Err(error)) => return Err(End::Reset(root_cause(&error))),
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(chunk) if chunk.is_empty() => {}
                     Ok(chunk) => {
@@ -197,6 +201,10 @@ mod tests {
                 None if self.ends => Poll::Ready(None),
                 None => Poll::Pending,
             }
+        }
+
+        fn is_end_stream(&self) -> bool {
+            self.chunks.is_empty() && self.ends
         }
     }
 

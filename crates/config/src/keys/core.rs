@@ -147,7 +147,7 @@ keys! {
     /// process until it ends, also as root. A directory that is replaced while the daemon runs becomes inaccessible too. Triggers
     /// would be restricted as well, so Landlock is not used if any is configured. A kernel without Landlock (before 5.13) restricts
     /// nothing. Both cases are logged.
-    LANDLOCK: bool = boolean(&["landlock"]).default("false").daemons(FLOW.and(PMBGPD).and(PMBMPD)).acts();
+    LANDLOCK: bool = boolean(&["landlock"]).default("false").acts();
 
     /// Plugins to run, separated by commas: `TYPE` or `TYPE[NAME]`.
     ///
@@ -177,7 +177,7 @@ keys! {
     /// Data waits in write batches of about one megabyte; in the print plugin, rows wait. At the limit the oldest are dropped,
     /// counted and logged. May end with K, M or G.
     PLUGIN_QUEUE_MEMORY: u64 = bytes(&["plugin_queue_memory"], 65536).with_units().default("256M").both()
-        .daemons(FLOW.and(PMBGPD).and(PMBMPD)).acts();
+        .acts();
 
     /// Directory in which data for a database or broker waits, instead of in memory.
     ///
@@ -192,7 +192,7 @@ keys! {
         .acts();
 
     /// Seconds that a database or broker may take for a connection, and for an answer.
-    PLUGIN_WRITE_TIMEOUT: Duration = seconds(&["plugin_write_timeout"], 1).default("30").both().daemons(FLOW.and(PMBGPD).and(PMBMPD))
+    PLUGIN_WRITE_TIMEOUT: Duration = seconds(&["plugin_write_timeout"], 1).default("30").both()
         .acts();
 
     /// Seconds that the end of the daemon may wait for a database or broker.
@@ -200,7 +200,7 @@ keys! {
     /// Data that is not written by then is dropped, counted and logged. With `plugin_spool_dir` it stays on disk for the next
     /// start, and the end waits at most two seconds for a store that makes no progress. After a capture file
     /// (`pcap_savefile`) the daemon waits as long as the store confirms one write batch after the other within that time.
-    PLUGIN_EXIT_TIMEOUT: Duration = seconds(&["plugin_exit_timeout"], 1).default("10").both().daemons(FLOW.and(PMBGPD).and(PMBMPD))
+    PLUGIN_EXIT_TIMEOUT: Duration = seconds(&["plugin_exit_timeout"], 1).default("10").both()
         .acts();
 
     /// Seconds that a trigger (`print_trigger_exec`, `sql_trigger_exec` and similar keys) may run.

@@ -88,7 +88,7 @@ keys! {
     MAPS_REFRESH: bool = boolean(&["maps_refresh"]).default("true").acts();
 
     /// Reloads maps and lists automatically when one of their files has changed, as SIGUSR2 does. Files are checked once a second.
-    MAPS_WATCH: bool = boolean(&["maps_watch"]).default("false").daemons(FLOW.and(PMBGPD).and(PMBMPD)).acts();
+    MAPS_WATCH: bool = boolean(&["maps_watch"]).default("false").acts();
 
     /// Enabled indexes on maps.
     MAPS_INDEX: bool = boolean(&["maps_index"]).default("false")

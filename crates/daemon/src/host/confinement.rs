@@ -1,8 +1,8 @@
 //! Which files the daemon needs, for `landlock`: those that the configuration names.
 
 use config::keys::{
-    amqp, bgp, bmp, core, encoding, event_log, geoip, http, input, kafka, maps, output, print, rpki, sampling, sql,
-    telemetry,
+    amqp, bgp, bmp, core, encoding, event_log, geoip, http, input, kafka, maps, output, print, rpki, sampling,
+    sql, telemetry,
 };
 use config::{Config, Key, KeyPrefix, Plugin};
 use plugins::kinds::{self, Kind};
@@ -106,7 +106,9 @@ pub(super) fn read(config: &Config, kinds: &'static [Kind]) -> Option<Confinemen
     }
     let mut access = Access::default();
     access.read.extend(READ.iter().filter_map(|key| config.core(key)));
-    access.read.extend(config.core(&telemetry::TELEMETRY_SID_FILES).unwrap_or_default().into_iter().map(PathBuf::from));
+    access
+        .read
+        .extend(config.core(&telemetry::TELEMETRY_SID_FILES).unwrap_or_default().into_iter().map(PathBuf::from));
     // A line of the file may name others, which are in its folder unless their path is absolute.
     if let Some(targets) = config.core(&telemetry::TELEMETRY_GNMI_TARGETS) {
         access.read.extend(named_within(&targets));

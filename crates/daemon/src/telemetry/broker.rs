@@ -71,7 +71,13 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn new(transport: Transport, key: &'static str, service: &Service) -> Self {
-        Self { transport, key, max_message: service.settings.max_message, misfit: Limited::new(RATE), failing: Limited::new(RATE) }
+        Self {
+            transport,
+            key,
+            max_message: service.settings.max_message,
+            misfit: Limited::new(RATE),
+            failing: Limited::new(RATE),
+        }
     }
 
     /// Handles a message.

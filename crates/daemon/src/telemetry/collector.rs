@@ -153,6 +153,7 @@ impl Collector {
     }
 
     /// The node that has sent messages from an address without a connection of its own is gone.
+    #[cfg(feature = "grpc")]
     pub(super) fn leave(&mut self, transport: Transport, ip: IpAddr, why: Ending, now: u64) {
         if let Some(node) = self.nodes.remove(&(transport, ip)) {
             self.disconnect(&node, why, now);
@@ -163,7 +164,7 @@ impl Collector {
     pub(super) fn disconnect(&mut self, node: &Arc<Node>, why: Ending, now: u64) {
         self.open = self.open.saturating_sub(1);
         self.figures().close(why);
-        self.shared.depart(node);
+        self.figures().undumped.add(self.shared.depart(node));
         if why == Ending::Shutdown {
             return;
         }

@@ -35,6 +35,10 @@ impl Dumps {
         let is_due = |node: &Arc<Node>| schedule.slot_of(node.address.ip()) == slot;
         let mut nodes = self.shared.take_departed(is_due);
         nodes.extend(self.shared.nodes().into_iter().filter(is_due));
+        // As in pmacct, a dump without nodes is not logged.
+        if nodes.is_empty() {
+            return;
+        }
         let pid = std::process::id();
         info!("*** Dumping telemetry data - START (PID: {pid}, SLOT: {}/{}) ***", slot + 1, schedule.slots);
         let (begun, entries) = (Instant::now(), AtomicU64::new(0));

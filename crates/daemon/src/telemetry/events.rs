@@ -30,6 +30,21 @@ impl Memory {
     pub(super) fn new(max: u64) -> Self {
         Self { max, used: AtomicU64::new(0) }
     }
+
+    /// Takes bytes. False if there is no room.
+    pub(super) fn take(&self, bytes: u64) -> bool {
+        // Only the thread with the lock of the collector adds.
+        let fits = self.used.load(Ordering::Relaxed).saturating_add(bytes) <= self.max;
+        if fits {
+            self.used.fetch_add(bytes, Ordering::Relaxed);
+        }
+        fits
+    }
+
+    /// Returns bytes.
+    pub(super) fn give_back(&self, bytes: u64) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
 }
 
 impl Events {
@@ -37,11 +52,9 @@ impl Events {
     pub(super) fn keep(&mut self, payload: &Payload<'_>, memory: &Memory) -> bool {
         let parts = [payload.json, payload.subscription];
         let bytes = (parts.iter().flatten().map(|part| part.len()).sum::<usize>() + size_of::<Entry>()) as u64;
-        // Only the thread with the lock of the collector adds.
-        if memory.used.load(Ordering::Relaxed).saturating_add(bytes) > memory.max {
+        if !memory.take(bytes) {
             return false;
         }
-        memory.used.fetch_add(bytes, Ordering::Relaxed);
         parts.iter().flatten().for_each(|part| self.octets.extend_from_slice(part));
         self.entries.push(Entry {
             serialization: payload.serialization,
@@ -51,16 +64,16 @@ impl Events {
         true
     }
 
-    /// Whether there are none.
-    pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+    /// The number of messages.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// Takes all of them. Their memory is free for others at once.
     pub(super) fn take(&mut self, memory: &Memory) -> Self {
         let taken = std::mem::take(self);
         let bytes = (taken.octets.len() + taken.entries.len() * size_of::<Entry>()) as u64;
-        memory.used.fetch_sub(bytes, Ordering::Relaxed);
+        memory.give_back(bytes);
         taken
     }
 
@@ -96,7 +109,7 @@ mod tests {
         assert!(messages.iter().all(|message| events.keep(message, &memory)));
         assert!(!events.keep(&messages[2], &memory));
         let taken = events.take(&memory);
-        assert!(events.is_empty() && !taken.is_empty());
+        assert_eq!((events.len(), taken.len()), (0, 3));
         assert_eq!(taken.iter().collect::<Vec<_>>(), messages);
         assert!(events.keep(&messages[0], &memory), "the memory is free again");
     }

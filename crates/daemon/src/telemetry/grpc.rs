@@ -24,7 +24,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use telemetry_grpc::collector_file::{self, CollectorFile};
 use telemetry_grpc::{
-    Event, Handle, Intake, Limits, Listener, Payload, Service as GrpcService, Settings, Source, Target, targets_file, tls,
+    Event, Handle, Intake, Limits, Listener, Payload, Service as GrpcService, Settings, Source, Target,
+    targets_file, tls,
 };
 use tokio::sync::mpsc::Receiver;
 use tracing::{error, info, warn};
@@ -109,7 +110,8 @@ impl Input for Grpc {
     fn announce(&self) {
         for (address, services) in &self.file.sockets {
             let with = if self.file.tls.is_some() { ", with TLS" } else { "" };
-            let names: Vec<&str> = GrpcService::ALL.into_iter().filter(|of| services.has(*of)).map(GrpcService::name).collect();
+            let names: Vec<&str> =
+                GrpcService::ALL.into_iter().filter(|of| services.has(*of)).map(GrpcService::name).collect();
             info!("waiting for telemetry data on {address}/grpc ({}{with})", names.join(", "));
         }
         if self.targets_file.is_some() {
@@ -223,7 +225,8 @@ impl<'a> Consumer<'a> {
                 });
                 if left == 0 {
                     self.streams.remove(&key);
-                    let ending = if why == telemetry_grpc::End::Stopped { Ending::Shutdown } else { Ending::Disconnected };
+                    let ending =
+                        if why == telemetry_grpc::End::Stopped { Ending::Shutdown } else { Ending::Disconnected };
                     collector.leave(key.0, key.1, ending, now);
                 }
                 if why.is_fault()

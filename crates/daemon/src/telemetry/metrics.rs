@@ -3,9 +3,9 @@
 use super::figures::Figure;
 use super::node::{Node, Transport};
 use super::service::Shared;
-use ::metrics::{Family, Sample, Source, TELEMETRY};
 #[cfg(feature = "grpc")]
 use ::metrics::TELEMETRY_GRPC;
+use ::metrics::{Family, Sample, Source, TELEMETRY};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

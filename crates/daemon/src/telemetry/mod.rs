@@ -17,7 +17,7 @@
 //! | [`tcp`], [`udp`] | connections; datagrams, with and without UDP-notif |
 //! | [`savefile`] | the streams and datagrams of a capture file |
 //! | `grpc` | routers that dial out over gRPC, and gNMI targets |
-//! | [`kafka`], [`zmq`], [`broker`] | messages of a Kafka topic, of a ZeroMQ socket, and what they have in common |
+//! | [`kafka`], [`zmq`], `broker` | messages of a Kafka topic, of a ZeroMQ socket, and what they have in common |
 //! | [`service`] | what inputs share |
 //! | [`collector`] | from messages to the log and to the next dump |
 //! | [`node`] | the exporters |
@@ -28,6 +28,7 @@
 
 #[cfg(feature = "http")]
 mod api;
+#[cfg(any(feature = "kafka", feature = "zmq"))]
 mod broker;
 mod collector;
 mod dump;

@@ -14,6 +14,9 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+/// Memory of a node that is gone, rounded up.
+const NODE_BYTES: u64 = 1024;
+
 /// What the main thread and the threads of telemetry share.
 pub(super) struct Shared {
     /// The operator's files, and how often they were replaced.
@@ -63,18 +66,29 @@ impl Shared {
         self.nodes.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A node is gone. Its messages wait for the next dump.
-    pub(super) fn depart(&self, node: &Arc<Node>) {
+    /// A node is gone. Its messages wait for the next dump, if there is memory for the node. Returns the number of those that are dropped.
+    pub(super) fn depart(&self, node: &Arc<Node>) -> u64 {
         self.change_nodes(|nodes| nodes.retain(|other| !Arc::ptr_eq(other, node)));
-        if !node.events.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
-            self.departed.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(node));
+        let Some(memory) = &self.memory else { return 0 };
+        let mut events = node.events.lock().unwrap_or_else(PoisonError::into_inner);
+        if events.len() == 0 {
+            return 0;
         }
+        if !memory.take(NODE_BYTES) {
+            return events.take(memory).len() as u64;
+        }
+        self.departed.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(node));
+        0
     }
 
     /// Takes the nodes that are gone and for which `is_due`.
     pub(super) fn take_departed(&self, is_due: impl Fn(&Arc<Node>) -> bool) -> Vec<Arc<Node>> {
         let mut departed = self.departed.lock().unwrap_or_else(PoisonError::into_inner);
-        departed.extract_if(.., |node| is_due(node)).collect()
+        let taken: Vec<_> = departed.extract_if(.., |node| is_due(node)).collect();
+        if let Some(memory) = &self.memory {
+            memory.give_back(NODE_BYTES * taken.len() as u64);
+        }
+        taken
     }
 
     /// Uses other contents of the operator's files from now on.

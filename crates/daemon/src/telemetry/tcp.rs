@@ -1,7 +1,8 @@
 //! Connections: nodes that send a stream of messages (`telemetry_daemon_port_tcp`).
 //!
 //! One thread has all of them. It reads from each connection what has arrived, up to a bound, and writes what it has logged when all of
-//! them had their turn.
+//! them had their turn. Waking up for a message costs more than the message: so the thread does not wait for the next octets of a node that
+//! sends often, but pauses, and then reads all that have arrived.
 
 use super::figures::Ending;
 use super::input::Input;
@@ -33,6 +34,8 @@ use tracing::{error, info, warn};
 
 /// Octets read before other connections get their turn.
 const READ: usize = 64 * 1024;
+/// How often octets must arrive for pauses, and how long these are, which is the longest time that they delay a message.
+const PAUSE: Duration = Duration::from_millis(4);
 /// When a silent connection may be dead: after that time the kernel asks its node.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 /// Reads of each connection when the daemon stops.
@@ -206,6 +209,7 @@ async fn serve(server: Rc<Server>, mut stream: TcpStream, node: Arc<Node>) {
     let mut stop = server.stop.clone();
     // A node that never sends a message must not take the place of another one. One that has sent some may be silent as long as it wants.
     let first = Instant::now() + server.service.settings.peer_timeout;
+    let mut last = Instant::now();
     let mut ending = (*stop.borrow()).then_some(Ending::Shutdown);
     while ending.is_none() {
         tokio::select! {
@@ -214,8 +218,11 @@ async fn serve(server: Rc<Server>, mut stream: TcpStream, node: Arc<Node>) {
                 Ok(count) => {
                     server.unwritten.notify_one();
                     ending = connection.ending;
+                    let before = std::mem::replace(&mut last, Instant::now());
                     if count == READ {
                         yield_now().await;
+                    } else if last.duration_since(before) < PAUSE * 2 {
+                        sleep(PAUSE).await;
                     }
                 }
             },

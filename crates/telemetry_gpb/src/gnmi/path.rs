@@ -53,11 +53,8 @@ impl<'a> Element<'a> {
         Ok(element)
     }
 
-    /// The keys. Most elements have none.
-    fn keys(&self) -> Result<Option<KeyValues<'a>>, Fault> {
-        if !self.has_keys {
-            return Ok(None);
-        }
+    /// The keys. Most elements have none, and need no list of them.
+    fn keys(&self) -> Result<KeyValues<'a>, Fault> {
         let (mut fields, mut keys) = (self.fields, KeyValues { list: [(b"", b""); MAX_KEYS], length: 0 });
         while let Some(field) = fields.next()? {
             if field.number != 2 {
@@ -73,7 +70,7 @@ impl<'a> Element<'a> {
             }
             keys.insert(key, value).ok_or(Fault::Keys { at: field.at })?;
         }
-        Ok(Some(keys))
+        Ok(keys)
     }
 }
 
@@ -106,13 +103,15 @@ pub(crate) fn write_parts(path: Fields<'_>, elem: u32, keys: Keys, json: &mut Wr
         is_empty = false;
         let element = Element::read(field.message()?)?;
         json.part(b"/")?;
-        write_escaped(element.name, b"/[\\", json)?;
-        let Some(shown) = element.keys()?.filter(|_| keys == Keys::Shown) else { continue };
-        for (key, value) in shown.as_slice() {
+        write_escaped(element.name, |octet| matches!(octet, b'/' | b'[' | b'\\'), json)?;
+        if !element.has_keys || keys == Keys::Hidden {
+            continue;
+        }
+        for (key, value) in element.keys()?.as_slice() {
             json.part(b"[")?;
             json.part(key)?;
             json.part(b"=")?;
-            write_escaped(value, b"]\\", json)?;
+            write_escaped(value, |octet| matches!(octet, b']' | b'\\'), json)?;
             json.part(b"]")?;
         }
     }
@@ -129,9 +128,9 @@ pub(crate) fn write_parts(path: Fields<'_>, elem: u32, keys: Keys, json: &mut Wr
     if is_empty { json.part(b"/") } else { Ok(()) }
 }
 
-fn write_escaped(mut text: &[u8], special: &[u8], json: &mut Writer<'_>) -> Result<(), Fault> {
+fn write_escaped(mut text: &[u8], is_special: impl Fn(u8) -> bool, json: &mut Writer<'_>) -> Result<(), Fault> {
     while let Some((plain, [octet, rest @ ..])) =
-        text.iter().position(|octet| special.contains(octet)).and_then(|at| text.split_at_checked(at))
+        text.iter().position(|octet| is_special(*octet)).and_then(|at| text.split_at_checked(at))
     {
         json.part(plain)?;
         json.part(&[b'\\', *octet])?;
@@ -151,10 +150,10 @@ pub(crate) fn write_list(path: Fields<'_>, json: &mut Writer<'_>) -> Result<(), 
         json.open(b'{')?;
         json.name("name")?;
         json.text(element.name)?;
-        if let Some(keys) = element.keys()? {
+        if element.has_keys {
             json.name("filters")?;
             json.open(b'{')?;
-            for (key, value) in keys.as_slice() {
+            for (key, value) in element.keys()?.as_slice() {
                 json.text_name(key)?;
                 json.text(value)?;
             }

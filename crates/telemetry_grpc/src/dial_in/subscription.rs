@@ -4,7 +4,7 @@ use super::connection::{self, Unreachable};
 use super::requests::{self, Requests, Sender};
 use super::{Dialler, Mode, Target};
 use crate::counters::Failure;
-use crate::event::{End, Event, Source};
+use crate::event::{End, Event, Source, root_cause};
 use crate::frames::{Budget, Frames};
 use http::header::{CONTENT_TYPE, TE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
@@ -113,7 +113,7 @@ impl Session<'_> {
         let handshake = timeout(limits.handshake, handshake).await;
         let (client, connection) = handshake
             .map_err(|_| failed("HTTP/2 took too long".to_owned()))?
-            .map_err(|error| failed(format!("HTTP/2: {error}")))?;
+            .map_err(|error| failed(format!("HTTP/2: {}", root_cause(&error))))?;
         let mut connection = pin!(connection);
         let mut subscription = pin!(self.subscribe(client, peer));
         tokio::select! {
@@ -133,8 +133,10 @@ impl Session<'_> {
         sender.send(&self.target.subscribe());
         let request = request(self.target, body).map_err(|error| rejected(error.to_string()))?;
         // A target that has no values yet may answer late: HTTP/2's PING finds those that are gone.
-        let response =
-            client.send_request(request).await.map_err(|error| (Failure::Http, format!("{peer}: {error}")))?;
+        let response = client
+            .send_request(request)
+            .await
+            .map_err(|error| (Failure::Http, format!("{peer}: HTTP/2: {}", root_cause(&error))))?;
         let has_compression = accepted(&response).map_err(rejected)?;
         self.peer = Some(peer);
         let source = Source::Target(Arc::clone(&self.target.name));

@@ -3,7 +3,7 @@
 use super::response::{self, Answer};
 use super::{Shared, stream};
 use crate::counters::Refusal;
-use crate::event::Event;
+use crate::event::{Event, root_cause};
 use crate::frames::Budget;
 use crate::service::Services;
 use crate::tls;
@@ -61,7 +61,7 @@ pub(super) async fn run(
     match ended {
         Ended::Normally => {}
         Ended::Idle => refused(Refusal::Idle, "the connection had no stream".to_owned()),
-        Ended::Failed(error) => refused(Refusal::Http, format!("HTTP/2: {error}")),
+        Ended::Failed(error) => refused(Refusal::Http, format!("HTTP/2: {}", root_cause(&error))),
     }
 }
 

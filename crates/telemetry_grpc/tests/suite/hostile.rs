@@ -119,6 +119,17 @@ fn thousands_of_streams_that_are_reset_do_not_pile_up() {
 }
 
 #[test]
+fn a_router_that_vanishes_is_noticed() {
+    let keepalive = (Duration::from_millis(300), Duration::from_millis(300));
+    let mut collector = Collector::start(with(Limits { keepalive, ..limits() }));
+    // It has a stream, and answers no PING.
+    let mut socket = Http2::connect(collector.address);
+    socket.begin(1, CISCO);
+    let (_, why) = collector.end();
+    assert!(matches!(why, End::Reset(_)), "{why}");
+}
+
+#[test]
 fn a_consumer_that_is_slow_holds_back_routers_and_loses_nothing() {
     let bounded = Limits { events: 4, queue: 100_000, window: 65_535, ..limits() };
     let mut collector = Collector::start(with(bounded));
@@ -152,6 +163,13 @@ fn a_stream_that_breaks_within_a_message_says_so() {
     socket.begin(1, CISCO);
     socket.end(1, &[0, 0, 0, 0, 9, 1]);
     assert_eq!(collector.end().1, End::Truncated);
+    // CANCEL between messages.
+    let mut socket = Http2::connect(collector.address);
+    socket.begin(1, CISCO);
+    assert!(matches!(collector.event(), Event::Opened { .. }));
+    socket.try_reset(1).unwrap();
+    let (_, why) = collector.end();
+    assert!(matches!(why, End::Reset(_)), "{why}");
     let mut socket = Http2::connect(collector.address);
     socket.begin(1, CISCO);
     socket.data(1, &[7, 0, 0, 0, 0]);
