@@ -11,7 +11,8 @@
 //! | rules that have matched | [`usage`] |
 //! | `bgp_daemon_tag_map`, `bmp_daemon_tag_map` | [`routing_tag`] |
 //! | `bgp_daemon_xconnect_map` | [`xconnect`] |
-//! | `tee_receivers`, `telemetry_daemon_tag_map` | [`checked`] |
+//! | `tee_receivers` | [`tee_receivers`] |
+//! | `telemetry_daemon_tag_map` | [`checked`] |
 //!
 //! Keyed maps share a syntax ([`grammar`]), tables of keys ([`key`]), the loader of rules ([`load`]) and the search for the first
 //! matching rule ([`matcher`]).
@@ -33,6 +34,7 @@ pub mod prefix;
 pub mod review;
 pub mod routes;
 pub mod routing_tag;
+pub mod tee_receivers;
 pub mod usage;
 pub mod value;
 pub mod xconnect;

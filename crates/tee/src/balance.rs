@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `rr` | the order of datagrams: each receiver in turn |
 //! | `hash-agent` | a hash of the exporter's address |
-//! | `hash-crc32` | the CRC-32 of the octets of the exporter's address, modulo the number of receivers |
+//! | `hash-crc32` | the CRC-32 of the octets of the exporter's address |
 //! | `hash-tag` | the tag, modulo the number of receivers |
 //! | `hash-exporter` | rendezvous hashing of the exporter's and the receivers' addresses |
 //!
@@ -50,10 +50,14 @@ impl Balance {
                 chosen
             }
             Self::HashAgent => modulo(hash(exporter)),
-            Self::HashCrc32 => modulo(u64::from(match exporter {
-                IpAddr::V4(address) => crc32(&address.octets()),
-                IpAddr::V6(address) => crc32(&address.octets()),
-            })),
+            Self::HashCrc32 => {
+                let crc = match exporter {
+                    IpAddr::V4(address) => crc32(&address.octets()),
+                    IpAddr::V6(address) => crc32(&address.octets()),
+                };
+                // pmacct counts from the end.
+                (count - modulo(crc.into())) % count
+            }
             Self::HashTag => modulo(tag),
             Self::HashExporter => {
                 let exporter = hash(exporter);
@@ -84,13 +88,12 @@ fn hash(address: IpAddr) -> u64 {
     mix(mix((number >> 64) as u64) ^ number as u64)
 }
 
-/// The CRC-32 with the polynomial of ISO 3309, most significant bit first, with initial value 0, and negated. The receivers that follow from
-/// it are those that pmacct chose for the addresses in the tests; receivers of a site that moves from pmacct keep their exporters.
+/// The CRC-32 with the polynomial of ISO 3309, most significant bit first, with initial value 0 and without a final inversion. The
+/// receivers that follow from it are those that pmacct chose for the addresses in the tests.
 fn crc32(octets: &[u8]) -> u32 {
     const POLYNOMIAL: u32 = 0x04c1_1db7;
     let step = |crc: u32| crc << 1 ^ if crc >> 31 == 1 { POLYNOMIAL } else { 0 };
-    let crc = octets.iter().fold(0, |crc, octet| (0..8).fold(crc ^ u32::from(*octet) << 24, |crc, _| step(crc)));
-    crc.wrapping_neg()
+    octets.iter().fold(0, |crc, octet| (0..8).fold(crc ^ u32::from(*octet) << 24, |crc, _| step(crc)))
 }
 
 /// The finalizer of SplitMix64: each input bit changes half of the output bits.

@@ -196,9 +196,10 @@ impl Replicator {
         std::mem::take(&mut self.counts)
     }
 
-    /// Takes a whole datagram with this tag.
-    pub fn whole(&mut self, datagram: &Received<'_>, tag: u64) {
+    /// Takes a whole datagram with this tag; `None` if it is filtered.
+    pub fn whole(&mut self, datagram: &Received<'_>, tag: Option<u64>) {
         self.counts.offered += 1;
+        let Some(tag) = tag else { return self.count(Fate::Filtered(None)) };
         let pools = Arc::clone(&self.pools);
         let mut fate = Fate::Filtered(None);
         for (number, placed) in pools.iter().enumerate() {
@@ -212,15 +213,25 @@ impl Replicator {
         self.count(fate);
     }
 
-    /// Takes the records of a datagram for the pools that take their tags. `tag` has the tag of each row; `None` for rows that are filtered.
-    /// Records without rows have tag 0. Pools without a filter get the whole datagram.
-    pub fn dissected(&mut self, datagram: &Received<'_>, parts: &[Part], tag: impl Fn(usize) -> Option<u64>) {
+    /// Takes the records of a datagram for the pools that take their tags. `tag` has the tag of each row; `None` for rows that are filtered,
+    /// which there are only if `is_filtered` is set. Records without rows have tag 0. A pool that takes everything gets the whole datagram.
+    pub fn dissected(
+        &mut self,
+        datagram: &Received<'_>,
+        parts: &[Part],
+        is_filtered: bool,
+        tag: impl Fn(usize) -> Option<u64>,
+    ) {
         self.counts.offered += 1;
         let pools = Arc::clone(&self.pools);
         let mut fate = Fate::Filtered(None);
         for (number, placed) in pools.iter().enumerate() {
             let by_tag = placed.pool.balance == Some(Balance::HashTag);
             fate = self.admit(number, datagram, fate, |this| {
+                if placed.pool.tags.is_none() && !by_tag && !is_filtered {
+                    this.queue(number, placed, datagram, 0, None);
+                    return true;
+                }
                 // Each receiver gets other records.
                 let receivers = placed.weights.len().max(1) as u64;
                 let mut any = false;

@@ -353,6 +353,12 @@ impl Decoder {
         chunk.filter(without).map(take).collect()
     }
 
+    /// Returns the agent of a datagram that is not decoded: the address in its header, or its source.
+    pub fn exporter(&self, source: IpAddr, octets: &[u8]) -> IpAddr {
+        let claimed = sflow::open(octets).ok().and_then(|datagram| datagram.header.agent);
+        claimed.filter(|_| !self.settings.ignore_agent_address).unwrap_or(source)
+    }
+
     /// Sets whether the parts of datagrams are listed.
     pub fn want_parts(&mut self, wanted: bool) {
         self.parts.want(wanted);

@@ -33,7 +33,7 @@ fn replicator(pools: Vec<Pool>) -> Replicator {
 fn send(replicator: &mut Replicator, datagrams: &[(&[u8], u64)]) {
     for (unit, (payload, tag)) in (0..).zip(datagrams) {
         let received = Received { unit, source: EXPORTER, exporter: EXPORTER.ip(), payload, arrival_us: 0 };
-        replicator.whole(&received, *tag);
+        replicator.whole(&received, Some(*tag));
     }
     let units: Vec<&[u8]> = datagrams.iter().map(|(payload, _)| *payload).collect();
     replicator.flush(&units);
