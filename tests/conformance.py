@@ -29,13 +29,12 @@ EXPECTED = HERE / "conformance-expected-failures.tsv"
 DAEMONS = {"nfacctd", "sfacctd", "pmacctd", "uacctd", "pmbgpd", "pmbmpd"}
 
 # Plugins that the suite can check.
-PLUGINS = {"memory", "print"}
+PLUGINS = {"memory", "print", "tee"}
 
 # Keys of features that are not implemented yet.
 UNIMPLEMENTED = [
     (r"(bgp|bmp)_daemon_ha", "high availability"),
     (r"telemetry_daemon", "streaming telemetry"),
-    (r"tee_receivers", "the tee plugin"),
     (r"(nfacctd|sfacctd)_(zmq_address|kafka_broker_host|dtls_port)", "intakes other than UDP and files"),
 ]
 

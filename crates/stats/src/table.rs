@@ -184,7 +184,7 @@ counters! {
     ReplicasRebuilt = Plugin Total "replicas_rebuilt_total" "": "Replicas with some of the records of their datagram";
     ReplicasSent = Plugin Total "replicas_sent_total" "": "Replicas that the kernel, or the client of a broker, accepted";
     ReplicasSentBytes = Plugin Total "replicas_sent_bytes_total" "": "Payload bytes of the replicas sent, without UDP and IP headers";
-    ReplicasRefused = Plugin Total "replicas_refused_total" "": "Replicas sent that their receiver's host refused, because nothing listened there";
+    ReplicasRefused = Plugin Total "replicas_refused_total" "": "Replicas sent that their receiver's host refused, because nothing listened there, or that a broker did not confirm";
     ReplicasDroppedBuffer = Plugin Total "replicas_dropped_total" "buffer": "The socket's send buffer was full";
     ReplicasDroppedLength = Plugin Total "replicas_dropped_total" "length": "Longer than the path allows where packets are not fragmented";
     ReplicasDroppedUnreachable = Plugin Total "replicas_dropped_total" "unreachable": "No route to the receiver, or no socket for it";

@@ -94,6 +94,16 @@ impl Header {
     }
 }
 
+/// The octets of the source address of a message ([`Header::message`]).
+pub fn exporter_of(message: &[u8]) -> &[u8] {
+    let place = match message.first().map(|octet| octet >> 4) {
+        Some(4) => 12..16,
+        Some(6) => 8..24,
+        _ => return &[],
+    };
+    message.get(place).unwrap_or_default()
+}
+
 /// The sum of the 16-bit words of some octets; an odd one at the end counts as if a zero followed (RFC 1071).
 fn sum(octets: &[u8]) -> u64 {
     let words = octets.chunks_exact(4);
@@ -153,6 +163,8 @@ mod tests {
         let header = Header::message(address("[2001:db8::1]:1024"), b"abc").unwrap();
         assert_eq!(header.octets()[24..40], [0; 16]);
         assert_ne!(header.octets()[46..], [0, 0]);
+        assert_eq!(exporter_of(header.octets())[..4], [0x20, 1, 0x0d, 0xb8]);
+        assert_eq!(exporter_of(&[0x45, 0]), [0; 0]);
     }
 
     #[test]

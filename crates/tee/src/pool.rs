@@ -11,6 +11,11 @@ use std::sync::Arc;
 pub trait Messages: Send + Sync + fmt::Debug {
     /// Takes a message, without waiting. False if there is no room for it.
     fn send(&self, message: &[u8]) -> bool;
+
+    /// Messages that it took, and that did not arrive, since the last call.
+    fn take_refused(&self) -> u64 {
+        0
+    }
 }
 
 /// A receiver.

@@ -362,6 +362,7 @@ impl Replicator {
                     queue.iter().for_each(|replica| {
                         send_message(&**messages, replica.source, octets(replica), message, counts);
                     });
+                    counts.refused += messages.take_refused();
                 }
             }
             queue.clear();

@@ -367,7 +367,6 @@ impl Part for Flows {
     }
 
     fn close(&mut self) {
-        self.tees.iter().for_each(|tee| tee.settings.close());
         self.input.end(std::mem::take(&mut self.templates));
     }
 

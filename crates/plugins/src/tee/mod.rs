@@ -119,7 +119,7 @@ impl Settings {
                 }
                 receivers
             }
-            target => vec![self.brokers.receiver(target)],
+            target => self.brokers.receiver(target).into_iter().collect(),
         };
         let balance = rule
             .balance
@@ -165,12 +165,7 @@ impl Settings {
     /// # Errors
     /// The kernel allows no more threads.
     pub fn start(&self, threads: &Threads, identity: &Identity) -> io::Result<()> {
-        self.brokers.start(&self.name, threads, identity)
-    }
-
-    /// Waits, within limits, until brokers have the last messages.
-    pub fn close(&self) {
-        self.brokers.close();
+        self.brokers.start(threads, identity)
     }
 }
 
