@@ -1,6 +1,6 @@
 //! The tee plugin: replicas of datagrams at other collectors.
 
-use crate::support::{NOW, UPTIME, by_fields, clock, model, nfacctd, printing, start, v5_of, web};
+use crate::support::{NOW, UPTIME, by_fields, clock, model, nfacctd, printing, start, web};
 use netflow::encode::{Message, V5Record, field, v5};
 use netflow::template::{Kind, Template};
 use std::collections::BTreeSet;
@@ -16,10 +16,16 @@ const AGGREGATE: &str = "peer_src_ip, src_host, dst_host, src_port, dst_port, in
 
 /// A tee with these lines, and these lines as its receivers.
 pub(crate) fn tee(receivers: &str, lines: &str) -> Setup {
-    nfacctd("plugins: tee[t]\ntee_receivers: {dir}/receivers.lst").file("receivers.lst", receivers).more_config(lines)
+    nfacctd("plugins: tee[t]\ntee_receivers: {dir}/receivers.lst")
+        .file("receivers.lst", receivers)
+        .more_config(lines)
 }
 
 /// Collectors behind a tee.
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
+}
+
 fn collectors(count: usize) -> Vec<Process> {
     (0..count).map(|_| start(&printing(AGGREGATE))).collect()
 }
@@ -69,7 +75,9 @@ fn every_receiver_gets_every_datagram() {
     assert_eq!((report.value("replicas_made"), report.value("replicas_sent")), (3 * sent, 3 * sent));
     let finished = tee.stop();
     assert_eq!(finished.code(), Some(0));
-    let key = |flow: &Flow| vec![flow.source.to_string(), flow.source_port.to_string(), flow.destination_port.to_string()];
+    let key = |flow: &Flow| {
+        vec![flow.source.to_string(), flow.source_port.to_string(), flow.destination_port.to_string()]
+    };
     let expected = model(&all, key);
     for collector in collectors {
         let rows = collector.stop().json("out.json");
@@ -105,7 +113,7 @@ fn sflow_is_replicated_too() {
 
 #[test]
 fn exporters_keep_their_addresses_in_transparent_mode() {
-    if !rustix::process::geteuid().is_root() {
+    if !is_root() {
         return;
     }
     let collector = start(&printing("peer_src_ip, in_iface"));
@@ -119,13 +127,14 @@ fn exporters_keep_their_addresses_in_transparent_mode() {
     collector.wait_for_datagrams(3);
     tee.stop();
     let rows = collector.stop().json("out.json");
-    let found: BTreeSet<String> = rows.iter().map(|row| row["peer_ip_src"].as_str().unwrap_or("").to_owned()).collect();
+    let found: BTreeSet<String> =
+        rows.iter().map(|row| row["peer_ip_src"].as_str().unwrap_or("").to_owned()).collect();
     assert_eq!(found, ["127.0.1.1", "127.0.1.2", "127.0.1.3"].map(str::to_owned).into());
 }
 
 #[test]
 fn exporters_keep_their_addresses_over_ipv6() {
-    if !rustix::process::geteuid().is_root() || !testkit::sockets::has_ipv6() {
+    if !is_root() || !testkit::sockets::has_ipv6() {
         return;
     }
     // The receiver is a socket, which shows source address and port; the kernel verifies the checksum.
@@ -145,11 +154,10 @@ fn exporters_keep_their_addresses_over_ipv6() {
 #[test]
 fn records_go_where_their_tags_say() {
     let collectors = collectors(2);
-    let receivers = format!("id=1 ip={} tag=1\nid=2 ip={} tag=2-9", addresses(&collectors[..1]), addresses(&collectors[1..]));
+    let receivers =
+        format!("id=1 ip={} tag=1\nid=2 ip={} tag=2-9", addresses(&collectors[..1]), addresses(&collectors[1..]));
     let setup = tee(&receivers, "pre_tag_map: {dir}/tags.map")
-        .file("tags.map", "set_tag=1 src_port=0-32767\nset_tag=2 src_port=32768-65535".replace("0-32767", "1"));
-    // One rule for each interface.
-    let setup = setup.file("tags.map", "set_tag=1 in=1\nset_tag=2 in=2\nset_tag=3 in=3");
+        .file("tags.map", "set_tag=1 in=1\nset_tag=2 in=2\nset_tag=3 in=3");
     let tee = start(&setup);
     let exporter = tee.exporter("127.0.1.1");
     let fields = vec![field(10, 4), field(8, 4), field(7, 2), field(1, 4), field(2, 4)];
@@ -178,7 +186,8 @@ fn records_go_where_their_tags_say() {
     let expected: Vec<u64> = [vec![1], vec![2, 3]]
         .iter()
         .map(|wanted| {
-            let all = (0u32..40).flat_map(|round| (0..1 + round % 7).map(move |record| 1 + (round * 3 + record) % 4));
+            let all =
+                (0u32..40).flat_map(|round| (0..1 + round % 7).map(move |record| 1 + (round * 3 + record) % 4));
             all.filter(|input| wanted.contains(input)).count() as u64
         })
         .collect();
@@ -198,8 +207,10 @@ fn records_go_where_their_tags_say() {
 #[test]
 fn a_tag_of_the_exporter_needs_no_decoding() {
     let collectors = collectors(2);
-    let receivers = format!("id=1 ip={} tag=1\nid=2 ip={} tag=-1", addresses(&collectors[..1]), addresses(&collectors[1..]));
-    let setup = tee(&receivers, "pre_tag_map: {dir}/tags.map").file("tags.map", "set_tag=1 ip=127.0.1.1\nset_tag=2 ip=127.0.1.2");
+    let receivers =
+        format!("id=1 ip={} tag=1\nid=2 ip={} tag=-1", addresses(&collectors[..1]), addresses(&collectors[1..]));
+    let setup = tee(&receivers, "pre_tag_map: {dir}/tags.map")
+        .file("tags.map", "set_tag=1 ip=127.0.1.1\nset_tag=2 ip=127.0.1.2");
     let tee = start(&setup);
     for host in 1..=3u16 {
         tee.exporter(&format!("127.0.1.{host}")).send(&v5_from(0, &[host]));
@@ -236,7 +247,8 @@ fn balanced_pools_share_the_datagrams() {
     for algorithm in ["rr", "hash-agent", "hash-crc32", "hash-exporter", "hash-tag"] {
         let collectors = collectors(2);
         let receivers = format!("id=1 ip={} balance-alg={algorithm}", addresses(&collectors));
-        let setup = tee(&receivers, "nfacctd_workers: 1\npre_tag_map: {dir}/tags.map").file("tags.map", "set_tag=1 ip=127.0.1.1\nset_tag=2 ip=127.0.1.2");
+        let setup = tee(&receivers, "nfacctd_workers: 1\npre_tag_map: {dir}/tags.map")
+            .file("tags.map", "set_tag=1 ip=127.0.1.1\nset_tag=2 ip=127.0.1.2");
         let tee = start(&setup);
         for host in 1..=2u16 {
             let exporter = tee.exporter(&format!("127.0.1.{host}"));
@@ -248,7 +260,9 @@ fn balanced_pools_share_the_datagrams() {
         let mut found = Vec::new();
         for collector in collectors {
             let rows = collector.stop().json("out.json");
-            found.push(rows.iter().map(|row| (row["iface_in"].as_u64(), row["packets"].as_u64())).collect::<Vec<_>>());
+            found.push(
+                rows.iter().map(|row| (row["iface_in"].as_u64(), row["packets"].as_u64())).collect::<Vec<_>>(),
+            );
         }
         if algorithm == "rr" {
             assert!(found.iter().all(|rows| rows.len() == 2), "{found:?}");
@@ -276,10 +290,11 @@ fn receivers_are_read_again_without_losing_a_datagram() {
     for round in 0..6 {
         send(50);
         let other = &collectors[usize::from(round % 2 == 0)..][..1];
-        std::fs::write(tee.setup().path("receivers.lst"), format!("id={} ip={}", round + 1, addresses(other))).unwrap();
+        std::fs::write(tee.setup().path("receivers.lst"), format!("id={} ip={}", round + 1, addresses(other)))
+            .unwrap();
         let mut more = || send(50);
         tee.wait_for_new_log("reloaded", || {
-            tee.signal(testkit::Signal::SIGUSR2);
+            tee.signal(testkit::process::Signal::SIGUSR2);
             more();
         });
     }
@@ -288,7 +303,7 @@ fn receivers_are_read_again_without_losing_a_datagram() {
     assert_eq!((report.value("replicas_made"), report.value("replicas_sent")), (600, 600));
     // A file with an error changes nothing.
     std::fs::write(tee.setup().path("receivers.lst"), "id=1 ip=nowhere").unwrap();
-    tee.wait_for_new_log("Invalid receiver nowhere", || tee.signal(testkit::Signal::SIGUSR2));
+    tee.wait_for_new_log("Invalid receiver nowhere", || tee.signal(testkit::process::Signal::SIGUSR2));
     send(10);
     wait_for_all(&collectors, 610);
     tee.stop();
@@ -331,7 +346,10 @@ fn pools_limit_rates_and_sample() {
     report.assert_all_accounted();
     let passed = report.value("datagrams_replicated");
     assert!((10..90).contains(&passed), "{passed}");
-    assert_eq!(passed + report.value("datagrams_filtered[rate]") + report.value("datagrams_filtered[sampling]"), 100);
+    assert_eq!(
+        passed + report.value("datagrams_filtered[rate]") + report.value("datagrams_filtered[sampling]"),
+        100
+    );
     tee.stop();
 }
 
@@ -381,8 +399,11 @@ fn collectors_in_other_networks_get_everything() {
 fn settings_without_receivers_are_rejected() {
     let check = |setup: Setup| setup.arguments(["--check"]).run();
     let finished = check(nfacctd("plugins: tee[t]"));
-    assert_ne!(finished.code(), Some(0));
-    assert!(finished.text("stderr").contains("tee_receivers[t] is not set") || finished.text("stdout").contains("tee_receivers[t] is not set"));
+    assert!(
+        finished.code() == Some(1) && finished.log.contains("tee_receivers[t] is not set"),
+        "{}",
+        finished.log
+    );
     for (receivers, message) in [
         ("", "No valid receivers."),
         ("id=1 ip=127.0.0.1", "Invalid receiver 127.0.0.1."),
@@ -390,8 +411,144 @@ fn settings_without_receivers_are_rejected() {
         ("id=0 ip=127.0.0.1:1", "bad 'id' value"),
     ] {
         let finished = check(tee(receivers, ""));
-        let shown = finished.text("stderr") + &finished.text("stdout");
-        assert!(finished.code() != Some(0) && shown.contains(message), "{receivers}: {shown}");
+        assert!(finished.code() == Some(1) && finished.log.contains(message), "{receivers}: {}", finished.log);
     }
-    let _ = v5_of(&[]);
+}
+
+/// Checks that a message is the datagram of this exporter, with headers before it.
+#[track_caller]
+fn check_message(message: &[u8], host: u8, datagram: &[u8]) {
+    assert_eq!((message[0], message[9], &message[12..16]), (0x45, 17, &[127, 0, 1, host][..]));
+    assert_eq!(&message[28..], datagram);
+}
+
+#[cfg(feature = "kafka")]
+#[test]
+fn datagrams_go_to_kafka_with_the_exporter_in_front() {
+    use rdkafka::consumer::{BaseConsumer, Consumer};
+    use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
+    use testkit::servers;
+    let Some(kafka) = servers::kafka() else { return };
+    let topic = servers::name("tee");
+    kafka.create_topic(&topic);
+    let receivers = format!("id=1 kafka_broker={}:{} kafka_topic={topic}", kafka.address.host, kafka.address.port);
+    let tee = start(&tee(&receivers, "tee_transparent: true"));
+    let datagrams: Vec<Vec<u8>> = (0..20).map(|number| v5_from(number, &[1])).collect();
+    tee.exporter("127.0.1.7").send_all(&datagrams);
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", format!("{}:{}", kafka.address.host, kafka.address.port))
+        .set("group.id", &topic);
+    let consumer: BaseConsumer = config.create().unwrap();
+    let mut assignment = TopicPartitionList::new();
+    assignment.add_partition_offset(&topic, 0, Offset::Beginning).unwrap();
+    consumer.assign(&assignment).unwrap();
+    for datagram in &datagrams {
+        let message = eventually("a message", || consumer.poll(Duration::from_secs(1)).and_then(Result::ok));
+        assert_eq!(message.key(), Some(&[127, 0, 1, 7][..]));
+        check_message(message.payload().unwrap(), 7, datagram);
+    }
+    tee.statistics().assert_all_accounted();
+    assert_eq!(tee.stop().code(), Some(0));
+}
+
+/// A PULL socket of ZMTP 3.0 without security: reads messages after the handshake.
+#[cfg(feature = "zmq")]
+struct Pull(std::net::TcpStream);
+
+#[cfg(feature = "zmq")]
+impl Pull {
+    fn connect(address: std::net::SocketAddr) -> Self {
+        use std::io::{Read, Write};
+        let mut stream = eventually("the ZeroMQ socket", || std::net::TcpStream::connect(address).ok());
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let mut greeting = [0; 64];
+        greeting[0] = 0xff;
+        greeting[9] = 0x7f;
+        greeting[10] = 3;
+        greeting[12..16].copy_from_slice(b"NULL");
+        stream.write_all(&greeting).unwrap();
+        stream.read_exact(&mut [0; 64]).unwrap();
+        let ready = b"\x05READY\x0bSocket-Type\0\0\0\x04PULL";
+        stream.write_all(&[&[4, ready.len() as u8], &ready[..]].concat()).unwrap();
+        let mut pull = Self(stream);
+        assert!(pull.frame().starts_with(b"\x05READY"));
+        pull
+    }
+
+    fn frame(&mut self) -> Vec<u8> {
+        use std::io::Read;
+        let mut flags = [0];
+        self.0.read_exact(&mut flags).unwrap();
+        let len = if flags[0] & 2 == 0 {
+            let mut len = [0];
+            self.0.read_exact(&mut len).unwrap();
+            u64::from(len[0])
+        } else {
+            let mut len = [0; 8];
+            self.0.read_exact(&mut len).unwrap();
+            u64::from_be_bytes(len)
+        };
+        let mut frame = vec![0; len as usize];
+        self.0.read_exact(&mut frame).unwrap();
+        frame
+    }
+}
+
+#[cfg(feature = "zmq")]
+#[test]
+fn datagrams_go_to_collectors_over_zeromq() {
+    let address = testkit::sockets::free_tcp_port(std::net::Ipv4Addr::LOCALHOST.into());
+    let tee = start(&tee(&format!("id=1 zmq_address={address}"), "tee_transparent: true"));
+    let datagrams: Vec<Vec<u8>> = (0..20).map(|number| v5_from(number, &[1; 12])).collect();
+    let exporter = tee.exporter("127.0.1.9");
+    // What was sent before the collector came waits for it.
+    exporter.send_all(&datagrams[..10]);
+    tee.wait_for_datagrams(10);
+    let mut pull = Pull::connect(address);
+    for datagram in &datagrams[..10] {
+        check_message(&pull.frame(), 9, datagram);
+    }
+    exporter.send_all(&datagrams[10..]);
+    for datagram in &datagrams[10..] {
+        check_message(&pull.frame(), 9, datagram);
+    }
+    // Another one takes over.
+    drop(pull);
+    let mut pull = None;
+    tee.wait_for_new_log("ZeroMQ: connected", || pull = Some(Pull::connect(address)));
+    exporter.send_all(&datagrams[..1]);
+    check_message(&pull.as_mut().unwrap().frame(), 9, &datagrams[0]);
+    assert_eq!(tee.stop().code(), Some(0));
+}
+
+/// Checks the configurations of a document, and those of `etc`.
+#[test]
+fn the_documented_examples_are_valid() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let document = std::fs::read_to_string(format!("{root}/docs/tee.md")).unwrap();
+    let blocks = crate::maps::blocks(&document);
+    // The line before a block of a file names it.
+    let named = |line: &str, block: &str| match block.strip_prefix("! ").and_then(|block| block.split_once('\n')) {
+        Some((name, _)) => Some(name.to_owned()),
+        None => line.split('`').nth(1).filter(|name| name.contains('.') && !name.contains(' ')).map(str::to_owned),
+    };
+    let files: Vec<(String, &str)> =
+        blocks.iter().filter_map(|(line, block)| Some((named(line, block)?, block.as_str()))).collect();
+    let mut checked = 0;
+    for (name, _) in files.iter().filter(|(name, _)| name.ends_with(".conf")) {
+        let setup = Setup::new(env!("CARGO_BIN_EXE_nfacctd"));
+        let setup = files.iter().fold(setup, |setup, (name, text)| setup.file(name, text));
+        let finished = setup.arguments(["-f", name, "--check"]).run();
+        assert_eq!(finished.code(), Some(0), "{name}: {}", finished.log);
+        assert!(!finished.log.contains("WARN"), "{name}: {}", finished.log);
+        checked += 1;
+    }
+    assert_eq!(checked, 4);
+    let example = std::fs::read_to_string(format!("{root}/etc/nfacctd-tee.conf")).unwrap();
+    let setup = Setup::new(env!("CARGO_BIN_EXE_nfacctd"))
+        .file("receivers.lst", "id=1 ip=192.0.2.10:2100")
+        .config(&example.replace("/etc/pmacct/", "{dir}/").replace("/run/pmacct/", "{dir}/"));
+    let finished = setup.arguments(["--check"]).run();
+    assert_eq!(finished.code(), Some(0), "{}", finished.log);
 }

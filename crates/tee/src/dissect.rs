@@ -23,6 +23,9 @@ use std::ops::Range;
 /// Streams of which records were left out. Beyond it, the one that was used least recently is forgotten: its receiver sees a jump.
 pub const MAX_STREAMS: usize = 65_536;
 
+/// Octets of the header of a set.
+const SET_HEADER: u32 = 4;
+
 /// What a receiver gets of a datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rebuilt {
@@ -98,8 +101,6 @@ struct Head {
     count: Count,
     sequence_at: usize,
     counted: Counted,
-    /// Octets to which the version aligns sets.
-    alignment: usize,
 }
 
 impl Head {
@@ -114,24 +115,14 @@ impl Head {
             count: Count::Records16,
             sequence_at: 16,
             counted: Counted::Records,
-            alignment: 1,
         };
         let head = match version {
             1 => Self { len: 16, counted: Counted::Nothing, ..fixed },
             // Engine type and id.
             5 => Self { domain: domain(20)? >> 16, ..fixed },
             7 => fixed,
-            9 => Self {
-                len: 20,
-                domain: domain(16)?,
-                sequence_at: 12,
-                counted: Counted::Datagrams,
-                alignment: 4,
-                ..fixed
-            },
-            10 => {
-                Self { len: 16, domain: domain(12)?, count: Count::Octets, sequence_at: 8, alignment: 4, ..fixed }
-            }
+            9 => Self { len: 20, domain: domain(16)?, sequence_at: 12, counted: Counted::Datagrams, ..fixed },
+            10 => Self { len: 16, domain: domain(12)?, count: Count::Octets, sequence_at: 8, ..fixed },
             0 => return Self::read_sflow(octets),
             _ => return None,
         };
@@ -160,7 +151,6 @@ impl Head {
             count: Count::Records32,
             sequence_at,
             counted: Counted::Datagrams,
-            alignment: 1,
         };
         (octets.len() >= head.len).then_some(head)
     }
@@ -171,11 +161,8 @@ struct Builder<'a> {
     octets: &'a [u8],
     arena: &'a mut Vec<u8>,
     start: usize,
-    alignment: usize,
-    /// The data set that is being built: where it starts in the arena, and whether it was aligned.
-    set: Option<(usize, bool)>,
-    /// Octets of the last record, which padding must not exceed.
-    record: usize,
+    /// Where the data set that is being built starts in the arena.
+    set: Option<usize>,
     /// Records and templates in it.
     records: u32,
     /// What IPFIX and v5 count.
@@ -191,28 +178,22 @@ impl Builder<'_> {
         self.arena.extend_from_slice(octets.unwrap_or_default());
     }
 
-    fn open_set(&mut self, at: u32, len: u32) {
+    fn open_set(&mut self, at: u32) {
         self.close_set();
-        let is_aligned = (len as usize).is_multiple_of(self.alignment);
-        self.set = Some((self.arena.len(), is_aligned));
-        self.copy(at, 4);
+        self.set = Some(self.arena.len());
+        self.copy(at, SET_HEADER);
     }
 
-    /// Writes the length of the data set. One without records is removed.
+    /// Writes the length of the data set. One without records is removed. There is no padding: none is required (RFC 3954 section 5.3,
+    /// RFC 7011 section 3.3.1), and without the template it is not known how much would be taken for another record.
     fn close_set(&mut self) {
-        let Some((start, is_aligned)) = self.set.take() else { return };
+        let Some(start) = self.set.take() else { return };
         let len = self.arena.len() - start;
-        if len <= 4 {
+        if len <= SET_HEADER as usize {
             self.arena.truncate(start);
             return;
         }
-        let padding = len.next_multiple_of(self.alignment) - len;
-        // Padding as long as a record would be taken for one.
-        if is_aligned && padding < self.record {
-            self.arena.extend(std::iter::repeat_n(0, padding));
-        }
-        let len = u16::try_from(self.arena.len() - start).unwrap_or(u16::MAX);
-        put(self.arena, start + 2, &len.to_be_bytes());
+        put(self.arena, start + 2, &u16::try_from(len).unwrap_or(u16::MAX).to_be_bytes());
     }
 
     /// Adds one of the records from `row` on that are wanted.
@@ -222,7 +203,6 @@ impl Builder<'_> {
         row: usize,
         wanted: &mut impl FnMut(Range<usize>) -> bool,
     ) {
-        self.record = size as usize;
         // Adjacent records are copied together.
         let (mut from, mut run) = (at, 0);
         for number in 0..count {
@@ -267,9 +247,7 @@ impl Dissector {
             octets,
             arena,
             start,
-            alignment: head.alignment,
             set: None,
-            record: 0,
             records: 0,
             units: 0,
             units_left_out: 0,
@@ -284,7 +262,7 @@ impl Dissector {
                     builder.records += records;
                     builder.units += if is_data { records } else { 0 };
                 }
-                Part::Set { at, len } => builder.open_set(at, len),
+                Part::Set { at, .. } => builder.open_set(at),
                 Part::Records { at, size, count, rows } => {
                     builder.records((at, size, count, rows), row, &mut wanted);
                     row += (count * rows) as usize;

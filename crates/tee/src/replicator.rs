@@ -37,11 +37,17 @@ pub struct Received<'a> {
 #[derive(Debug)]
 pub struct Replicator {
     pools: Arc<Pools>,
+    outputs: Outputs,
+}
+
+/// What is to be sent, and how.
+#[derive(Debug)]
+struct Outputs {
     options: Options,
     /// Set if the exporters' addresses are kept.
     raw: Option<RawSockets>,
     /// In the order of the receivers of all pools.
-    outputs: Vec<Output>,
+    list: Vec<Output>,
     /// State of the pools, in their order.
     states: Vec<PoolState>,
     dissector: Dissector,
@@ -107,11 +113,10 @@ impl Replicator {
     /// A raw socket cannot be opened. Receivers that cannot be reached are tried again by [`Self::reopen`].
     pub fn open(pools: Arc<Pools>, options: Options, transparent: bool, worker: usize) -> io::Result<Self> {
         let raw = if transparent { Some(RawSockets::open(&options)?) } else { None };
-        let mut replicator = Self {
-            pools: Arc::default(),
+        let outputs = Outputs {
             options,
             raw,
-            outputs: Vec::new(),
+            list: Vec::new(),
             states: Vec::new(),
             dissector: Dissector::default(),
             arena: Vec::new(),
@@ -120,14 +125,15 @@ impl Replicator {
             patience: Duration::ZERO,
             counts: Counts::default(),
         };
+        let mut replicator = Self { pools: Arc::default(), outputs };
         replicator.change(pools);
-        replicator.states.iter_mut().for_each(|state| state.turn = worker);
+        replicator.outputs.states.iter_mut().for_each(|state| state.turn = worker);
         Ok(replicator)
     }
 
     /// Waits for room in send buffers: the input is a file, which can wait.
     pub fn be_patient(&mut self, patience: Duration) {
-        self.patience = patience;
+        self.outputs.patience = patience;
     }
 
     /// The pools.
@@ -137,7 +143,101 @@ impl Replicator {
 
     /// Switches to other pools, between two batches. Sockets of receivers that stay are kept.
     pub fn change(&mut self, pools: Arc<Pools>) {
-        let mut before = std::mem::take(&mut self.outputs);
+        self.outputs.change(&pools);
+        self.pools = pools;
+    }
+
+    /// Tries again to open sockets that could not be opened. Returns the receivers that have none, with the reason.
+    pub fn reopen(&mut self) -> Vec<(SocketAddr, io::Error)> {
+        let mut failed = Vec::new();
+        let Outputs { list, options, .. } = &mut self.outputs;
+        for output in list {
+            if let Sender::Link { receiver, port, link: link @ None } = &mut output.sender {
+                match Link::open(*receiver, *port, options) {
+                    Ok(opened) => *link = Some(opened),
+                    Err(error) => failed.push((*receiver, error)),
+                }
+            }
+        }
+        failed
+    }
+
+    /// Whether a batch should be sent before its end.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.outputs.arena.len() >= MAX_ARENA || self.outputs.queued >= MAX_QUEUED
+    }
+
+    /// Returns and resets the counters.
+    pub fn take_counts(&mut self) -> Counts {
+        std::mem::take(&mut self.outputs.counts)
+    }
+
+    /// Takes a whole datagram with this tag; `None` if it is filtered.
+    pub fn whole(&mut self, datagram: &Received<'_>, tag: Option<u64>) {
+        let Self { pools, outputs } = self;
+        outputs.counts.offered += 1;
+        let Some(tag) = tag else { return outputs.count(Fate::Filtered(None)) };
+        let mut fate = Fate::Filtered(None);
+        for (number, placed) in pools.iter().enumerate() {
+            if placed.pool.takes(tag) {
+                fate = outputs.admit(number, datagram, fate, |this| {
+                    this.queue(number, placed, datagram, tag, None);
+                    true
+                });
+            }
+        }
+        outputs.count(fate);
+    }
+
+    /// Takes the records of a datagram for the pools that take their tags. `tag` has the tag of each row; `None` for rows that are filtered,
+    /// which there are only if `is_filtered` is set. Records without rows have tag 0. A pool that takes everything gets the whole datagram.
+    pub fn dissected(
+        &mut self,
+        datagram: &Received<'_>,
+        parts: &[Part],
+        is_filtered: bool,
+        tag: impl Fn(usize) -> Option<u64>,
+    ) {
+        let Self { pools, outputs } = self;
+        outputs.counts.offered += 1;
+        let mut fate = Fate::Filtered(None);
+        for (number, placed) in pools.iter().enumerate() {
+            let by_tag = placed.pool.balance == Some(Balance::HashTag);
+            fate = outputs.admit(number, datagram, fate, |this| {
+                if placed.pool.tags.is_none() && !by_tag && !is_filtered {
+                    this.queue(number, placed, datagram, 0, None);
+                    return true;
+                }
+                // Each receiver gets other records.
+                let receivers = placed.weights.len().max(1) as u64;
+                let mut any = false;
+                for receiver in 0..if by_tag { receivers } else { 1 } {
+                    let takes = |tag| placed.pool.takes(tag) && (!by_tag || tag % receivers == receiver);
+                    let wanted = |rows: Range<usize>| match rows.is_empty() {
+                        true => takes(0),
+                        false => rows.into_iter().filter_map(&tag).any(takes),
+                    };
+                    any |= this.rebuild(number, placed, datagram, parts, receiver, wanted);
+                }
+                any
+            });
+        }
+        outputs.count(fate);
+    }
+
+    /// Sends what is queued. `units` are the datagrams of the batch.
+    pub fn flush(&mut self, units: &[&[u8]]) {
+        if self.outputs.queued > 0 {
+            self.outputs.flush(units);
+        }
+    }
+}
+
+impl Outputs {
+    /// Opens what other pools need, and keeps the sockets of receivers that stay.
+    fn change(&mut self, pools: &Pools) {
+        let mut before = std::mem::take(&mut self.list);
         for Placed { pool, .. } in pools.iter() {
             for receiver in &pool.receivers {
                 let sender = match receiver {
@@ -158,7 +258,7 @@ impl Replicator {
                         }
                     }
                 };
-                self.outputs.push(Output { sender, queue: Vec::new() });
+                self.list.push(Output { sender, queue: Vec::new() });
             }
         }
         let mut states = std::mem::take(&mut self.states).into_iter();
@@ -168,85 +268,6 @@ impl Replicator {
                 _ => PoolState { turn: 0, limiter: Limiter::new(pool.limit) },
             })
             .collect();
-        self.pools = pools;
-    }
-
-    /// Tries again to open sockets that could not be opened. Returns the receivers that have none, with the reason.
-    pub fn reopen(&mut self) -> Vec<(SocketAddr, io::Error)> {
-        let mut failed = Vec::new();
-        for output in &mut self.outputs {
-            if let Sender::Link { receiver, port, link: link @ None } = &mut output.sender {
-                match Link::open(*receiver, *port, &self.options) {
-                    Ok(opened) => *link = Some(opened),
-                    Err(error) => failed.push((*receiver, error)),
-                }
-            }
-        }
-        failed
-    }
-
-    /// Whether a batch should be sent before its end.
-    #[inline]
-    pub fn is_full(&self) -> bool {
-        self.arena.len() >= MAX_ARENA || self.queued >= MAX_QUEUED
-    }
-
-    /// Returns and resets the counters.
-    pub fn take_counts(&mut self) -> Counts {
-        std::mem::take(&mut self.counts)
-    }
-
-    /// Takes a whole datagram with this tag; `None` if it is filtered.
-    pub fn whole(&mut self, datagram: &Received<'_>, tag: Option<u64>) {
-        self.counts.offered += 1;
-        let Some(tag) = tag else { return self.count(Fate::Filtered(None)) };
-        let pools = Arc::clone(&self.pools);
-        let mut fate = Fate::Filtered(None);
-        for (number, placed) in pools.iter().enumerate() {
-            if placed.pool.takes(tag) {
-                fate = self.admit(number, datagram, fate, |this| {
-                    this.queue(number, placed, datagram, tag, None);
-                    true
-                });
-            }
-        }
-        self.count(fate);
-    }
-
-    /// Takes the records of a datagram for the pools that take their tags. `tag` has the tag of each row; `None` for rows that are filtered,
-    /// which there are only if `is_filtered` is set. Records without rows have tag 0. A pool that takes everything gets the whole datagram.
-    pub fn dissected(
-        &mut self,
-        datagram: &Received<'_>,
-        parts: &[Part],
-        is_filtered: bool,
-        tag: impl Fn(usize) -> Option<u64>,
-    ) {
-        self.counts.offered += 1;
-        let pools = Arc::clone(&self.pools);
-        let mut fate = Fate::Filtered(None);
-        for (number, placed) in pools.iter().enumerate() {
-            let by_tag = placed.pool.balance == Some(Balance::HashTag);
-            fate = self.admit(number, datagram, fate, |this| {
-                if placed.pool.tags.is_none() && !by_tag && !is_filtered {
-                    this.queue(number, placed, datagram, 0, None);
-                    return true;
-                }
-                // Each receiver gets other records.
-                let receivers = placed.weights.len().max(1) as u64;
-                let mut any = false;
-                for receiver in 0..if by_tag { receivers } else { 1 } {
-                    let takes = |tag| placed.pool.takes(tag) && (!by_tag || tag % receivers == receiver);
-                    let wanted = |rows: Range<usize>| match rows.is_empty() {
-                        true => takes(0),
-                        false => rows.into_iter().filter_map(&tag).any(takes),
-                    };
-                    any |= this.rebuild(number, placed, datagram, parts, receiver, wanted);
-                }
-                any
-            });
-        }
-        self.count(fate);
     }
 
     /// Queues what a receiver of hash-tag, or all others of a pool, get of a datagram. False if it is nothing.
@@ -324,24 +345,20 @@ impl Replicator {
             }
             _ => *first..first + weights.len(),
         };
-        let outputs = self.outputs.get_mut(receivers).unwrap_or_default();
+        let outputs = self.list.get_mut(receivers).unwrap_or_default();
         self.counts.replicas += outputs.len() as u64;
         self.counts.rebuilt += if replica.unit.is_none() { outputs.len() as u64 } else { 0 };
         self.queued += outputs.len();
         outputs.iter_mut().for_each(|output| output.queue.push(replica));
     }
 
-    /// Sends what is queued. `units` are the datagrams of the batch.
-    pub fn flush(&mut self, units: &[&[u8]]) {
-        if self.queued == 0 {
-            return;
-        }
-        let Self { outputs, arena, raw, message, patience, counts, .. } = self;
+    fn flush(&mut self, units: &[&[u8]]) {
+        let Self { list, arena, raw, message, patience, counts, .. } = self;
         let octets = |replica: &Replica| match replica.unit {
             Some(unit) => units.get(unit as usize).copied().unwrap_or_default(),
             None => arena.get(replica.start..replica.start + replica.len).unwrap_or_default(),
         };
-        for Output { sender, queue } in outputs {
+        for Output { sender, queue } in list {
             match sender {
                 Sender::Link { link: Some(link), .. } => {
                     let mut slices = [IoSlice::new(&[]); CHUNK];

@@ -180,7 +180,7 @@ fn a_receiver_without_a_socket_is_tried_again() {
     send(&mut replicator, &[(b"a", 0)]);
     assert_eq!(replicator.take_counts().dropped(DropReason::Unreachable), 1);
     assert_eq!(replicator.reopen().len(), 1);
-    replicator.options = Options::default();
+    replicator.outputs.options = Options::default();
     assert!(replicator.reopen().is_empty());
     send(&mut replicator, &[(b"b", 0)]);
     assert_eq!(receive(&one, 1), [b"b"]);

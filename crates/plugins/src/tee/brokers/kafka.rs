@@ -57,8 +57,7 @@ impl Client for Kafka {
             let (name, limited) = (self.settings.brokers.clone(), Limited::new(RATE));
             let report = move |what: &str| {
                 if let Some(pass) = limited.pass() {
-                    let held_back = Some(pass.held_back).filter(|count| *count > 0);
-                    warn!(held_back, "kafka_broker={name}: {what}");
+                    warn!(held_back = pass.held_back, "kafka_broker={name}: {what}");
                 }
             };
             let producer = Producer::new(&self.settings, self.topic.clone(), Box::new(report));
