@@ -322,13 +322,16 @@ fn a_receiver_that_is_away_costs_nothing_but_its_replicas() {
     let exporter = tee.exporter("127.0.1.1");
     exporter.send_all((0..50).map(|number| v5_from(number, &[1])));
     wait_for_all(&collectors, 50);
+    // A refusal is reported by the next attempt to send.
+    exporter.send_all((50..100).map(|number| v5_from(number, &[1])));
+    wait_for_all(&collectors, 100);
     let report = tee.statistics();
     report.assert_all_accounted();
     assert!(report.value("replicas_refused") > 0);
     let back = start(&setup);
-    exporter.send_all((50..60).map(|number| v5_from(number, &[1])));
+    exporter.send_all((100..110).map(|number| v5_from(number, &[1])));
     back.wait_for_datagrams(10);
-    wait_for_all(&collectors, 60);
+    wait_for_all(&collectors, 110);
     tee.stop();
 }
 
@@ -361,6 +364,7 @@ fn collectors_in_other_networks_get_everything() {
         s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
         s.setsockopt(socket.SOL_SOCKET, 33, 4 << 20)\n\
         s.bind(('0.0.0.0', 2055))\n\
+        s.settimeout(30)\n\
         print('ready', flush=True)\n\
         n = 0\n\
         while n < int(sys.argv[1]):\n    n += len(s.recvfrom(65535)[0]) > 0\n\
@@ -378,7 +382,7 @@ fn collectors_in_other_networks_get_everything() {
         })
         .collect();
     let ips: Vec<String> = namespaces.iter().map(|namespace| format!("{}:2055", namespace.inside())).collect();
-    let tee = start(&tee(&format!("id=1 ip={}", ips.join(",")), ""));
+    let tee = start(&tee(&format!("id=1 ip={}", ips.join(",")), "nfacctd_pipe_size: 8000000"));
     let exporter = tee.exporter("127.0.1.1");
     // Full datagrams of one size, which the kernel splits behind the protocol stack, and others.
     let full: Vec<u16> = vec![1; 30];
