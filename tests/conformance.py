@@ -29,12 +29,11 @@ EXPECTED = HERE / "conformance-expected-failures.tsv"
 DAEMONS = {"nfacctd", "sfacctd", "pmacctd", "uacctd", "pmbgpd", "pmbmpd", "pmtelemetryd"}
 
 # Plugins that the suite can check.
-PLUGINS = {"memory", "print"}
+PLUGINS = {"memory", "print", "tee"}
 
 # Keys of features that are not implemented yet.
 UNIMPLEMENTED = [
     (r"(bgp|bmp)_daemon_ha", "high availability"),
-    (r"tee_receivers", "the tee plugin"),
     (r"(nfacctd|sfacctd)_(zmq_address|kafka_broker_host|dtls_port)", "intakes other than UDP and files"),
 ]
 

@@ -109,6 +109,8 @@ mod startup_errors;
 mod stores;
 #[path = "suite/support.rs"]
 mod support;
+#[path = "suite/tee.rs"]
+mod tee;
 #[path = "suite/telemetry.rs"]
 mod telemetry;
 #[cfg(feature = "grpc")]

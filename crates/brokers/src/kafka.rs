@@ -318,7 +318,7 @@ impl Progress {
 }
 
 /// The configuration of the client library.
-fn client_config(settings: &settings::Kafka) -> Result<ClientConfig, StoreError> {
+pub(crate) fn client_config(settings: &settings::Kafka) -> Result<ClientConfig, StoreError> {
     let mut config = ClientConfig::new();
     let timeout = settings.timeout.as_millis().clamp(1000, 900_000).to_string();
     config.set("bootstrap.servers", &settings.brokers);

@@ -5,6 +5,7 @@
 //! | [`settings`] | the configuration of a plugin |
 //! | [`encoder`] | encodes aggregates as messages |
 //! | [`kafka`] | Kafka |
+//! | [`producer`] | sending to a Kafka topic without waiting |
 //! | [`consumer`] | reading a Kafka topic |
 //! | [`amqp`] | AMQP 0.9.1 |
 #![forbid(unsafe_code)]
@@ -16,6 +17,8 @@ pub mod consumer;
 pub mod encoder;
 #[cfg(feature = "kafka")]
 pub mod kafka;
+#[cfg(feature = "kafka")]
+pub mod producer;
 #[cfg(feature = "kafka")]
 mod registry;
 pub mod settings;

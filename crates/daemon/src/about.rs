@@ -20,7 +20,7 @@ const FEATURES: &[(&str, bool)] = &[
 /// Kinds of plugins and features that are built in.
 #[cfg(feature = "http")]
 pub(crate) fn built_in(kinds: &[Kind]) -> Vec<&'static str> {
-    let plugins = kinds.iter().filter(|kind| kind.read.is_some()).map(|kind| kind.is.word());
+    let plugins = kinds.iter().filter(|kind| kind.is_built_in()).map(|kind| kind.is.word());
     plugins.chain(FEATURES.iter().filter(|(_, is_built_in)| *is_built_in).map(|(name, _)| *name)).collect()
 }
 
@@ -31,7 +31,7 @@ pub(crate) fn version(daemon: Daemon, kinds: &[Kind]) -> String {
         |names: &mut dyn Iterator<Item = &str>| -> String { names.map(|name| format!("{name}\n")).collect() };
     let mut text = format!("{title}, {program} {VERSION}\n\n");
     if !kinds.is_empty() {
-        let mut plugins = kinds.iter().filter(|kind| kind.read.is_some()).map(|kind| kind.title);
+        let mut plugins = kinds.iter().filter(|kind| kind.is_built_in()).map(|kind| kind.title);
         let mut features = FEATURES.iter().filter(|(_, is_built_in)| *is_built_in).map(|(name, _)| *name);
         // Writing to a String cannot fail.
         let _ = write!(text, "Plugins:\n{}\nFeatures:\n{}\n", lines(&mut plugins), lines(&mut features));

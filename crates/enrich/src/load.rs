@@ -88,6 +88,21 @@ impl Loaded {
         self.early.iter().chain(&self.live).chain(&self.late).map(Box::as_ref)
     }
 
+    /// Whether tags and filters of this plugin tell records of one datagram apart.
+    pub fn tells_records_apart(&self, plugin: usize) -> bool {
+        let own = self.plugins.get(plugin);
+        let steps = own.iter().flat_map(|plugin| &plugin.steps).map(Box::as_ref);
+        own.is_some_and(|plugin| plugin.sampling.is_some())
+            || self.common().chain(steps).any(|step| step.tells_records_apart())
+    }
+
+    /// Whether rows of this plugin are filtered.
+    pub fn filters(&self, plugin: usize) -> bool {
+        let filters =
+            |plugin: &Plugin| plugin.sampling.is_some() || plugin.steps.iter().any(|step| step.filters());
+        self.plugins.get(plugin).is_some_and(filters)
+    }
+
     /// Warns about rules that can never match.
     pub fn review(&self, problems: &mut Diagnostics) {
         let of_plugins = self.plugins.iter().flat_map(|plugin| &plugin.steps).map(Box::as_ref);

@@ -94,10 +94,35 @@ impl Stage {
         strings: &mut Strings,
         packets: &dyn PacketViews,
     ) -> (&Rows, Filtered) {
+        let filtered = self.run(rows, origins, strings, packets);
+        (&self.rows, filtered)
+    }
+
+    /// The same, with the number of the original row for each.
+    pub fn apply_numbered(
+        &mut self,
+        rows: &Rows,
+        origins: &[Origin],
+        strings: &mut Strings,
+        packets: &dyn PacketViews,
+    ) -> (&Rows, &[u32]) {
+        self.run(rows, origins, strings, packets);
+        (&self.rows, &self.numbers)
+    }
+
+    /// Applies the steps to copies of the rows from the first origin on.
+    fn run(
+        &mut self,
+        rows: &Rows,
+        origins: &[Origin],
+        strings: &mut Strings,
+        packets: &dyn PacketViews,
+    ) -> Filtered {
         self.rows.clear();
         self.numbers.clear();
         let mut filtered = Filtered::default();
-        let mut all = (0..).zip(rows.iter());
+        let first = origins.first().map_or(0, |origin| origin.first);
+        let mut all = (0..).skip(first).zip(rows.iter_from(first));
         for (number, origin) in origins.iter().enumerate() {
             let end = origins.get(number + 1).map_or(rows.len(), |next| next.first);
             let first = self.rows.len();
@@ -124,6 +149,6 @@ impl Stage {
                 step.apply(&mut batch);
             }
         }
-        (&self.rows, filtered)
+        filtered
     }
 }

@@ -45,6 +45,16 @@ pub trait Step: Debug + Send + Sync {
     /// Compiles the step for a layout; `None` if it would change no rows.
     fn compile(&self, target: &Target<'_>) -> Option<Arc<dyn CompiledStep>>;
 
+    /// Whether it sets tags of, or filters, records of one datagram differently.
+    fn tells_records_apart(&self) -> bool {
+        false
+    }
+
+    /// Whether it filters rows.
+    fn filters(&self) -> bool {
+        false
+    }
+
     /// Warns about rules that can never match.
     fn review(&self, _problems: &mut Diagnostics) {}
 }

@@ -17,6 +17,7 @@ pub mod kind;
 pub mod needs;
 pub mod output;
 pub mod packet_ref;
+pub mod part;
 pub mod pointer;
 pub mod presence;
 pub mod primitive;

@@ -11,7 +11,7 @@
 //! | rules that have matched | [`usage`] |
 //! | `bgp_daemon_tag_map`, `bmp_daemon_tag_map`, `telemetry_daemon_tag_map` | [`routing_tag`] |
 //! | `bgp_daemon_xconnect_map` | [`xconnect`] |
-//! | `tee_receivers` | [`checked`] |
+//! | `tee_receivers` | [`tee_receivers`] |
 //!
 //! Keyed maps share a syntax ([`grammar`]), tables of keys ([`key`]), the loader of rules ([`load`]) and the search for the first
 //! matching rule ([`matcher`]).
@@ -19,7 +19,6 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used, clippy::unwrap_used))]
 
 pub mod by_exporter;
-pub mod checked;
 pub mod condition;
 pub mod grammar;
 pub mod interfaces;
@@ -33,6 +32,7 @@ pub mod prefix;
 pub mod review;
 pub mod routes;
 pub mod routing_tag;
+pub mod tee_receivers;
 pub mod usage;
 pub mod value;
 pub mod xconnect;

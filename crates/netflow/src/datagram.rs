@@ -14,6 +14,10 @@ use wire::{Reader, Truncated};
 
 /// Version number of IPFIX.
 pub const IPFIX: u16 = 10;
+/// Length of a v1 header in octets.
+pub const V1_HEADER: usize = 16;
+/// Length of a v5 or v7 header in octets.
+pub const V5_HEADER: usize = 24;
 /// Length of a v9 header in octets.
 pub const V9_HEADER: usize = 20;
 /// Length of an IPFIX header in octets.
@@ -287,6 +291,11 @@ impl<'a> Iterator for Sets<'a> {
 }
 
 impl<'a> Sets<'a> {
+    /// Offset of the next set from the start of the datagram, in octets.
+    pub fn at(&self) -> usize {
+        self.r.at()
+    }
+
     /// Returns true if only zeros are left. Set id 0 is not used in IPFIX, and in v9 a set 0 has a length.
     fn is_padding(&self) -> bool {
         let left = self.r.rest();

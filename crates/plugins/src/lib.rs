@@ -1,4 +1,4 @@
-//! Where tables go: the contract between workers and plugins, and the plugins.
+//! Where tables and datagrams go: the contract between workers and plugins, and the plugins.
 #![forbid(unsafe_code)]
 
 pub mod kinds;
@@ -9,4 +9,5 @@ pub mod preprocess;
 pub mod print;
 pub mod sink;
 pub mod store;
+pub mod tee;
 pub mod trigger;

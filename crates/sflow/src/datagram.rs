@@ -72,6 +72,14 @@ pub struct Samples<'a> {
     pub(crate) version: u32,
 }
 
+impl Samples<'_> {
+    /// Offset of the next sample from the start of the datagram, in octets.
+    #[inline]
+    pub fn at(&self) -> usize {
+        self.r.at()
+    }
+}
+
 impl<'a> Iterator for Samples<'a> {
     /// An error is returned once. It is the last item if the end of the sample is unknown, as always in versions 2 and 4. A flow
     /// sample without an end is also the last item: its records end with the error.

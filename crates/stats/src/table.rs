@@ -72,6 +72,7 @@ counters! {
     DatagramsReceived = Worker Total "datagrams_received_total" "": "Datagrams received from the network, a file or a broker";
     DatagramBytes = Worker Total "datagrams_received_bytes_total" "": "Payload bytes of the datagrams received, without UDP and IP headers";
     DatagramsDecoded = Worker Total "datagrams_decoded_total" "": "Datagrams that were decoded, in full or up to the first error";
+    DatagramsUndecoded = Worker Total "datagrams_undecoded_total" "": "Datagrams that were only replicated, and not decoded";
     DatagramsTooShort = Worker Total "datagrams_rejected_total" "too_short": "Shorter than the header of their version";
     DatagramsBadVersion = Worker Total "datagrams_rejected_total" "version": "Of an unknown version";
     DatagramsBadCount = Worker Total "datagrams_rejected_total" "count": "With a record count that the version does not allow";
@@ -174,6 +175,24 @@ counters! {
     QueriesCutMemory = Plugin Total "queries_cut_total" "memory": "Of slow clients, when older versions of the table took as much as imt_memory";
     QueriesCutShutdown = Plugin Total "queries_cut_total" "shutdown": "At the end of the daemon";
     QueriesCutClient = Plugin Total "queries_cut_total" "client": "Closed by the client";
+    DatagramsOffered = Plugin Total "datagrams_offered_total" "": "Datagrams offered to the tee plugin";
+    DatagramsReplicated = Plugin Total "datagrams_replicated_total" "": "Datagrams of which at least one receiver was to get a replica";
+    DatagramsFilteredTag = Plugin Total "datagrams_filtered_total" "tag": "Without anything that the tag filter of a pool matches";
+    DatagramsFilteredSampling = Plugin Total "datagrams_filtered_total" "sampling": "Left out by the sampling of a pool";
+    DatagramsFilteredRate = Plugin Total "datagrams_filtered_total" "rate": "Beyond the rate that a pool allows an exporter";
+    ReplicasMade = Plugin Total "replicas_made_total" "": "Replicas of datagrams, one for each receiver";
+    ReplicasRebuilt = Plugin Total "replicas_rebuilt_total" "": "Replicas with some of the records of their datagram";
+    ReplicasSent = Plugin Total "replicas_sent_total" "": "Replicas that the kernel, or the client of a broker, accepted";
+    ReplicasSentBytes = Plugin Total "replicas_sent_bytes_total" "": "Payload bytes of the replicas sent, without UDP and IP headers";
+    ReplicasRefused = Plugin Total "replicas_refused_total" "": "Replicas sent that their receiver's host refused, because nothing listened there, or that a broker did not confirm";
+    ReplicasDroppedBuffer = Plugin Total "replicas_dropped_total" "buffer": "The socket's send buffer was full";
+    ReplicasDroppedLength = Plugin Total "replicas_dropped_total" "length": "Longer than the path allows where packets are not fragmented";
+    ReplicasDroppedUnreachable = Plugin Total "replicas_dropped_total" "unreachable": "No route to the receiver, or no socket for it";
+    ReplicasDroppedDenied = Plugin Total "replicas_dropped_total" "denied": "The kernel does not permit sending, for instance by a firewall rule";
+    ReplicasDroppedFamily = Plugin Total "replicas_dropped_total" "family": "The exporter's address is to be kept, and is of another address family than the receiver's";
+    ReplicasDroppedQueue = Plugin Total "replicas_dropped_total" "queue": "The queue to a broker was full, or nobody was connected";
+    ReplicasDroppedError = Plugin Total "replicas_dropped_total" "error": "Any other error of the system";
+    PartsUnreadable = Plugin Total "parts_unreadable_total" "": "Data sets and samples that could not be divided into records, and were left out of replicas with some of the records";
 }
 
 /// Help of the families whose counters differ by reason.
@@ -188,6 +207,8 @@ pub static FAMILIES: &[(&str, &str)] = &[
     ("aggregates_dropped_total", "Aggregates lost on the way to the sink's store, by reason"),
     ("queries_refused_total", "Client queries that were refused, by reason"),
     ("queries_cut_total", "Client queries whose answers were cut off, by reason"),
+    ("datagrams_filtered_total", "Datagrams of which no receiver was to get anything, by reason"),
+    ("replicas_dropped_total", "Replicas of datagrams that could not be sent, by reason"),
 ];
 
 /// One side of an equation is a sum of these.
@@ -215,7 +236,11 @@ pub static EQUATIONS: &[Equation] = &[
     Equation {
         scope: Scope::Worker,
         left: Counter::DatagramsReceived,
-        right: &[Term::One(Counter::DatagramsDecoded), Term::Family("datagrams_rejected_total")],
+        right: &[
+            Term::One(Counter::DatagramsDecoded),
+            Term::One(Counter::DatagramsUndecoded),
+            Term::Family("datagrams_rejected_total"),
+        ],
     },
     Equation {
         scope: Scope::Worker,
@@ -254,6 +279,16 @@ pub static EQUATIONS: &[Equation] = &[
             Term::Family("aggregates_dropped_total"),
             Term::One(Counter::AggregatesWaiting),
         ],
+    },
+    Equation {
+        scope: Scope::Plugin,
+        left: Counter::DatagramsOffered,
+        right: &[Term::One(Counter::DatagramsReplicated), Term::Family("datagrams_filtered_total")],
+    },
+    Equation {
+        scope: Scope::Plugin,
+        left: Counter::ReplicasMade,
+        right: &[Term::One(Counter::ReplicasSent), Term::Family("replicas_dropped_total")],
     },
 ];
 

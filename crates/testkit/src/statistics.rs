@@ -51,7 +51,8 @@ impl Statistics {
         let report = self.lines.join("\n");
         assert!(!report.contains("does not add up"), "{report}");
         let datagrams = self.value("datagrams_received");
-        assert_eq!(datagrams, self.value("datagrams_decoded") + self.family("datagrams_rejected["), "{report}");
+        let read = self.value("datagrams_decoded") + self.value("datagrams_undecoded");
+        assert_eq!(datagrams, read + self.family("datagrams_rejected["), "{report}");
         let held = self.value("sets_held");
         let gone = self.value("sets_recovered") + self.family("sets_dropped[");
         assert_eq!(held, gone + self.value("sets_pending"), "{report}");

@@ -10,6 +10,7 @@ use maps::checked::Checked;
 use maps::load::{self, Context};
 use maps::matcher::{BatchFrames, Frames, Lazy, MatchBatch, Matcher, PacketSource, Rule, View, first};
 use maps::pre_tag::{PreTagMap, Scratch};
+use maps::tee_receivers;
 
 fuzz_target!(|input: (&[u8], [u8; 96], u8)| {
     let (text, octets, choice) = input;
@@ -26,6 +27,9 @@ fuzz_target!(|input: (&[u8], [u8; 96], u8)| {
     for map in Checked::ALL {
         map.check(&origin, text, &context, &mut problems);
     }
+    let limits = tee_receivers::Limits { receivers: 3, pools: 5, transparent: choice & 0x20 != 0 };
+    let pools = tee_receivers::parse(&origin, text, &context, limits, &mut problems);
+    assert!(pools.len() <= limits.pools);
     SamplingMap::parse(&origin, text, &context, &mut problems).review(&mut problems);
     FlowToRdMap::parse(&origin, text, &context, &mut problems).review(&mut problems);
     let tags = PreTagMap::parse(&origin, text, &context, &mut problems);

@@ -60,11 +60,11 @@ keys! {
 
     /// Source address of exported and replicated datagrams.
     NFPROBE_SOURCE_IP: Option<IpAddr> = address(&["nfprobe_source_ip", "sfprobe_source_ip", "tee_source_ip"])
-        .both().daemons(FLOW);
+        .both().daemons(FLOW).acts_in(COLLECTORS);
 
     /// IP precedence of exported and replicated datagrams.
     NFPROBE_IPPREC: u32 = integer(&["nfprobe_ipprec", "sfprobe_ipprec", "tee_ipprec"], 0, 7).default("0").both()
-        .daemons(FLOW);
+        .daemons(FLOW).acts_in(COLLECTORS);
 
     /// Direction of the exported flows: fixed, or selected by a tag (1 in, 2 out).
     NFPROBE_DIRECTION: Option<ProbeDirection> = words(&["nfprobe_direction", "sfprobe_direction"])

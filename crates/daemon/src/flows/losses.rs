@@ -30,6 +30,8 @@ const FAMILIES: &[&str] = &[
     "counter_blocks_dropped_total",
     "records_dropped_total",
     "aggregates_redirected_total",
+    "replicas_dropped_total",
+    "parts_unreadable_total",
 ];
 
 /// Excluded from these: filtering that the configuration asks for, and what has log lines of its own.
@@ -153,6 +155,19 @@ fn advice(counter: Counter, input: &dyn Input, names: &Names) -> String {
         Counter::TemplatesEvicted => "raise nfacctd_templates_max",
         Counter::RecordsDroppedBound => {
             "raise plugin_memory or plugin_tables_max, aggregate less, or write to faster storage"
+        }
+        Counter::ReplicasDroppedBuffer => "raise tee_pipe_size (and the system's net.core.wmem_max)",
+        Counter::ReplicasDroppedLength => {
+            "the path's MTU is too small for packets that keep the exporter's address"
+        }
+        Counter::ReplicasDroppedUnreachable => "check routes to the receivers",
+        Counter::ReplicasDroppedDenied => "check firewall rules",
+        Counter::ReplicasDroppedFamily => {
+            "with tee_transparent, exporters and receivers must have addresses of one family"
+        }
+        Counter::ReplicasDroppedQueue => "check the brokers, and who reads from them",
+        Counter::PartsUnreadable => {
+            "set nfacctd_templates_file, or configure exporters to send templates more often"
         }
         Counter::AggregatesRedirected => {
             "check the clocks of exporters, or raise print_max_files or sql_max_tables"

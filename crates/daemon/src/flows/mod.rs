@@ -13,6 +13,7 @@ mod reload;
 mod settings;
 mod start;
 mod statistics;
+mod tee;
 mod templates_file;
 mod worker;
 
@@ -29,12 +30,14 @@ use losses::Losses;
 use netflow::template::Template;
 use pipeline::Pipeline;
 use plugins::outlet::Wake;
+use runtime::threads::Threads;
 use settings::Settings;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use tee::Tee;
 use tracing::{error, info, warn};
 use worker::{Message, Report, Requests};
 
@@ -69,19 +72,23 @@ impl part::Kind for Row {
     }
 
     fn read(&self, reading: &mut Reading<'_>) -> Option<Box<dyn Part>> {
-        let (settings, input) = Settings::read(self, reading)?;
-        Some(Box::new(Flows::new(settings, input)))
+        let (settings, tees, input) = Settings::read(self, reading)?;
+        Some(Box::new(Flows::new(settings, tees, input)))
     }
 }
 
 /// The pipeline.
 struct Flows {
     settings: Settings,
+    /// The tee plugins, in the order of the configuration.
+    tees: Vec<Tee>,
     input: Box<dyn Input>,
     requests: Arc<Requests>,
     wakes: Arc<[Wake]>,
     /// Set by [`Part::prepare`].
     pipeline: Option<Arc<Pipeline>>,
+    /// Where clients of brokers start; set while workers run.
+    threads: Option<Threads>,
     /// Set while workers run.
     messages: Option<Receiver<Message>>,
     readers: Readers,
@@ -103,10 +110,12 @@ struct Flows {
 }
 
 impl Flows {
-    fn new(settings: Settings, input: Box<dyn Input>) -> Self {
-        let losses = Losses::new(input.as_ref(), &settings.names, settings.plugins.len());
+    fn new(settings: Settings, tees: Vec<Tee>, input: Box<dyn Input>) -> Self {
+        let losses = Losses::new(input.as_ref(), &settings.names, settings.plugins.len() + tees.len());
         Self {
             settings,
+            tees,
+            threads: None,
             input,
             requests: Arc::default(),
             wakes: Arc::new([]),
@@ -247,6 +256,7 @@ impl Part for Flows {
     fn open(&mut self) -> Result<(), String> {
         self.wakes = self.input.open()?.into();
         self.settings.plugins.iter_mut().try_for_each(|plugin| plugin.sink.open())?;
+        self.tees.iter_mut().try_for_each(|tee| tee.open(self.wakes.len()))?;
         self.compile_for_links()?;
         self.settings.files_read.sizes().iter().for_each(|size| info!("{size}"));
         Ok(())
@@ -254,7 +264,8 @@ impl Part for Flows {
 
     fn prepare(&mut self) -> Result<(), String> {
         self.input.prepare()?;
-        let pipeline = start::pipeline(&self.settings, self.input.require());
+        let plans = self.tees.iter().map(Tee::plan).collect();
+        let pipeline = start::pipeline(&self.settings, plans, self.input.require());
         for (plugin, schema) in self.settings.plugins.iter().zip(&pipeline.schemas) {
             plugin.sink.check_columns(schema)?;
         }
@@ -319,7 +330,8 @@ impl Part for Flows {
 
     fn watched(&self) -> Vec<PathBuf> {
         let files = self.settings.enrichment.files().into_iter().map(PathBuf::from);
-        files.chain(self.settings.allow_file.clone()).collect()
+        let receivers = self.tees.iter().map(|tee| tee.settings.receivers.clone());
+        files.chain(self.settings.allow_file.clone()).chain(receivers).collect()
     }
 
     fn prepare_reload(&self) -> Option<Prepare> {

@@ -1,6 +1,6 @@
 //! From the plugins' settings to rows, schemas, and one set of aggregators for each worker.
 
-use super::worker::{Bound, Limits, PluginSlot};
+use super::worker::{Bound, Limits, PluginSlot, Selection as Selected};
 use aggregate::aggregator::Span;
 use aggregate::time_bin::{Roundoff, Width};
 use aggregate::{Aggregator, Bins};
@@ -55,10 +55,21 @@ pub(crate) struct Pipeline {
     require: Require,
     pub(crate) schemas: Vec<Arc<Schema>>,
     plugins: Vec<Aggregation>,
+    tees: Vec<TeePlan>,
     enrichment: Arc<enrich::Compiled>,
     /// One for all tables, so that they can be merged.
     pub(crate) hash: RandomState,
     started: i64,
+}
+
+/// What the receivers of a tee plugin want.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TeePlan {
+    /// The pools, if they are others than those that the sockets were opened for.
+    pub(crate) pools: Option<Arc<tee::pool::Pools>>,
+    /// Whether pools use tags.
+    pub(crate) use_tags: bool,
+    pub(crate) selection: Selected,
 }
 
 /// The parts of one worker.
@@ -67,6 +78,8 @@ pub(crate) struct Parts {
     pub(crate) output: Output,
     /// In the order of the plugins.
     pub(crate) aggregators: Vec<(Aggregator, Option<Stage>, Bound)>,
+    /// The stages of the tee plugins.
+    pub(crate) tees: Vec<Option<Stage>>,
 }
 
 impl Pipeline {
@@ -74,22 +87,24 @@ impl Pipeline {
     pub(crate) fn new(
         plugins: Vec<Aggregation>,
         customs: Vec<Custom>,
+        tees: Vec<TeePlan>,
         files: &enrich::Loaded,
         started: i64,
         require: Require,
     ) -> Self {
-        Self::compile(plugins, customs.into(), files, RandomState::default(), started, require)
+        Self::compile(plugins, customs.into(), tees, files, RandomState::default(), started, require)
     }
 
     /// The same with what the operator's files say now. Its tables can be merged with those of before.
-    pub(crate) fn reloaded(&self, files: &enrich::Loaded) -> Self {
+    pub(crate) fn reloaded(&self, tees: Vec<TeePlan>, files: &enrich::Loaded) -> Self {
         let customs = Arc::clone(&self.needs.customs);
-        Self::compile(self.plugins.clone(), customs, files, self.hash.clone(), self.started, self.require)
+        Self::compile(self.plugins.clone(), customs, tees, files, self.hash.clone(), self.started, self.require)
     }
 
     fn compile(
         plugins: Vec<Aggregation>,
         customs: Arc<[Custom]>,
+        mut tees: Vec<TeePlan>,
         files: &enrich::Loaded,
         hash: RandomState,
         started: i64,
@@ -103,6 +118,13 @@ impl Pipeline {
             if plugin.spread.is_some() {
                 fields.insert(Field::TimeStart);
                 fields.insert(Field::TimeEnd);
+            }
+        }
+        for (number, tee) in (plugins.len()..).zip(&mut tees) {
+            let by_tag = tee.use_tags || files.filters(number);
+            tee.selection = Selected { by_tag, by_record: by_tag && files.tells_records_apart(number) };
+            if by_tag {
+                fields.insert(Field::Tag);
             }
         }
         // Aggregated fields are adjacent, so that they are copied at once, whatever maps and files need besides.
@@ -119,6 +141,7 @@ impl Pipeline {
             needs: Needs { layout, customs, bin_times },
             require,
             plugins,
+            tees,
             hash,
             started,
         }
@@ -127,6 +150,11 @@ impl Pipeline {
     /// The contents of rows.
     pub(crate) fn needs(&self) -> &Needs {
         &self.needs
+    }
+
+    /// The tee plugins.
+    pub(crate) fn tees(&self) -> &[TeePlan] {
+        &self.tees
     }
 
     /// The enrichment of rows.
@@ -151,7 +179,8 @@ impl Pipeline {
     /// Creates the parts of one worker.
     pub(crate) fn worker(&self) -> Parts {
         let (enricher, stages) = Enricher::new(&self.enrichment);
-        let plugins = self.plugins.iter().zip(&self.schemas).zip(stages);
+        let mut stages = stages.into_iter();
+        let plugins = self.plugins.iter().zip(&self.schemas).zip(&mut stages);
         let aggregators = plugins.map(|((plugin, schema), stage)| {
             let bins = plugin.history.map(|history| {
                 let zone = if plugin.utc { TimeZone::UTC } else { TimeZone::system() };
@@ -160,6 +189,7 @@ impl Pipeline {
             let aggregator = Aggregator::new(Arc::clone(schema), bins, self.span(plugin), self.hash.clone());
             (aggregator, stage, plugin.bound)
         });
-        Parts { aggregators: aggregators.collect(), enricher, output: Output::new(&self.needs.layout) }
+        let aggregators = aggregators.collect();
+        Parts { aggregators, tees: stages.collect(), enricher, output: Output::new(&self.needs.layout) }
     }
 }

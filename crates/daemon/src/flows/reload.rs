@@ -2,6 +2,7 @@
 
 use super::Flows;
 use super::settings::read_files;
+use super::tee;
 use super::worker::Snapshot;
 use crate::allow;
 use crate::host::describe;
@@ -19,6 +20,8 @@ pub(super) fn prepare(flows: &Flows) -> Prepare {
     let routes = settings.routes.clone();
     let (allow_file, names) = (settings.allow_file.clone(), settings.names.clone());
     let (requests, wakes, before) = (Arc::clone(&flows.requests), Arc::clone(&flows.wakes), flows.current());
+    let tees: Vec<_> = flows.tees.iter().map(|tee| (tee.settings.clone(), tee.identity())).collect();
+    let threads = flows.threads.clone();
     #[cfg(feature = "pcap")]
     let interfaces = flows.input.interfaces();
     Box::new(move || {
@@ -30,6 +33,7 @@ pub(super) fn prepare(flows: &Flows) -> Prepare {
             let origin = Origin::whole(&path.display().to_string());
             allow::read(names.of(&config::keys::maps::NFACCTD_ALLOW_FILE), &path, &origin, &mut problems)
         });
+        let plans = tees.iter().map(|(settings, _)| tee::reread(settings, &context, &mut problems)).collect();
         let (errors, remarks): (Vec<_>, Vec<_>) = (problems.joined().into_iter())
             .filter(|problem| problem.severity > Severity::Debug)
             .partition(|problem| problem.severity >= Severity::Warning);
@@ -39,9 +43,17 @@ pub(super) fn prepare(flows: &Flows) -> Prepare {
         }
         remarks.iter().for_each(|remark| warn!("{}", describe(remark)));
         files.sizes().iter().for_each(|size| info!("{size}"));
+        if let Some(threads) = threads {
+            for (settings, identity) in &tees {
+                if let Err(error) = settings.start(&threads, identity) {
+                    error!("tee_receivers[{}]: cannot start the client of a broker: {error}", settings.name);
+                    return None;
+                }
+            }
+        }
         let snapshot = Snapshot {
             allow,
-            pipeline: Arc::new(before?.reloaded(&files)),
+            pipeline: Arc::new(before?.reloaded(plans, &files)),
             #[cfg(feature = "pcap")]
             interfaces,
         };

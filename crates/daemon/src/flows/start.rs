@@ -1,8 +1,8 @@
 //! Starts the threads of the pipeline: plugins first, then the workers that feed them.
 
-use super::pipeline::{Pipeline, Require};
+use super::pipeline::{Pipeline, Require, TeePlan};
 use super::settings::Settings;
-use super::worker::{Classes, PluginSlot, WorkerContext};
+use super::worker::{Classes, PluginSlot, TeeSlot, Tees, WorkerContext};
 use super::{Flows, MESSAGES, Mailbox};
 use crate::host::PluginCounters;
 use crate::host::part::Services;
@@ -15,10 +15,10 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 /// Compiles the settings. Time bins are aligned from now on.
-pub(super) fn pipeline(settings: &Settings, require: Require) -> Pipeline {
+pub(super) fn pipeline(settings: &Settings, tees: Vec<TeePlan>, require: Require) -> Pipeline {
     let started = (clock::now() / 1_000_000) as i64;
     let aggregations = settings.plugins.iter().map(|plugin| plugin.aggregation.clone()).collect();
-    Pipeline::new(aggregations, settings.customs.clone(), &settings.files_read, started, require)
+    Pipeline::new(aggregations, settings.customs.clone(), tees, &settings.files_read, started, require)
 }
 
 impl Flows {
@@ -27,6 +27,7 @@ impl Flows {
         let (mailbox, messages) = Mailbox::new(MESSAGES, services.bell.clone());
         self.messages = Some(messages);
         self.input.start(services)?;
+        self.threads = Some(services.threads.clone());
         let outlets = self.start_plugins(&pipeline, services)?;
         let context = outlets.into_iter().map(|outlets| self.context_of(&pipeline, outlets, &mailbox, services));
         let context = context.collect::<io::Result<Vec<_>>>()?;
@@ -64,6 +65,11 @@ impl Flows {
                 threads: services.threads.clone(),
             })?;
         }
+        for tee in &self.tees {
+            tee.settings.start(&services.threads, &tee.identity())?;
+            let (name, kind) = (tee.settings.name.clone(), "tee");
+            self.readers.plugins.push(PluginCounters { name, kind, spools: false, readers: Vec::new() });
+        }
         Ok(outlets)
     }
 
@@ -82,9 +88,18 @@ impl Flows {
         for (plugin, slot) in self.readers.plugins.iter_mut().zip(&slots) {
             plugin.readers.push(slot.reader());
         }
+        let tees: Option<Vec<TeeSlot>> = (self.tees.iter_mut())
+            .zip(parts.tees.into_iter().zip(pipeline.tees()))
+            .map(|(tee, (stage, plan))| tee.slot(stage, plan.selection))
+            .collect();
+        let Some(tees) = tees else { return Err(ErrorKind::NotConnected.into()) };
+        for (plugin, slot) in self.readers.plugins.iter_mut().skip(slots.len()).zip(&tees) {
+            plugin.readers.push(slot.reader());
+        }
         let counters = Counters::new();
         self.readers.workers.push(counters.reader());
         let layout = &pipeline.needs().layout;
+        let tees = Tees::new(tees, layout);
         let recognition = self.settings.recognition.as_ref();
         let classes =
             recognition.map(|recognition| Classes::new(recognition, layout).ok_or(ErrorKind::OutOfMemory));
@@ -94,6 +109,7 @@ impl Flows {
             output: parts.output,
             max_strings: self.settings.peer_state.strings,
             slots,
+            tees,
             allow: self.settings.allow.clone(),
             requests: Arc::clone(&self.requests),
             messages: mailbox.clone(),

@@ -2,7 +2,7 @@
 
 use config::keys::{
     amqp, bgp, bmp, core, encoding, event_log, geoip, http, input, kafka, maps, output, print, rpki, sampling,
-    sql, telemetry,
+    sql, tee, telemetry,
 };
 use config::{Config, Key, KeyPrefix, Plugin};
 use plugins::kinds::{self, Kind};
@@ -54,6 +54,8 @@ const READ: &[&Key<Option<PathBuf>>] = &[
     &maps::FLOW_TO_RD_MAP,
     &maps::PRE_TAG_MAP,
     &geoip::GEOIPV2_FILE,
+    &tee::TEE_RECEIVERS,
+    &tee::TEE_KAFKA_CONFIG_FILE,
     &sampling::SAMPLING_MAP,
     &input::PCAP_SAVEFILE,
     &sql::SQL_TABLE_SCHEMA,
@@ -126,6 +128,7 @@ pub(super) fn read(config: &Config, kinds: &'static [Kind]) -> Option<Confinemen
     }
     let named: Vec<PathBuf> = with_prefixes(config, &kafka::KAFKA_CONFIG_FILE)
         .chain(config.plugins().iter().filter_map(|plugin| plugin.get(&kafka::KAFKA_CONFIG_FILE)))
+        .chain(config.plugins().iter().filter_map(|plugin| plugin.get(&tee::TEE_KAFKA_CONFIG_FILE)))
         .flat_map(|path| named_within(&path))
         .collect();
     access.read.extend(named);

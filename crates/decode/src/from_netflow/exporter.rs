@@ -12,10 +12,11 @@ use super::{Settings, fixed_templates};
 use flow::address;
 use flow::field::Field;
 use flow::needs::Needs;
+use flow::part::Parts;
 use flow::row::{self, Rows};
 use flow::strings::Strings;
 use netflow::cache::Cache;
-use netflow::datagram::{Body, Datagram, Header, SetError};
+use netflow::datagram::{Body, Datagram, Header, SetError, V1_HEADER, V5_HEADER};
 use netflow::pending::Pending;
 use netflow::record::Spans;
 use netflow::sequence::{Outcome, Sequence};
@@ -32,13 +33,22 @@ pub(crate) struct Scratch {
     pub(super) plans: Plans,
     /// The options data of exporters that sent none.
     no_options: OptionsCache,
+    /// The parts of the last datagram, if they are wanted.
+    pub(super) parts: Parts,
 }
 
 impl Scratch {
     pub(crate) fn new(needs: &Needs, settings: &Settings) -> Self {
         let fixed = fixed_templates().map(|template| compile::compile(&template, needs, settings));
         let plans = Plans::new(needs, settings);
-        Self { base: Base::default(), spans: Spans::new(), fixed, plans, no_options: OptionsCache::default() }
+        Self {
+            base: Base::default(),
+            spans: Spans::new(),
+            fixed,
+            plans,
+            no_options: OptionsCache::default(),
+            parts: Parts::default(),
+        }
     }
 }
 
@@ -286,17 +296,17 @@ impl Exporter {
         arrival: u64,
         context: &mut Context<'_>,
     ) -> u64 {
-        let Scratch { base, fixed: [v1, v5, v7], no_options, .. } = &mut *context.scratch;
-        let plan = match header.version {
-            1 => v1,
-            5 => v5,
-            _ => v7,
+        let Scratch { base, fixed: [v1, v5, v7], no_options, parts, .. } = &mut *context.scratch;
+        let (plan, at) = match header.version {
+            1 => (v1, V1_HEADER),
+            5 => (v5, V5_HEADER),
+            _ => (v7, V5_HEADER),
         };
         prepare(base, plan, header, arrival, self.peer, context.needs);
         let before = context.rows.len();
         let options = self.options.as_deref().unwrap_or(no_options);
         let mut run = Run { settings: context.settings, header, template: 0, options, strings: context.strings };
-        let (count, _) = run.records(plan, base, octets, size, context.rows);
+        let (count, _) = run.records(plan, base, octets, size, context.rows, (parts, at));
         context.counts.records += count;
         context.counts.rows += (context.rows.len() - before) as u64;
         self.records += count;

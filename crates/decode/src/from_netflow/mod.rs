@@ -24,6 +24,7 @@ use crate::bound::{Bound, MAX_VISITED};
 use flow::address;
 use flow::field::Field;
 use flow::needs::Needs;
+use flow::part::Part;
 use flow::row::{FieldSet, Rows};
 use flow::strings::Strings;
 use netflow::datagram::{self, HeaderError};
@@ -171,6 +172,7 @@ impl Decoder {
         rows: &mut Rows,
         strings: &mut Strings,
     ) -> Result<u64, HeaderError> {
+        self.scratch.parts.clear();
         let datagram = datagram::open(octets)?;
         self.scratch.plans.add_credit(octets.len());
         let mut context = exporter::Context {
@@ -244,6 +246,16 @@ impl Decoder {
         exporter.forget(&mut self.counts);
     }
 
+    /// Sets whether the parts of datagrams are listed.
+    pub fn want_parts(&mut self, wanted: bool) {
+        self.scratch.parts.want(wanted);
+    }
+
+    /// Returns the parts of the last datagram, in the order of its rows, if they are listed.
+    pub fn parts(&self) -> &[Part] {
+        self.scratch.parts.list()
+    }
+
     /// Memory in bytes of the state of all exporters, approximately, including shared plans.
     pub fn memory(&self) -> usize {
         self.totals.memory + self.scratch.plans.memory()
@@ -302,7 +314,9 @@ impl Decoder {
     /// Switches to another row layout. Each plan is compiled again with the next data of its template. Call it when no rows
     /// are left.
     pub fn change_needs(&mut self, needs: Needs) {
+        let parts = std::mem::take(&mut self.scratch.parts);
         self.scratch = exporter::Scratch::new(&needs, &self.settings);
+        self.scratch.parts = parts;
         for exporter in self.exporters.values_mut() {
             exporter.drop_plans();
             self.totals.update(exporter);

@@ -9,6 +9,7 @@ use super::rates::FlowSampling;
 use super::sources::Clock;
 use super::{Settings, copy, frame};
 use flow::address;
+use flow::part::{Part, Parts, narrow};
 use flow::row::{self, RowMut, Rows};
 use flow::strings::Strings;
 use netflow::datagram::Header;
@@ -66,6 +67,12 @@ pub(crate) struct Base {
     pub(crate) reverse: Vec<u64>,
 }
 
+/// Adds a record of `size` octets at offset `at` of the datagram to its parts.
+#[cold]
+pub(crate) fn add_record(parts: &mut Parts, at: usize, size: usize, rows: usize) {
+    parts.add(Part::Records { at: narrow(at), size: narrow(size), count: 1, rows: narrow(rows) });
+}
+
 /// Number of records that are decoded together, so that they and their rows stay in the L1 cache.
 const BLOCK: usize = 64;
 
@@ -97,7 +104,8 @@ impl Set<'_> {
 }
 
 impl Run<'_> {
-    /// Adds the rows of consecutive records of one size. Returns the number of records, and of those without a row.
+    /// Adds the rows of consecutive records of one size, which start at offset `at` of the datagram. Returns the number of
+    /// records, and of those without a row.
     pub(crate) fn records(
         &mut self,
         plan: &Plan,
@@ -105,16 +113,25 @@ impl Run<'_> {
         octets: &[u8],
         size: usize,
         rows: &mut Rows,
+        (parts, at): (&mut Parts, usize),
     ) -> (u64, u64) {
         let mut without_row = 0;
+        let count = octets.len() / size;
         if plan.by_step {
             octets.chunks(size * BLOCK).for_each(|block| self.block(plan, &base.forward, block, size, rows));
+            if parts.is_wanted() {
+                parts.add(Part::Records { at: narrow(at), size: narrow(size), count: narrow(count), rows: 1 });
+            }
         } else {
-            for octets in octets.chunks_exact(size) {
+            for (number, octets) in octets.chunks_exact(size).enumerate() {
+                let before = rows.len();
                 without_row += u64::from(!self.record(plan, base, Record { octets, spans: None }, rows));
+                if parts.is_wanted() {
+                    add_record(parts, at + number * size, size, rows.len().saturating_sub(before));
+                }
             }
         }
-        ((octets.len() / size) as u64, without_row)
+        (count as u64, without_row)
     }
 
     /// Runs each step for all records of a block before the next step, so each step is dispatched only once.

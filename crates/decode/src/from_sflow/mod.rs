@@ -15,6 +15,7 @@ use flow::address;
 use flow::field::Field;
 use flow::needs::Needs;
 use flow::output::Output;
+use flow::part::{Part, Parts, narrow};
 use flow::row::FieldSet;
 use recent::Map;
 use sflow::sequence::{Outcome, Sequence};
@@ -170,6 +171,29 @@ pub struct Decoder {
     forgotten: Option<IpAddr>,
     /// The first error since the last [`Self::take_error`].
     error: Option<(IpAddr, DecodeError)>,
+    /// The parts of the last datagram, if they are wanted.
+    parts: Parts,
+}
+
+/// What a sample is as a part of its datagram.
+#[derive(Clone, Copy)]
+enum PartKind {
+    Flow,
+    Common,
+    Unreadable,
+}
+
+/// The sample between two offsets as a part of its datagram.
+#[cold]
+fn part(kind: PartKind, (at, end): (usize, usize), rows: usize) -> Part {
+    let (at, len, rows) = (narrow(at), narrow(end.saturating_sub(at)), narrow(rows));
+    match kind {
+        // The end of a sample without a length may be unknown.
+        PartKind::Flow if len > 0 => Part::Records { at, size: len, count: 1, rows },
+        PartKind::Flow => Part::Rows { count: rows },
+        PartKind::Common if len > 0 => Part::Common { at, len, records: 1, is_data: false },
+        PartKind::Common | PartKind::Unreadable => Part::Unreadable { at, len },
+    }
 }
 
 /// Adds the fields that others in `fields` are computed from.
@@ -204,6 +228,7 @@ impl Decoder {
             counts: Counts::default(),
             forgotten: None,
             error: None,
+            parts: Parts::default(),
             settings,
         }
     }
@@ -230,6 +255,7 @@ impl Decoder {
         output: &mut Output,
         counters: &mut dyn Counters,
     ) -> Result<IpAddr, DecodeError> {
+        self.parts.clear();
         let datagram = sflow::open(octets)?;
         let header = datagram.header;
         let claimed = header.agent.filter(|_| !self.settings.ignore_agent_address);
@@ -266,14 +292,24 @@ impl Decoder {
         };
         let mut samples = datagram.samples();
         loop {
+            let (at, rows) = (samples.at(), output.rows.len());
             let mut ahead = samples.clone();
             if let Some(frame) = ahead.next_flow_frame()
                 && reader.fast_path(unit, octets, &frame, output)
             {
                 samples = ahead;
+                if self.parts.is_wanted() {
+                    self.parts.add(part(PartKind::Flow, (at, samples.at()), output.rows.len() - rows));
+                }
                 continue;
             }
-            match samples.next() {
+            let sample = samples.next();
+            let kind = match &sample {
+                Some(Ok(Sample::Flow(_))) => PartKind::Flow,
+                Some(Ok(_)) => PartKind::Common,
+                Some(Err(_)) | None => PartKind::Unreadable,
+            };
+            match sample {
                 Some(Ok(Sample::Flow(sample))) => reader.flow(unit, octets, &sample, output),
                 Some(Ok(Sample::Counters(sample))) => {
                     reader.counts.counters += 1;
@@ -286,6 +322,9 @@ impl Decoder {
                     reader.error.get_or_insert((address, error));
                 }
                 None => break,
+            }
+            if self.parts.is_wanted() {
+                self.parts.add(part(kind, (at, samples.at()), output.rows.len() - rows));
             }
         }
         agent.add(&before, &self.counts);
@@ -312,6 +351,22 @@ impl Decoder {
         let (chunk, next) = self.agents.chunk_mut(first, count);
         self.next = next;
         chunk.filter(without).map(take).collect()
+    }
+
+    /// Returns the agent of a datagram that is not decoded: the address in its header, or its source.
+    pub fn exporter(&self, source: IpAddr, octets: &[u8]) -> IpAddr {
+        let claimed = sflow::open(octets).ok().and_then(|datagram| datagram.header.agent);
+        claimed.filter(|_| !self.settings.ignore_agent_address).unwrap_or(source)
+    }
+
+    /// Sets whether the parts of datagrams are listed.
+    pub fn want_parts(&mut self, wanted: bool) {
+        self.parts.want(wanted);
+    }
+
+    /// Returns the parts of the last datagram, in the order of its rows, if they are listed.
+    pub fn parts(&self) -> &[Part] {
+        self.parts.list()
     }
 
     /// Returns and resets the counters.

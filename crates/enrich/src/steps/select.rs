@@ -48,6 +48,14 @@ impl Step for Filters {
         }
     }
 
+    fn tells_records_apart(&self) -> bool {
+        self.expression.is_some()
+    }
+
+    fn filters(&self) -> bool {
+        true
+    }
+
     fn compile(&self, target: &Target<'_>) -> Option<Arc<dyn CompiledStep>> {
         let at = |field| target.layout.offset(field);
         let (tag, tag2, label) = (at(Field::Tag), at(Field::Tag2), at(Field::Label));

@@ -34,6 +34,10 @@ impl Step for Tags {
         Some(Arc::new(Compiled(self.0.compile(target.layout, target.packets))))
     }
 
+    fn tells_records_apart(&self) -> bool {
+        self.0.compares_records()
+    }
+
     fn review(&self, problems: &mut Diagnostics) {
         self.0.review(problems);
     }

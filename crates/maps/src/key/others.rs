@@ -92,11 +92,13 @@ pub static TEE: &[Key] = &[
     Key { name: "id", aliases: &[], daemons: COLLECTORS, tee: true, value: POSITIVE, negatable: false, target: Target::Setting, need: Need::None, doc: "Number of the pool; required" },
     Key { name: "ip", aliases: &[], daemons: COLLECTORS, tee: true, value: Value::Special("HOST:PORT or [IPV6]:PORT, several separated by commas"), negatable: false, target: Target::Setting, need: Need::None, doc: "Receivers" },
     Key { name: "tag", aliases: &[], daemons: COLLECTORS, tee: true, value: Value::Special("list of tags and ranges, as in pre_tag_filter"), negatable: false, target: Target::Setting, need: Need::None, doc: "Only datagrams with these tags" },
-    Key { name: "balance-alg", aliases: &[], daemons: COLLECTORS, tee: true, value: Value::Word(&["rr", "hash-agent", "hash-crc32", "hash-tag"]), negatable: false, target: Target::Setting, need: Need::None, doc: "Sends each datagram to one of the receivers; without it, to all" },
+    Key { name: "balance-alg", aliases: &[], daemons: COLLECTORS, tee: true, value: Value::Word(&["rr", "hash-agent", "hash-crc32", "hash-tag", "hash-exporter"]), negatable: false, target: Target::Setting, need: Need::None, doc: "Sends each datagram to one of the receivers; without it, to all" },
     Key { name: "src_port", aliases: &[], daemons: COLLECTORS, tee: true, value: Value::Decimal { min: 0, max: 65_535 }, negatable: false, target: Target::Setting, need: Need::None, doc: "Source port of replicated datagrams; with 0, the kernel chooses it" },
     Key { name: "kafka_broker", aliases: &[], daemons: COLLECTORS, tee: true, value: Value::Text, negatable: false, target: Target::Setting, need: Need::None, doc: "Brokers of a Kafka cluster" },
     Key { name: "kafka_topic", aliases: &[], daemons: COLLECTORS, tee: true, value: Value::Text, negatable: false, target: Target::Setting, need: Need::None, doc: "Topic for the Kafka brokers" },
     Key { name: "zmq_address", aliases: &[], daemons: COLLECTORS, tee: true, value: Value::Text, negatable: false, target: Target::Setting, need: Need::None, doc: "Address of a ZeroMQ socket" },
+    Key { name: "sampling_rate", aliases: &[], daemons: COLLECTORS, tee: true, value: POSITIVE, negatable: false, target: Target::Setting, need: Need::None, doc: "One datagram in N is passed on, at random" },
+    Key { name: "rate_limit", aliases: &[], daemons: COLLECTORS, tee: true, value: POSITIVE, negatable: false, target: Target::Setting, need: Need::None, doc: "Datagrams of each exporter that are passed on in a second" },
 ];
 
 /// pcap_interfaces_map: the interfaces on which pmacctd captures.

@@ -102,6 +102,11 @@ impl PreTagMap {
         review::review(&self.reviewed, problems);
     }
 
+    /// Whether rules compare anything but the exporter, so that records of one datagram may differ.
+    pub fn compares_records(&self) -> bool {
+        self.rules.iter().any(|rule| !rule.conditions.is_empty())
+    }
+
     /// Adds the fields that the rules read. Values that they set are stored only if rows have the field.
     pub fn require(&self, fields: &mut FieldSet) {
         self.rules.iter().for_each(|rule| rule.require(fields));

@@ -30,7 +30,7 @@ pub enum Takes {
     Tables,
     /// Flow records, one by one: `nfprobe` and `sfprobe`.
     FlowRecords,
-    /// Datagrams as received: `tee`.
+    /// Datagrams as received: `tee`, which has no sink. Workers send what it replicates ([`crate::tee`]).
     Datagrams,
 }
 
@@ -55,7 +55,7 @@ pub struct Kind {
     pub access: fn(&Plugin, &mut Access),
     /// Its names with variables.
     pub names: fn(&Plugin) -> Vec<Named>,
-    /// `None`: it is not part of this build.
+    /// `None`: it is not part of this build, or has no sink.
     pub read: Option<Read>,
 }
 
@@ -112,7 +112,14 @@ pub static KINDS: &[Kind] = &[
     },
     planned(PluginKind::Nfprobe, "nfprobe", Daemons::PACKETS, Takes::FlowRecords),
     planned(PluginKind::Sfprobe, "sfprobe", Daemons::PACKETS, Takes::FlowRecords),
-    planned(PluginKind::Tee, "tee", Daemons::COLLECTORS, Takes::Datagrams),
+    Kind {
+        is: PluginKind::Tee,
+        title: "tee",
+        daemons: Daemons::COLLECTORS,
+        takes: Takes::Datagrams,
+        bins: false,
+        ..TABLES
+    },
 ];
 
 /// Finds the row of a kind among a daemon's.
@@ -121,6 +128,11 @@ pub fn find(kinds: &'static [Kind], is: PluginKind) -> Option<&'static Kind> {
 }
 
 impl Kind {
+    /// Whether this build has it.
+    pub fn is_built_in(&self) -> bool {
+        self.read.is_some() || self.takes == Takes::Datagrams
+    }
+
     /// Why plugins of this kind cannot run in a daemon.
     pub fn unavailable(&self, daemon: config::Daemon) -> String {
         if !self.daemons.contains(daemon) {
@@ -262,7 +274,6 @@ mod tests {
         let nfacctd = config::Daemon::Nfacctd;
         assert_eq!(why(PluginKind::Nfprobe, nfacctd), "is available only in pmacctd and uacctd");
         assert_eq!(why(PluginKind::Tee, config::Daemon::Uacctd), "is available only in nfacctd and sfacctd");
-        assert_eq!(why(PluginKind::Tee, nfacctd), "is not implemented in this version yet");
         assert!(why(PluginKind::Kafka, nfacctd).starts_with("is not built into this program"));
     }
 }

@@ -245,6 +245,7 @@ fn main() -> io::Result<()> {
             write(&folder, "packet", &format!("{name}-{number}"), &[&[1], &file[PCAP_HEAD..]].concat())?;
         }
         write(&folder, "netflow", name, &sequence)?;
+        write(&folder, "tee", name, &[&[0], &sequence[..]].concat())?;
     }
     for (name, text) in BGP_FAMILIES {
         write(&folder, "bgp_families", name, &octets(text))?;

@@ -14,6 +14,7 @@ pub(crate) use plugin::PluginSettings;
 use super::Row;
 use super::input::{Input, Wanted};
 use super::intake::workers;
+use super::tee::Tee;
 use super::worker::{Limits, Recognition};
 use crate::allow;
 use crate::host::blame;
@@ -22,6 +23,7 @@ use capture::allow::AllowList;
 use config::keys::{core, input, maps, time};
 use config::{Config, Diagnostics, Names, Origin, Plugin};
 use flow::custom::{self, Custom};
+use plugins::kinds::{self, Takes};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -99,7 +101,7 @@ impl PeerState {
 
 impl Settings {
     /// Reads everything. `None` only together with problems that stop the daemon.
-    pub(crate) fn read(row: &Row, reading: &mut Reading<'_>) -> Option<(Self, Box<dyn Input>)> {
+    pub(crate) fn read(row: &Row, reading: &mut Reading<'_>) -> Option<(Self, Vec<Tee>, Box<dyn Input>)> {
         let config = reading.config;
         let customs = customs(config, reading.problems);
         let times = time_limits(config);
@@ -108,20 +110,30 @@ impl Settings {
             plugin::read(plugin, config, row, &customs, times, problems)
         };
         let (mut sources, mut plugins) = (Vec::new(), Vec::new());
+        let (mut tee_sources, mut tees) = (Vec::new(), Vec::new());
         for plugin in config.plugins() {
-            if let Some(settings) = read(plugin, reading.problems) {
+            if replicates(plugin, config, row) {
+                if let Some(settings) = plugins::tee::Settings::read(plugin, reading.problems) {
+                    tee_sources.push(plugin);
+                    tees.push((settings, plugin.get(&core::DEBUG)));
+                }
+            } else if let Some(settings) = read(plugin, reading.problems) {
                 sources.push(plugin);
                 plugins.push(settings);
             }
         }
-        require_a_plugin_that_runs(config, &plugins, reading.problems);
+        require_a_plugin_that_runs(config, plugins.len() + tees.len(), reading.problems);
         checks::plugins(&sources, &plugins, reading.problems);
         let mut context = enrichment::context(config);
         if row.input.is_packets() {
             packets::reject_double_sampling(config, &names, reading.problems);
         }
         let allow = allow_list(config, &names, reading.problems);
-        let enrichment = enrichment::read(config, &names, &sources, reading.problems);
+        // Those without tables come last.
+        let all: Vec<&Plugin> = sources.iter().chain(&tee_sources).copied().collect();
+        let enrichment = enrichment::read(config, &names, &all, reading.problems);
+        let tees =
+            tees.into_iter().map(|(tee, debug)| Tee::read(tee, debug, &context, reading.problems)).collect();
         let used: Vec<(&Plugin, &PluginSettings)> = sources.iter().copied().zip(&plugins).collect();
         let origins = &enrichment.core.networks.sources;
         routes::check_sources(config, &names, origins, &used, reading.problems);
@@ -164,7 +176,7 @@ impl Settings {
             peer_state,
             names,
         };
-        Some((settings, input))
+        Some((settings, tees, input))
     }
 }
 
@@ -176,9 +188,15 @@ fn listen(address: Option<IpAddr>, port: u16) -> String {
     }
 }
 
+/// Whether a plugin replicates datagrams, and can do so here.
+fn replicates(plugin: &Plugin, config: &Config, row: &Row) -> bool {
+    let kind = kinds::find(row.sinks, plugin.kind);
+    kind.is_some_and(|kind| kind.takes == Takes::Datagrams && kind.daemons.contains(config.daemon()))
+}
+
 /// A daemon without any usable plugin would count nothing.
-fn require_a_plugin_that_runs(config: &Config, plugins: &[PluginSettings], problems: &mut Diagnostics) {
-    if let (Some(first), true) = (config.plugins().first(), plugins.is_empty())
+fn require_a_plugin_that_runs(config: &Config, running: usize, problems: &mut Diagnostics) {
+    if let (Some(first), 0) = (config.plugins().first(), running)
         && !problems.is_fatal()
     {
         let named = |plugin: &Plugin| format!("{}[{}]", plugin.kind.word(), plugin.name);

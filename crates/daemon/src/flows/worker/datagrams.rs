@@ -1,9 +1,12 @@
 //! Workers of the collectors: datagrams from a socket or from a capture file.
 
 use super::budget::Budget;
+use super::tee::Decoded;
 use super::{Protocol, ROWS, WAIT, Worker};
 use capture::{Batch, Datagram};
+use enrich::BatchPackets;
 use flow::output::Output;
+use flow::part::Part;
 use runtime::clock::monotonic;
 use runtime::log::Limited;
 use stats::Counter;
@@ -27,6 +30,12 @@ pub(crate) trait Datagrams: Protocol {
 
     /// Decodes the datagram with that number in its batch, and adds its rows.
     fn datagram(&mut self, number: u32, datagram: &Datagram<'_>, output: &mut Output) -> Read;
+
+    /// The exporter of a datagram that is not decoded: its sender, or the agent named in it.
+    fn exporter(&self, datagram: &Datagram<'_>) -> IpAddr;
+
+    /// The parts of the last datagram, if they are listed.
+    fn parts(&self) -> &[Part];
 }
 
 /// The result of decoding a datagram.
@@ -142,6 +151,8 @@ impl<P: Datagrams> Worker<P> {
     fn batch(&mut self, batch: &Batch, mut budget: Option<&mut Budget>) {
         let mut turn = budget.as_mut().map(|budget| budget.begin(monotonic()));
         let units: Vec<&[u8]> = batch.iter().map(|datagram| datagram.payload).collect();
+        // Datagrams that are replicated as a whole, and nothing else, need not be decoded.
+        let decodes = !self.slots.is_empty() || self.tees.need_parts();
         let mut bytes = 0;
         for (number, datagram) in (0..).zip(batch.iter()) {
             let source = datagram.source.ip();
@@ -160,10 +171,17 @@ impl<P: Datagrams> Worker<P> {
                 continue;
             }
             let first = self.output.rows.len();
-            let read = self.protocol.datagram(number, &datagram, &mut self.output);
+            let read = if decodes {
+                self.protocol.datagram(number, &datagram, &mut self.output)
+            } else {
+                Read { exporter: self.protocol.exporter(&datagram), outcome: Counter::DatagramsUndecoded }
+            };
             self.tally.add(read.outcome, 1);
             if self.output.rows.len() > first {
                 self.enrich(first, Some(read.exporter), &units);
+            }
+            if !self.tees.is_empty() {
+                self.replicate((number, &datagram, read.exporter), decodes.then_some(first), &units);
             }
             if self.output.rows.len() >= ROWS {
                 self.aggregate(&units);
@@ -174,9 +192,18 @@ impl<P: Datagrams> Worker<P> {
                 budget.charge(source, turn, monotonic());
             }
         }
+        self.tees.flush(&units);
         self.aggregate(&units);
         if let (Some(budget), Some(turn)) = (budget, turn) {
             budget.end(&turn, monotonic(), bytes, batch.is_full());
         }
+    }
+    /// Replicates a datagram. `first`: number of its first row, if it was decoded.
+    fn replicate(&mut self, datagram: (u32, &Datagram<'_>, IpAddr), first: Option<usize>, units: &[&[u8]]) {
+        let Self { protocol, enricher, output, tees, .. } = self;
+        let Output { rows, strings, packets } = output;
+        let decoded = first.map(|first| Decoded { first, parts: protocol.parts(), rows });
+        tees.take(datagram, decoded, enricher, strings, &BatchPackets { references: packets, units });
+        tees.relieve(units);
     }
 }

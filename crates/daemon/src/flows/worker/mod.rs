@@ -17,6 +17,7 @@ mod packets;
 mod report;
 mod sflow;
 mod slot;
+mod tee;
 mod window;
 
 pub(crate) use classes::{Classes, Recognition};
@@ -26,6 +27,7 @@ pub(crate) use packets::Packets;
 pub(crate) use report::Report;
 pub(crate) use sflow::Sflow;
 pub(crate) use slot::{Bound, PluginSlot};
+pub(crate) use tee::{Selection, TeeSlot, Tees};
 pub(crate) use window::Limits;
 
 use super::pipeline::Pipeline;
@@ -121,6 +123,9 @@ pub(crate) trait Protocol: Send + 'static {
     /// Reports its input.
     fn report(&self) -> Report;
 
+    /// Sets whether it lists the parts of each datagram.
+    fn want_parts(&mut self, _wanted: bool) {}
+
     /// True when gaps in sequence numbers are logged.
     fn logs_gaps(&self) -> bool {
         false
@@ -144,6 +149,7 @@ pub(crate) struct Worker<P> {
     /// The exporters of the rows.
     origins: Vec<Origin>,
     slots: Vec<PluginSlot>,
+    tees: Tees,
     counters: Counters,
     tally: Tally,
     requests: Arc<Requests>,
@@ -168,6 +174,8 @@ pub(crate) struct WorkerContext {
     pub(crate) max_strings: usize,
     /// In the order of the plugins.
     pub(crate) slots: Vec<PluginSlot>,
+    /// The tee plugins.
+    pub(crate) tees: Tees,
     pub(crate) allow: Option<Arc<AllowList>>,
     pub(crate) requests: Arc<Requests>,
     pub(crate) messages: Mailbox<Message>,
@@ -178,13 +186,14 @@ pub(crate) struct WorkerContext {
 }
 
 impl<P: Protocol> Worker<P> {
-    pub(crate) fn new(protocol: P, context: WorkerContext) -> Self {
+    pub(crate) fn new(mut protocol: P, context: WorkerContext) -> Self {
         let WorkerContext {
             classes,
             enricher,
             output,
             max_strings,
             slots,
+            tees,
             allow,
             requests,
             messages,
@@ -192,6 +201,7 @@ impl<P: Protocol> Worker<P> {
             counters,
             names,
         } = context;
+        protocol.want_parts(tees.need_parts());
         // A plugin's bound includes the strings of its rows.
         let max_strings = slots.iter().map(PluginSlot::max_bytes).fold(max_strings, usize::min);
         Self {
@@ -202,6 +212,7 @@ impl<P: Protocol> Worker<P> {
             max_strings,
             origins: Vec::new(),
             slots,
+            tees,
             counters,
             tally: Tally::default(),
             version: requests.version.load(Ordering::Acquire),
@@ -265,6 +276,7 @@ impl<P: Protocol> Worker<P> {
         self.add_late();
         self.output.strings.clear();
         self.slots.iter_mut().for_each(PluginSlot::forget_strings);
+        self.tees.forget_strings();
         self.enricher.forget_strings();
         if let Some(classes) = &mut self.classes {
             classes.forget_strings();
@@ -304,6 +316,7 @@ impl<P: Protocol> Worker<P> {
         self.add_late();
         self.count();
         self.check_gaps(runtime::clock::monotonic());
+        self.tees.reopen();
         true
     }
 
@@ -333,9 +346,14 @@ impl<P: Protocol> Worker<P> {
         self.output = Output { strings, ..Output::new(&pipeline.needs().layout) };
         let (enricher, stages) = Enricher::new(pipeline.enrichment());
         self.enricher = enricher;
-        for (number, (slot, stage)) in self.slots.iter_mut().zip(stages).enumerate() {
+        let mut stages = stages.into_iter();
+        for (number, (slot, stage)) in self.slots.iter_mut().zip(&mut stages).enumerate() {
             pipeline.change(number, slot, stage);
         }
+        let tees = pipeline.tees().iter().zip(stages);
+        let tees = tees.map(|(plan, stage)| (plan.pools.clone(), plan.selection, stage));
+        self.tees.change(&pipeline.needs().layout, tees);
+        self.protocol.want_parts(self.tees.need_parts());
         self.messages.offer(Message::Applied(self.version));
     }
 
@@ -343,6 +361,7 @@ impl<P: Protocol> Worker<P> {
     #[cfg(feature = "pcap")]
     fn be_patient(&mut self) {
         self.slots.iter_mut().for_each(|slot| slot.be_patient(PATIENCE));
+        self.tees.be_patient();
     }
 
     /// Waits, and answers requests meanwhile.

@@ -11,6 +11,7 @@ use config::Names;
 use decode::from_netflow::{Decoder, Exporter, Settings};
 use flow::needs::Needs;
 use flow::output::Output;
+use flow::part::Part;
 use netflow::datagram::HeaderError;
 use netflow::template::Template;
 use stats::{Counter, Tally};
@@ -66,6 +67,14 @@ impl Datagrams for NetFlow {
             (Err(error), _) => self.notices.rejected(exporter, datagram.payload, error),
         }
         Read { exporter, outcome: outcome(decoded) }
+    }
+
+    fn exporter(&self, datagram: &Datagram<'_>) -> IpAddr {
+        datagram.source.ip()
+    }
+
+    fn parts(&self) -> &[Part] {
+        self.decoder.parts()
     }
 }
 
@@ -153,6 +162,10 @@ impl Protocol for NetFlow {
         // Exporters known only from the templates file have sent nothing yet.
         let seen = self.decoder.exporters().filter(|exporter| exporter.datagrams > 0);
         Report { exporters: seen.map(report).collect(), ..Report::default() }
+    }
+
+    fn want_parts(&mut self, wanted: bool) {
+        self.decoder.want_parts(wanted);
     }
 
     fn logs_gaps(&self) -> bool {

@@ -14,6 +14,7 @@ use decode::bound::Bound;
 use decode::from_sflow::{Agent, Counters, Decoder, NoCounters, Settings};
 use flow::needs::Needs;
 use flow::output::Output;
+use flow::part::Part;
 use runtime::log::Limited;
 use stats::{Counter, Tally};
 use std::net::IpAddr;
@@ -137,6 +138,14 @@ impl Datagrams for Sflow {
             }
         }
     }
+
+    fn exporter(&self, datagram: &Datagram<'_>) -> IpAddr {
+        self.decoder.exporter(datagram.source.ip(), datagram.payload)
+    }
+
+    fn parts(&self) -> &[Part] {
+        self.decoder.parts()
+    }
 }
 
 impl Counters for Lines {
@@ -224,6 +233,10 @@ impl Protocol for Sflow {
             lost: agent.lost,
         };
         Report { exporters: self.decoder.agents().map(report).collect(), ..Report::default() }
+    }
+
+    fn want_parts(&mut self, wanted: bool) {
+        self.decoder.want_parts(wanted);
     }
 
     fn logs_gaps(&self) -> bool {

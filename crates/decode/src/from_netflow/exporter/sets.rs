@@ -3,9 +3,10 @@
 use super::{Context, Exporter, Scratch, SetState, counts, prepare};
 use crate::from_netflow::counts::{NoFlow, Notice};
 use crate::from_netflow::plans::{Compiled, OverBudget, Planned};
-use crate::from_netflow::run::{Record, Run};
+use crate::from_netflow::run::{Record, Run, add_record};
+use flow::part::{Part, Parts, narrow};
 use netflow::cache::Announced;
-use netflow::datagram::{Header, IPFIX, Set, SetError};
+use netflow::datagram::{Header, IPFIX, SET_HEADER, Set, SetError};
 use netflow::options::OptionsRecord;
 use netflow::pending::PendingSet;
 use netflow::record;
@@ -23,6 +24,8 @@ struct DataSet<'a> {
     /// Octets by which it exceeds its datagram.
     missing: usize,
     arrival: u64,
+    /// Where it starts in the datagram; `None` if it is of an earlier one.
+    at: Option<usize>,
 }
 
 /// The result of decoding a set.
@@ -43,11 +46,30 @@ impl Exporter {
         context: &mut Context<'_>,
     ) -> Option<u64> {
         let mut units = Some(0);
-        for set in sets {
+        let mut sets = sets;
+        loop {
+            let at = sets.at();
+            let Some(set) = sets.next() else { break };
+            let len = sets.at().saturating_sub(at);
             match set {
-                Ok(Set::Templates(records)) => self.announcements(header, records, context),
+                Ok(Set::Templates(records)) => {
+                    if context.scratch.parts.is_wanted() {
+                        let count = records.clone().filter(Result::is_ok).count();
+                        let records = narrow(count);
+                        let part = Part::Common { at: narrow(at), len: narrow(len), records, is_data: false };
+                        context.scratch.parts.add(part);
+                    }
+                    self.announcements(header, records, context);
+                }
                 Ok(Set::Data { id, body, missing }) => {
-                    let decoded = self.data(header, id, body, missing, arrival, context);
+                    let set = DataSet { header, id, body, missing, arrival, at: Some(at) };
+                    let (rows, parts) = (context.rows.len(), context.scratch.parts.list().len());
+                    let decoded = self.data(&set, context);
+                    let Context { scratch, rows: all, .. } = &mut *context;
+                    if scratch.parts.is_wanted() && scratch.parts.list().len() == parts {
+                        scratch.parts.add(Part::Unreadable { at: narrow(at), len: narrow(len) });
+                        scratch.parts.add_rows(all.len().saturating_sub(rows));
+                    }
                     match decoded {
                         Some(Decoded { records, complete: true }) => units = units.map(|units| units + records),
                         Some(_) => units = None,
@@ -64,6 +86,9 @@ impl Exporter {
                 }
                 Err(error) => {
                     units = None;
+                    if context.scratch.parts.is_wanted() && len > 0 {
+                        context.scratch.parts.add(Part::Unreadable { at: narrow(at), len: narrow(len) });
+                    }
                     context.report_error(self.address, header.domain, error);
                 }
             }
@@ -131,20 +156,19 @@ impl Exporter {
         }
         for set in sets.pending.take(ipfix, domain, id) {
             context.counts.sets_recovered += 1;
-            self.data(&set.header, id, &set.body, set.missing, set.arrival, context);
+            let (header, body) = (&set.header, &set.body);
+            let PendingSet { missing, arrival, .. } = set;
+            let before = context.rows.len();
+            self.data(&DataSet { header, id, body, missing, arrival, at: None }, context);
+            if context.scratch.parts.is_wanted() {
+                context.scratch.parts.add_rows(context.rows.len().saturating_sub(before));
+            }
         }
     }
 
     /// Decodes a data set. Returns `None` if its template is unknown.
-    fn data(
-        &mut self,
-        header: &Header,
-        id: u16,
-        body: &[u8],
-        missing: usize,
-        arrival: u64,
-        context: &mut Context<'_>,
-    ) -> Option<Decoded> {
+    fn data(&mut self, set: &DataSet<'_>, context: &mut Context<'_>) -> Option<Decoded> {
+        let DataSet { header, id, .. } = *set;
         let key = (header.version, id, header.domain);
         let compiled = match self.last.take() {
             Some((last, compiled)) if last == key => compiled,
@@ -156,8 +180,7 @@ impl Exporter {
                 }
             },
         };
-        let set = DataSet { header, id, body, missing, arrival };
-        let decoded = self.decode(&set, &compiled, context);
+        let decoded = self.decode(set, &compiled, context);
         self.last = Some((key, compiled));
         Some(decoded)
     }
@@ -184,7 +207,7 @@ impl Exporter {
 
     /// Decodes a data set with its plan.
     fn decode(&mut self, set: &DataSet<'_>, compiled: &Compiled, context: &mut Context<'_>) -> Decoded {
-        let DataSet { header, id, body, missing, arrival } = *set;
+        let DataSet { header, id, body, missing, arrival, at } = *set;
         let Compiled { template, plan, .. } = compiled;
         if missing > 0 || context.settings.check_padding {
             let padding = padding_of(template, body);
@@ -211,16 +234,35 @@ impl Exporter {
         if is_options {
             decoded = self.options(set, template, context);
             context.counts.options_records += decoded.records;
+            self.add_common(set, decoded.records, context);
             if !context.settings.account_options {
                 return decoded;
             }
         }
+        // Options data are listed already, and sets of earlier datagrams are not listed.
+        let at = at.map(|at| at + SET_HEADER).filter(|_| context.scratch.parts.is_wanted());
+        let at = at.filter(|_| !is_options);
+        if let Some(at) = at {
+            let (at, len) = (at - SET_HEADER, body.len() + SET_HEADER);
+            context.scratch.parts.add(Part::Set { at: narrow(at), len: narrow(len) });
+        }
         if plan.unknown {
-            let records = record::records(template, body).filter(Result::is_ok).count() as u64;
+            let mut records = 0;
+            let mut start = at;
+            for record in record::records(template, body).map_while(Result::ok) {
+                records += 1;
+                if let Some(at) = &mut start {
+                    add_record(&mut context.scratch.parts, *at, record.len(), 0);
+                    *at += record.len();
+                }
+            }
             context.without_flow(self.address, header.domain, id, records, NoFlow::Elements);
             return Decoded { records, ..decoded };
         }
-        let Scratch { base, spans, no_options, .. } = &mut *context.scratch;
+        let Scratch { base, spans, no_options, parts, .. } = &mut *context.scratch;
+        let unlisted = &mut Parts::default();
+        let parts = if at.is_some() { parts } else { unlisted };
+        let at = at.unwrap_or(0);
         prepare(base, plan, header, arrival, self.peer, context.needs);
         let before = context.rows.len();
         let options = self.options.as_deref().unwrap_or(no_options);
@@ -231,11 +273,16 @@ impl Exporter {
         if plan.variable {
             let mut r = Reader::new(body);
             loop {
+                let (start, rows) = (r.at(), context.rows.len());
                 match record::spans(template, &mut r, spans) {
                     Ok(true) => {
                         let record = Record { octets: body, spans: Some(spans) };
                         without_flow += u64::from(!run.record(plan, base, record, context.rows));
                         records += 1;
+                        if parts.is_wanted() {
+                            let rows = context.rows.len().saturating_sub(rows);
+                            add_record(parts, at + start, r.at() - start, rows);
+                        }
                     }
                     Ok(false) => break,
                     Err(truncated) => {
@@ -245,7 +292,11 @@ impl Exporter {
                 }
             }
         } else {
-            (records, without_flow) = run.records(plan, base, body, template.min_length, context.rows);
+            let place = (parts, at);
+            (records, without_flow) = run.records(plan, base, body, template.min_length, context.rows, place);
+        }
+        if is_options && context.scratch.parts.is_wanted() {
+            context.scratch.parts.add_rows(context.rows.len().saturating_sub(before));
         }
         decoded.records = records;
         if !is_options {
@@ -260,6 +311,15 @@ impl Exporter {
             context.report_error(self.address, header.domain, truncated.into());
         }
         decoded
+    }
+
+    /// Lists a set of options data.
+    fn add_common(&self, set: &DataSet<'_>, records: u64, context: &mut Context<'_>) {
+        if let Some(at) = set.at.filter(|_| context.scratch.parts.is_wanted()) {
+            let records = u32::try_from(records).unwrap_or(u32::MAX);
+            let (at, len) = (narrow(at), narrow(set.body.len() + SET_HEADER));
+            context.scratch.parts.add(Part::Common { at, len, records, is_data: true });
+        }
     }
 
     /// Learns from the options records of a set.
