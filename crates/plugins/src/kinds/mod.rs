@@ -5,15 +5,17 @@
 
 mod memory;
 mod print;
+mod probe;
 mod store;
 
 use crate::outlet::Inlet;
+use crate::probe::Nfprobe;
 use config::keys::print::PRINT_CACHE_ENTRIES;
 use config::{Diagnostics, Plugin, PluginKind};
 use daemons::Daemons;
 use delivery::StoreError;
 use encode::names::Lookup;
-use flow::schema::Schema;
+use flow::schema::{Options, Schema, Selection};
 use foldhash::fast::RandomState;
 use runtime::confine::Access;
 use runtime::log::Identity;
@@ -28,8 +30,8 @@ use std::sync::Arc;
 pub enum Takes {
     /// Tables of aggregates, at its own times.
     Tables,
-    /// Flow records, one by one: `nfprobe` and `sfprobe`.
-    FlowRecords,
+    /// Packets: `sfprobe`.
+    Packets,
     /// Datagrams as received: `tee`.
     Datagrams,
 }
@@ -55,6 +57,8 @@ pub struct Kind {
     pub access: fn(&Plugin, &mut Access),
     /// Its names with variables.
     pub names: fn(&Plugin) -> Vec<Named>,
+    /// Adds the primitives and options that its tables need beyond the configured ones.
+    pub shape: fn(&Plugin, &mut Selection, &mut Options),
     /// `None`: it is not part of this build.
     pub read: Option<Read>,
 }
@@ -71,6 +75,7 @@ const TABLES: Kind = Kind {
     bins: true,
     access: |_, _| (),
     names: |_| Vec::new(),
+    shape: |_, _, _| (),
     read: None,
 };
 
@@ -110,8 +115,16 @@ pub static KINDS: &[Kind] = &[
         read: store::KAFKA,
         ..TABLES
     },
-    planned(PluginKind::Nfprobe, "nfprobe", Daemons::PACKETS, Takes::FlowRecords),
-    planned(PluginKind::Sfprobe, "sfprobe", Daemons::PACKETS, Takes::FlowRecords),
+    Kind {
+        is: PluginKind::Nfprobe,
+        title: "nfprobe",
+        daemons: Daemons::PACKETS,
+        bins: false,
+        shape: Nfprobe::shape,
+        read: Some(probe::nfprobe),
+        ..TABLES
+    },
+    planned(PluginKind::Sfprobe, "sfprobe", Daemons::PACKETS, Takes::Packets),
     planned(PluginKind::Tee, "tee", Daemons::COLLECTORS, Takes::Datagrams),
 ];
 
