@@ -29,7 +29,7 @@ EXPECTED = HERE / "conformance-expected-failures.tsv"
 DAEMONS = {"nfacctd", "sfacctd", "pmacctd", "uacctd", "pmbgpd", "pmbmpd"}
 
 # Plugins that the suite can check.
-PLUGINS = {"memory", "nfprobe", "print"}
+PLUGINS = {"memory", "nfprobe", "print", "sfprobe"}
 
 # Keys of features that are not implemented yet.
 UNIMPLEMENTED = [

@@ -1,27 +1,33 @@
-//! Export of flows as NetFlow v5, v9 (RFC 3954) and IPFIX (RFC 7011).
+//! Export of flows as NetFlow v5, v9 (RFC 3954) and IPFIX (RFC 7011), and of packets as sFlow v5.
 //!
-//! Workers aggregate packets to tables, as for any plugin, with the time of the first and the last packet of each aggregate. The
+//! **Flows.** Workers aggregate packets to tables, as for any plugin, with the time of the first and the last packet of each aggregate. The
 //! probe merges these tables in its flow cache ([`cache`]), which decides when a flow has ended. An ended flow becomes a record
 //! ([`record`], [`v5`]) of a datagram ([`exporter`]). So a packet costs a probe what it costs any other plugin, and encoding
 //! costs once for each flow.
+//!
+//! **Packets.** Workers encode the samples ([`samples`]); the agent ([`agent`]) numbers them and packs them into datagrams.
 //!
 //! This crate has no sockets, clocks, logs or configuration. Which information element exports which primitive is one table
 //! ([`elements`]).
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used, clippy::unwrap_used))]
 
+pub mod agent;
 pub mod cache;
 pub mod elements;
 pub mod exporter;
 pub mod interfaces;
 pub mod options;
 pub mod record;
+pub mod samples;
 #[cfg(test)]
 mod tests;
 mod v5;
 
+pub use agent::Agent;
 pub use cache::{Cache, Timeouts};
 pub use exporter::{Contents, Datagram, Exporter};
+pub use samples::{Batch, Sampler};
 
 /// Format of the datagrams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

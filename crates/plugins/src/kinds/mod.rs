@@ -9,7 +9,8 @@ mod probe;
 mod store;
 
 use crate::outlet::Inlet;
-use crate::probe::Nfprobe;
+use crate::probe::{Nfprobe, Sfprobe, packets};
+use ::probe::Sampler;
 use config::keys::print::PRINT_CACHE_ENTRIES;
 use config::{Diagnostics, Plugin, PluginKind};
 use daemons::Daemons;
@@ -124,7 +125,16 @@ pub static KINDS: &[Kind] = &[
         read: Some(probe::nfprobe),
         ..TABLES
     },
-    planned(PluginKind::Sfprobe, "sfprobe", Daemons::PACKETS, Takes::Packets),
+    Kind {
+        is: PluginKind::Sfprobe,
+        title: "sfprobe",
+        daemons: Daemons::PACKETS,
+        takes: Takes::Packets,
+        bins: false,
+        shape: Sfprobe::shape,
+        read: Some(probe::sfprobe),
+        ..TABLES
+    },
     planned(PluginKind::Tee, "tee", Daemons::COLLECTORS, Takes::Datagrams),
 ];
 
@@ -181,6 +191,8 @@ pub struct Running {
     pub hash: RandomState,
     /// Where tables come from.
     pub inlet: Inlet,
+    /// Where samples of packets come from, if it has a sampler.
+    pub packets: Option<packets::Inlet>,
     /// Its counters.
     pub counters: Counters,
     /// Where its threads start.
@@ -241,6 +253,11 @@ pub trait Sink {
     /// The message, with the key.
     fn try_out(&mut self) -> Result<(), String> {
         Ok(())
+    }
+
+    /// The encoder of the samples that it takes, for rows of the layout that the schema was made for.
+    fn sampler(&self, _schema: &Schema) -> Option<Sampler> {
+        None
     }
 
     /// Starts its threads.

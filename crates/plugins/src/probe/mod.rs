@@ -1,13 +1,17 @@
 //! The plugins `nfprobe` and `sfprobe`: export of flows to a collector.
 //!
+//! sfprobe takes samples of packets, which workers encode ([`packets`]), and sends them as an sFlow agent.
+//!
 //! nfprobe takes the tables of the workers once a second, merges them in its flow cache, and sends the flows that have
 //! ended ([`::probe`]). A collector that is away costs datagrams, which are counted with the flows in them, and nothing else.
 
+pub mod packets;
 mod sender;
 mod settings;
+pub(crate) mod sfprobe;
 
 pub use sender::Target;
-pub use settings::Nfprobe;
+pub use settings::{Nfprobe, Sfprobe};
 
 use crate::outlet::{Event, Inlet};
 use crate::sink::{Accounting, DropReason, PATIENCE};

@@ -2,15 +2,18 @@
 
 use super::Target;
 use ::probe::interfaces::{self, Direction, Ifindex, Tag};
+use ::probe::samples;
 use ::probe::{Precision, Settings, Timeouts, Version};
 use config::keys::aggregation::NFACCTD_PEER_AS;
-use config::keys::input::PCAP_IFINDEX;
+use config::keys::input::{PCAP_IFINDEX, PCAP_INTERFACE};
 use config::keys::nfprobe::{self as keys, NfprobeVersion, ProbeDirection};
 use config::keys::sampling::{NFACCTD_EXT_SAMPLING_RATE, NFACCTD_RENORMALIZE, SAMPLING_RATE};
+use config::keys::sfprobe::{SFPROBE_AGENTIP, SFPROBE_AGENTSUBID, SFPROBE_IFSPEED, SFPROBE_RECEIVER};
 use config::keys::time::TIMESTAMPS_SECS;
 use config::{Diagnostics, Plugin};
 use flow::schema::{Options, Selection};
 use runtime::clock;
+use std::net::IpAddr;
 
 /// What an nfprobe plugin does.
 #[derive(Clone, Debug)]
@@ -157,6 +160,59 @@ impl Nfprobe {
         // The precision of exported times is not that of keys.
         options.whole_seconds = false;
         implied.into_iter().for_each(|name| selection.add(name));
+    }
+}
+
+/// What an sfprobe plugin does.
+#[derive(Clone, Debug)]
+pub struct Sfprobe {
+    /// Where it sends.
+    pub target: Target,
+    /// What it samples.
+    pub samples: samples::Settings,
+    /// `sfprobe_agentip`.
+    pub address: IpAddr,
+    /// `sfprobe_agentsubid`.
+    pub sub_agent: u32,
+    /// `sfprobe_ifspeed`, if it is set: bits per second.
+    pub speed: Option<u64>,
+    /// The interfaces whose counters are sent.
+    pub interfaces: Vec<String>,
+    /// The input is a capture file.
+    pub is_replay: bool,
+}
+
+impl Sfprobe {
+    /// Reads the settings.
+    pub fn read(plugin: &Plugin, problems: &mut Diagnostics) -> Self {
+        let receiver = plugin.get(&SFPROBE_RECEIVER);
+        // As in pmacct, 0 is the default.
+        const SUB_AGENT: u32 = 1402;
+        Self {
+            target: target(plugin, ("sfprobe_receiver", &receiver), None, problems),
+            samples: samples_of(plugin, problems),
+            address: plugin.get(&SFPROBE_AGENTIP),
+            sub_agent: Some(plugin.get(&SFPROBE_AGENTSUBID)).filter(|id| *id > 0).unwrap_or(SUB_AGENT),
+            speed: plugin.origin_of(&SFPROBE_IFSPEED).map(|_| plugin.get(&SFPROBE_IFSPEED)),
+            interfaces: plugin.get(&PCAP_INTERFACE).into_iter().collect(),
+            is_replay: false,
+        }
+    }
+
+    /// What its rows need beyond the configured primitives.
+    pub fn shape(plugin: &Plugin, selection: &mut Selection, _options: &mut Options) {
+        let settings = samples_of(plugin, &mut Diagnostics::new());
+        let selected: Vec<&str> = selection.primitives().map(|primitive| primitive.name).collect();
+        let implied: Vec<&str> = settings.implied(|name| selected.contains(&name)).collect();
+        implied.into_iter().for_each(|name| selection.add(name));
+    }
+}
+
+fn samples_of(plugin: &Plugin, problems: &mut Diagnostics) -> samples::Settings {
+    samples::Settings {
+        rate: sampling(plugin).unwrap_or(1),
+        interfaces: interfaces(plugin, problems),
+        peer_as: plugin.get(&NFACCTD_PEER_AS),
     }
 }
 
