@@ -17,7 +17,7 @@ pub(super) const SAFE_LENGTH: usize = 1280 - 48;
 /// Minimum time between two attempts to reach the collector.
 const RETRY: Duration = Duration::from_secs(10);
 /// Datagrams that are sent in a row, so that a collector's default buffer holds them.
-const BURST: u32 = 32;
+const BURST: u32 = 16;
 /// The pause after them.
 const PAUSE: Duration = Duration::from_millis(1);
 
