@@ -138,9 +138,9 @@ counters! {
     RecordsFilteredExpression = Plugin Total "records_filtered_total" "expression": "By the plugin's filter expression";
     RecordsFilteredSampling = Plugin Total "records_filtered_total" "sampling": "By the plugin's sampling";
     RecordsDroppedBound = Plugin Total "records_dropped_total" "table_bound": "The worker's table was at its bound and the plugin could not take it";
+    RecordsDroppedNoPacket = Plugin Total "records_dropped_total" "no_packet": "Fragments that waited for the first one of their packet, and of which sfprobe cannot send the octets";
     RecordsDroppedPackets = Plugin Total "records_dropped_packets_total" "": "Packets counted by the records and samples that were dropped";
     RecordsDroppedBytes = Plugin Total "records_dropped_bytes_total" "": "Bytes counted by the records and samples that were dropped";
-    RecordsDroppedNoPacket = Plugin Total "records_dropped_total" "no_packet": "Fragments that waited for the first one of their packet, and of which sfprobe cannot send the octets";
     RecordsSampled = Plugin Total "records_sampled_total" "": "Records of which sfprobe made a sample";
     SamplesDropped = Plugin Total "samples_dropped_total" "": "Samples that sfprobe could not take in time; it reports them in the drops of later samples";
     RecordsNotSpread = Plugin Total "records_not_spread_total" "": "Records kept whole despite nfacctd_pro_rating, because they span too many time bins or begin outside the window of flow times";
