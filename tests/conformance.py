@@ -29,7 +29,7 @@ EXPECTED = HERE / "conformance-expected-failures.tsv"
 DAEMONS = {"nfacctd", "sfacctd", "pmacctd", "uacctd", "pmbgpd", "pmbmpd", "pmtelemetryd"}
 
 # Plugins that the suite can check.
-PLUGINS = {"memory", "print", "tee"}
+PLUGINS = {"memory", "nfprobe", "print", "sfprobe", "tee"}
 
 # Keys of features that are not implemented yet.
 UNIMPLEMENTED = [

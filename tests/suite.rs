@@ -83,6 +83,8 @@ mod maps;
 mod memory;
 #[path = "suite/metrics.rs"]
 mod metrics;
+#[path = "suite/nfprobe.rs"]
+mod nfprobe;
 #[path = "suite/operator_errors.rs"]
 mod operator_errors;
 #[path = "suite/options.rs"]
@@ -99,6 +101,8 @@ mod records;
 mod sessions;
 #[path = "suite/sflow.rs"]
 mod sflow;
+#[path = "suite/sfprobe.rs"]
+mod sfprobe;
 #[path = "suite/sink_contract.rs"]
 mod sink_contract;
 #[path = "suite/sinks.rs"]

@@ -613,8 +613,9 @@ fn daemon_of<'a>(config: &str, document: &'a str) -> &'a str {
 #[test]
 fn the_documented_examples_are_valid() {
     let mut checked = 0;
-    for document in ["pmacctd", "sfacctd", "nfacctd", "correlation"] {
+    for document in ["pmacctd", "sfacctd", "nfacctd", "correlation", "nfprobe", "sfprobe"] {
         let path = format!("{}/docs/{document}.md", env!("CARGO_MANIFEST_DIR"));
+        let document = if document.ends_with("probe") { "pmacctd" } else { document };
         let blocks = crate::maps::blocks(&std::fs::read_to_string(path).unwrap());
         // The documented command lines, and those that use the documented files.
         let mut lines: Vec<String> = Vec::new();
@@ -629,6 +630,8 @@ fn the_documented_examples_are_valid() {
                 }
                 Some((name, _)) => {
                     let config = match name {
+                        "directions.map" | "customers.map" => &format!("pre_tag_map: {name}"),
+                        "networks.lst" => "networks_file: networks.lst",
                         "interfaces.map" => "pcap_interfaces_map: interfaces.map\npcap_ifindex: map",
                         "exporters.list" => "nfacctd_allow_file: exporters.list",
                         "primitives.list" => "aggregate_primitives: primitives.list",

@@ -455,7 +455,11 @@ impl Resolver<'_> {
         let Some(plugin) = self.config.plugins.get(index) else { return };
         let (kind, name) = (plugin.kind, &plugin.name);
         let owner = PluginKind::all().find(|owner| owner.owns(row.name()));
-        let Some(owner) = owner.filter(|_| prefix == KeyPrefix::PLUGIN && !kind.owns(row.name())) else { return };
+        let Some(owner) =
+            owner.filter(|_| prefix == KeyPrefix::PLUGIN && !row.names().any(|(_, name)| kind.owns(&name)))
+        else {
+            return;
+        };
         let own = keys::all().map(AnyKey::row).find(|own| own.slot() == row.slot() && kind.owns(own.name()));
         let owner_prefix = owner.prefix();
         let (what, hint) = match own {

@@ -41,6 +41,7 @@ const OUTER: &[Field] = &[
     Field::MplsLabelTop,
     Field::MplsLabelBottom,
     Field::MplsLabelStack,
+    Field::IcmpTypeCode,
 ];
 
 /// Fields of the packet inside a tunnel.
@@ -184,6 +185,7 @@ fn outer(field: Field, at: usize, packet: &Packet<'_>, strings: &mut Strings, ro
         Field::MplsLabelStack if !packet.labels.is_empty() => {
             put(row, at, &stack(packet.labels, strings).to_be_bytes());
         }
+        Field::IcmpTypeCode => put_some(row, at, packet.icmp.map(|(kind, code)| [kind, code])),
         _ => {}
     }
 }

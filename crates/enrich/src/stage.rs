@@ -86,6 +86,16 @@ impl Stage {
         self.steps.iter_mut().for_each(|step| step.forget_strings());
     }
 
+    /// The rows that [`Self::apply`] returned last.
+    pub fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
+    /// For each row that [`Self::apply`] returned last, the number of the original row.
+    pub fn numbers(&self) -> &[u32] {
+        &self.numbers
+    }
+
     /// Returns the rows for the plugin, after its steps.
     pub fn apply(
         &mut self,

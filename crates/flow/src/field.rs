@@ -232,6 +232,8 @@ fields! {
     SrcRouteNextHop = 16,
     /// First AS of the route to the source, for maps only.
     SrcRoutePeerAs = 4,
+    /// ICMP type and code, for probes, which send them as the destination port.
+    IcmpTypeCode = 2,
     /// Presence bits: the values that the record contained, a set of [`crate::presence::Presence`]s.
     Presence = 8,
 }

@@ -38,6 +38,14 @@ impl Selection {
         if unknown.is_empty() { Ok(selection) } else { Err(unknown) }
     }
 
+    /// Adds a built-in primitive, unless the list has it.
+    pub fn add(&mut self, name: &str) {
+        let Some(primitive) = primitive::find(name) else { return };
+        if !self.primitives().any(|known| known.column() == primitive.column()) {
+            self.words.push(Word::Builtin(primitive));
+        }
+    }
+
     /// Adds the fields that the list needs.
     pub fn require(&self, options: &Options, fields: &mut FieldSet) {
         fields.insert(Field::Event);
@@ -48,6 +56,9 @@ impl Selection {
         if options.first_and_last {
             fields.insert(Field::TimeStart);
             fields.insert(Field::TimeEnd);
+        }
+        if options.icmp {
+            fields.insert(Field::IcmpTypeCode);
         }
     }
 
@@ -92,9 +103,16 @@ pub struct Options {
     pub whole_seconds: bool,
     /// `tos_encode_as_dscp`: the two low bits of ToS are dropped before keys are compared.
     pub dscp: bool,
-    /// `nfacctd_stitching`: the first and last time of each aggregate are kept.
+    /// `nfacctd_stitching`, and probes: the first and last time of each aggregate are kept.
     pub first_and_last: bool,
+    /// Probes: ICMP type and code are part of the key ([`ICMP_TYPE_CODE`]).
+    pub icmp: bool,
+    /// `nfprobe_dont_cache`: each row is an aggregate of its own.
+    pub distinct: bool,
 }
+
+/// The name of the column of ICMP type and code, which only probes have.
+pub const ICMP_TYPE_CODE: &str = "icmp_type_code";
 
 /// How the values of one aggregate are combined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,6 +175,8 @@ pub struct Column {
     pub kind: Kind,
     /// Location of the value.
     pub at: At,
+    /// The definition of a custom primitive.
+    pub custom: Option<Box<Custom>>,
 }
 
 /// A run of bytes that is copied from a row to a key.
@@ -200,6 +220,8 @@ pub struct Schema {
     pub event: Option<usize>,
     /// Values, in order; packets and bytes are always the first two.
     pub values: Vec<Value>,
+    /// Each row is an aggregate of its own; keys are not compared.
+    pub distinct: bool,
 }
 
 /// Index of the packets among the values.
@@ -239,6 +261,9 @@ impl Schema {
             schema.column(Id::TimestampMin, At::Value(first));
             schema.column(Id::TimestampMax, At::Value(last));
         }
+        if let Some(at) = layout.offset(Field::IcmpTypeCode).filter(|_| options.icmp) {
+            schema.icmp(at);
+        }
         schema.column(Id::Packets, At::Value(VALUE_PACKETS));
         schema.column(Id::Bytes, At::Value(VALUE_BYTES));
         schema.finish(options)
@@ -247,6 +272,18 @@ impl Schema {
     /// Number of words of an aggregate: its key and its values.
     pub fn stride(&self) -> usize {
         self.key_words + self.values.len()
+    }
+
+    /// The column with this ID.
+    pub fn column(&self, id: Id) -> Option<&Column> {
+        self.columns.iter().find(|column| column.id == id)
+    }
+
+    /// Offset in a row of the value that a column has in the key.
+    pub fn row_offset(&self, column: &Column) -> Option<usize> {
+        let At::Key(at) = column.at else { return None };
+        let runs = self.projections.first()?;
+        runs.iter().find(|run| (run.to..run.to + run.len).contains(&at)).map(|run| run.from + (at - run.to))
     }
 }
 
@@ -266,7 +303,7 @@ impl Builder {
 
     fn column(&mut self, id: Id, at: At) -> usize {
         let Spec { json, title, width, kind, .. } = *id.spec();
-        self.columns.push(Column { id, json: json.into(), header: title.into(), width, kind, at });
+        self.columns.push(Column { id, json: json.into(), header: title.into(), width, kind, at, custom: None });
         self.columns.len() - 1
     }
 
@@ -325,6 +362,23 @@ impl Builder {
             header: Cow::Owned(custom.name.clone()),
             kind,
             at: At::Flush,
+            custom: Some(Box::new(custom.clone())),
+        });
+        self.key(offset, None, kind.size(), Some(self.columns.len() - 1));
+    }
+
+    /// Adds ICMP type and code, which no primitive shows.
+    fn icmp(&mut self, offset: usize) {
+        let (name, kind) = (Cow::Borrowed(ICMP_TYPE_CODE), Kind::U16);
+        let header = name.clone();
+        self.columns.push(Column {
+            id: Id::Custom,
+            json: name,
+            header,
+            width: 0,
+            kind,
+            at: At::Flush,
+            custom: None,
         });
         self.key(offset, None, kind.size(), Some(self.columns.len() - 1));
     }
@@ -380,6 +434,7 @@ impl Builder {
             bin,
             event,
             values: self.values,
+            distinct: options.distinct,
         }
     }
 }

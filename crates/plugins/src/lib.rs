@@ -7,6 +7,7 @@ pub mod memory;
 pub mod outlet;
 pub mod preprocess;
 pub mod print;
+pub mod probe;
 pub mod sink;
 pub mod store;
 pub mod tee;

@@ -237,6 +237,21 @@ impl Accounting {
         self.leave(Counter::AggregatesWritten, aggregates);
     }
 
+    /// A probe sent a datagram, or could not. `refused`: an earlier one was refused by the receiver.
+    pub fn datagram(&mut self, is_sent: bool, refused: bool) {
+        self.tally.add(if is_sent { Counter::DatagramsSent } else { Counter::DatagramsUnsent }, 1);
+        self.tally.add(Counter::DatagramsRefused, u64::from(refused));
+        self.tally.set(Counter::SinkUp, u64::from(is_sent));
+        self.publish();
+    }
+
+    /// The flows that are open in a probe's cache, and the memory that they take.
+    pub fn open_flows(&mut self, flows: u64, bytes: u64) {
+        self.tally.set(Counter::TableAggregates, flows);
+        self.tally.set(Counter::TableBytes, bytes);
+        self.publish();
+    }
+
     /// This many aggregates were filtered as configured.
     pub fn filtered(&mut self, aggregates: u64) {
         self.leave(Counter::AggregatesFiltered, aggregates);

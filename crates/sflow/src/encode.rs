@@ -123,7 +123,7 @@ impl Datagram {
         Ok(self)
     }
 
-    /// Adds a sample of version 5, after its format and length.
+    /// Adds a sample of version 5.
     fn framed(
         &mut self,
         format: DataFormat,
@@ -132,14 +132,7 @@ impl Datagram {
         if self.version != 5 {
             return Err(EncodeError::NoSuch(format));
         }
-        self.sample(|w| {
-            w.u32(format.0).u32(0);
-            body(w)?;
-            let len = w.len() - 8;
-            w.overwrite(4, &count(len).to_be_bytes());
-            crate::xdr::pad(w, len);
-            Ok(())
-        })
+        self.sample(|w| framed(w, format, body))
     }
 
     /// Adds a flow sample, compact or expanded as its format says.
@@ -150,22 +143,7 @@ impl Datagram {
         if self.version != 5 {
             return self.old_flow(head, records);
         }
-        self.framed(head.format, |w| {
-            w.u32(head.sequence);
-            if head.format == DataFormat::FLOW_EXPANDED {
-                w.u32(head.source.class).u32(head.source.index);
-                w.u32(head.sampling_rate).u32(head.pool).u32(head.drops);
-                w.u32(head.input.format).u32(head.input.value).u32(head.output.format).u32(head.output.value);
-            } else if head.format == DataFormat::FLOW {
-                w.u32(head.source.to_compact().ok_or(EncodeError::TooGreat)?);
-                w.u32(head.sampling_rate).u32(head.pool).u32(head.drops);
-                w.u32(compact(head.input)?).u32(compact(head.output)?);
-            } else {
-                return Err(EncodeError::NoSuch(head.format));
-            }
-            framed_records(w, records);
-            Ok(())
-        })
+        self.sample(|w| flow_sample(w, head, records))
     }
 
     fn old_flow(&mut self, head: &FlowHead, records: &[FlowRecord<'_>]) -> Result<&mut Self, EncodeError> {
@@ -202,21 +180,7 @@ impl Datagram {
         if self.version != 5 {
             return self.old_counters(head, blocks);
         }
-        self.framed(head.format, |w| {
-            w.u32(head.sequence);
-            if head.format == DataFormat::COUNTERS_EXPANDED {
-                w.u32(head.source.class).u32(head.source.index);
-            } else if head.format == DataFormat::COUNTERS {
-                w.u32(head.source.to_compact().ok_or(EncodeError::TooGreat)?);
-            } else {
-                return Err(EncodeError::NoSuch(head.format));
-            }
-            w.u32(count(blocks.len()));
-            for block in blocks {
-                counters::write_framed(w, block.format, block.octets);
-            }
-            Ok(())
-        })
+        self.sample(|w| counter_sample(w, head, blocks))
     }
 
     fn old_counters(&mut self, head: &CounterHead, blocks: &[CounterBlock<'_>]) -> Result<&mut Self, EncodeError> {
@@ -264,6 +228,73 @@ impl Datagram {
         self.w.overwrite(self.samples_at, &self.samples.to_be_bytes());
         self.w.finish()
     }
+}
+
+/// Writes a sample of version 5, after its format and length.
+fn framed(
+    w: &mut Writer,
+    format: DataFormat,
+    body: impl FnOnce(&mut Writer) -> Result<(), EncodeError>,
+) -> Result<(), EncodeError> {
+    let start = w.len();
+    w.u32(format.0).u32(0);
+    body(w)?;
+    let len = w.len() - start - 8;
+    w.overwrite(start + 4, &count(len).to_be_bytes());
+    crate::xdr::pad(w, len);
+    Ok(())
+}
+
+/// Writes a flow sample of version 5, with its format and length, behind what `w` has. It needs no memory but that of `w`.
+///
+/// # Errors
+/// See [`EncodeError`]. Nothing is written.
+#[inline]
+pub fn flow_sample(w: &mut Writer, head: &FlowHead, records: &[FlowRecord<'_>]) -> Result<(), EncodeError> {
+    match head.format {
+        DataFormat::FLOW_EXPANDED => framed(w, head.format, |w| {
+            w.u32(head.sequence).u32(head.source.class).u32(head.source.index);
+            w.u32(head.sampling_rate).u32(head.pool).u32(head.drops);
+            w.u32(head.input.format).u32(head.input.value).u32(head.output.format).u32(head.output.value);
+            framed_records(w, records);
+            Ok(())
+        }),
+        DataFormat::FLOW => {
+            let source = head.source.to_compact().ok_or(EncodeError::TooGreat)?;
+            let (input, output) = (compact(head.input)?, compact(head.output)?);
+            framed(w, head.format, |w| {
+                w.u32(head.sequence).u32(source);
+                w.u32(head.sampling_rate).u32(head.pool).u32(head.drops).u32(input).u32(output);
+                framed_records(w, records);
+                Ok(())
+            })
+        }
+        other => Err(EncodeError::NoSuch(other)),
+    }
+}
+
+/// Writes a counter sample of version 5, with its format and length, behind what `w` has.
+///
+/// # Errors
+/// See [`EncodeError`]. Nothing is written.
+pub fn counter_sample(w: &mut Writer, head: &CounterHead, blocks: &[CounterBlock<'_>]) -> Result<(), EncodeError> {
+    let source = match head.format {
+        DataFormat::COUNTERS_EXPANDED => None,
+        DataFormat::COUNTERS => Some(head.source.to_compact().ok_or(EncodeError::TooGreat)?),
+        other => return Err(EncodeError::NoSuch(other)),
+    };
+    framed(w, head.format, |w| {
+        w.u32(head.sequence);
+        match source {
+            Some(source) => w.u32(source),
+            None => w.u32(head.source.class).u32(head.source.index),
+        };
+        w.u32(count(blocks.len()));
+        for block in blocks {
+            counters::write_framed(w, block.format, block.octets);
+        }
+        Ok(())
+    })
 }
 
 fn compact(interface: Interface) -> Result<u32, EncodeError> {

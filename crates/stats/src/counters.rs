@@ -373,7 +373,7 @@ mod tests {
         assert_eq!(open.len(), 1);
         assert_eq!(
             open[0].to_string(),
-            "records_received=10 but records_aggregated + records_filtered[*] + records_dropped[*]=9"
+            "records_received=10 but records_aggregated + records_sampled + records_filtered[*] + records_dropped[*]=9"
         );
         counters.add(Counter::RecordsDroppedBound, 1);
         assert!(check(&counters.reader().snapshot(), Scope::Plugin).is_empty());

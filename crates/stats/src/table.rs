@@ -139,11 +139,14 @@ counters! {
     RecordsFilteredExpression = Plugin Total "records_filtered_total" "expression": "By the plugin's filter expression";
     RecordsFilteredSampling = Plugin Total "records_filtered_total" "sampling": "By the plugin's sampling";
     RecordsDroppedBound = Plugin Total "records_dropped_total" "table_bound": "The worker's table was at its bound and the plugin could not take it";
-    RecordsDroppedPackets = Plugin Total "records_dropped_packets_total" "": "Packets counted by the records that were dropped";
-    RecordsDroppedBytes = Plugin Total "records_dropped_bytes_total" "": "Bytes counted by the records that were dropped";
+    RecordsDroppedNoPacket = Plugin Total "records_dropped_total" "no_packet": "Fragments that waited for the first one of their packet, and of which sfprobe cannot send the octets";
+    RecordsDroppedPackets = Plugin Total "records_dropped_packets_total" "": "Packets counted by the records and samples that were dropped";
+    RecordsDroppedBytes = Plugin Total "records_dropped_bytes_total" "": "Bytes counted by the records and samples that were dropped";
+    RecordsSampled = Plugin Total "records_sampled_total" "": "Records of which sfprobe made a sample";
+    SamplesDropped = Plugin Total "samples_dropped_total" "": "Samples that sfprobe could not take in time; it reports them in the drops of later samples";
     RecordsNotSpread = Plugin Total "records_not_spread_total" "": "Records kept whole despite nfacctd_pro_rating, because they span too many time bins or begin outside the window of flow times";
     AggregatesCreated = Plugin Total "aggregates_created_total" "": "Aggregates created in a worker's table";
-    TableAggregates = Plugin Gauge "table_aggregates" "": "Aggregates in the tables of workers now, and in that of a memory plugin";
+    TableAggregates = Plugin Gauge "table_aggregates" "": "Aggregates in the tables of workers now, and in that of a memory plugin or probe";
     TableBytes = Plugin Gauge "table_bytes" "": "Memory that these tables take now";
     TablesHanded = Plugin Total "tables_handed_total" "": "Tables handed over from a worker to the plugin";
     FlushEarly = Plugin Total "flushes_early_total" "": "Tables handed over before their time, at the bound of a table";
@@ -166,6 +169,9 @@ counters! {
     WriteErrors = Plugin Total "write_errors_total" "": "Failed attempts of the sink to write";
     FilesUnwritten = Plugin Total "files_unwritten_total" "": "Files without aggregates, such as an Avro schema, that could not be written";
     WriteRetries = Plugin Total "write_retries_total" "": "Further attempts after a failed one";
+    DatagramsSent = Plugin Total "datagrams_sent_total" "": "Datagrams that a probe sent";
+    DatagramsUnsent = Plugin Total "datagrams_unsent_total" "error": "Not sent, because the receiver has no address or the kernel did not take them";
+    DatagramsRefused = Plugin Total "datagrams_unsent_total" "refused": "Sent, and refused by the receiver's host, where no program listens; the host may report one for several";
     TriggersEnded = Plugin Total "triggers_ended_total" "": "Triggers that were terminated because they ran too long";
     QueriesAnswered = Plugin Total "queries_answered_total" "": "Client queries that were answered in full";
     QueriesRefusedClients = Plugin Total "queries_refused_total" "clients": "From clients beyond imt_clients_max or imt_clients_user_max";
@@ -205,6 +211,7 @@ pub static FAMILIES: &[(&str, &str)] = &[
     ("records_filtered_total", "Records excluded on purpose, by reason"),
     ("records_dropped_total", "Records lost, by reason"),
     ("aggregates_dropped_total", "Aggregates lost on the way to the sink's store, by reason"),
+    ("datagrams_unsent_total", "Datagrams of a probe that did not reach its receiver, by reason"),
     ("queries_refused_total", "Client queries that were refused, by reason"),
     ("queries_cut_total", "Client queries whose answers were cut off, by reason"),
     ("datagrams_filtered_total", "Datagrams of which no receiver was to get anything, by reason"),
@@ -266,6 +273,7 @@ pub static EQUATIONS: &[Equation] = &[
         left: Counter::RecordsReceived,
         right: &[
             Term::One(Counter::RecordsAggregated),
+            Term::One(Counter::RecordsSampled),
             Term::Family("records_filtered_total"),
             Term::Family("records_dropped_total"),
         ],

@@ -58,7 +58,8 @@ impl Statistics {
         assert_eq!(held, gone + self.value("sets_pending"), "{report}");
         let records = self.value("records_received");
         let dropped = self.family("records_filtered[") + self.family("records_dropped[");
-        assert_eq!(records, self.value("records_aggregated") + dropped, "{report}");
+        let used = self.value("records_aggregated") + self.value("records_sampled");
+        assert_eq!(records, used + dropped, "{report}");
     }
 }
 

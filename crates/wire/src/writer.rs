@@ -85,6 +85,16 @@ impl Writer {
         }
     }
 
+    /// The octets so far.
+    pub fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// Removes all octets, and keeps the memory.
+    pub fn clear(&mut self) {
+        self.octets.clear();
+    }
+
     /// Returns the octets.
     pub fn finish(self) -> Vec<u8> {
         self.octets

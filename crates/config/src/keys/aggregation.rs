@@ -88,7 +88,7 @@ keys! {
 
     /// AS numbers in exports are those of peers: of received ones in collectors, of sent ones in probes.
     NFACCTD_PEER_AS: bool = boolean(&["nfacctd_peer_as", "sfacctd_peer_as", "nfprobe_peer_as", "sfprobe_peer_as"])
-        .default("false").both().daemons(FLOW).acts_in(COLLECTORS);
+        .default("false").both().daemons(FLOW).acts();
 
     /// Mask length that is applied to addresses before the lookup in `networks_file`.
     NETWORKS_MASK: Option<u8> = integer(&["networks_mask"], 1, 128).both().daemons(FLOW).acts();

@@ -34,17 +34,17 @@ words! {
 keys! {
     /// Times after which flows are exported: `name=seconds`, separated by colons, with the names tcp, tcp.rst, tcp.fin,
     /// udp, icmp, general, maxlife and expint.
-    NFPROBE_TIMEOUTS: Option<String> = text(&["nfprobe_timeouts"]).both().daemons(PACKETS);
+    NFPROBE_TIMEOUTS: Option<String> = text(&["nfprobe_timeouts"]).both().daemons(PACKETS).acts();
 
     /// Hop limit of exported datagrams.
-    NFPROBE_HOPLIMIT: Option<u32> = integer(&["nfprobe_hoplimit"], 1, 255).both().daemons(PACKETS);
+    NFPROBE_HOPLIMIT: Option<u32> = integer(&["nfprobe_hoplimit"], 1, 255).both().daemons(PACKETS).acts();
 
     /// Maximum number of concurrent flows.
     NFPROBE_MAXFLOWS: u32 = integer(&["nfprobe_maxflows"], 1, u32::MAX as i128).default("8192").both()
-        .daemons(PACKETS);
+        .daemons(PACKETS).acts();
 
     /// Collector, as `host:port` or `[address]:port`.
-    NFPROBE_RECEIVER: String = text(&["nfprobe_receiver"]).default("127.0.0.1:2100").both().daemons(PACKETS);
+    NFPROBE_RECEIVER: String = text(&["nfprobe_receiver"]).default("127.0.0.1:2100").both().daemons(PACKETS).acts();
 
     /// Exports over DTLS with the certificates in `dtls_path`.
     NFPROBE_DTLS: bool = boolean(&["nfprobe_dtls"]).default("false").both().daemons(PACKETS);
@@ -53,34 +53,34 @@ keys! {
     NFPROBE_DTLS_VERIFY_CERT: Option<String> = text(&["nfprobe_dtls_verify_cert"]).both().daemons(PACKETS);
 
     /// Engine as `type:id` for NetFlow v5; source ID or observation domain for NetFlow v9 and IPFIX.
-    NFPROBE_ENGINE: Option<String> = text(&["nfprobe_engine"]).both().daemons(PACKETS);
+    NFPROBE_ENGINE: Option<String> = text(&["nfprobe_engine"]).both().daemons(PACKETS).acts();
 
     /// Version of the export protocol.
-    NFPROBE_VERSION: NfprobeVersion = words(&["nfprobe_version"]).default("10").both().daemons(PACKETS);
+    NFPROBE_VERSION: NfprobeVersion = words(&["nfprobe_version"]).default("10").both().daemons(PACKETS).acts();
 
     /// Source address of exported and replicated datagrams.
     NFPROBE_SOURCE_IP: Option<IpAddr> = address(&["nfprobe_source_ip", "sfprobe_source_ip", "tee_source_ip"])
-        .both().daemons(FLOW).acts_in(COLLECTORS);
+        .both().daemons(FLOW).acts();
 
     /// IP precedence of exported and replicated datagrams.
     NFPROBE_IPPREC: u32 = integer(&["nfprobe_ipprec", "sfprobe_ipprec", "tee_ipprec"], 0, 7).default("0").both()
-        .daemons(FLOW).acts_in(COLLECTORS);
+        .daemons(FLOW).acts();
 
     /// Direction of the exported flows: fixed, or selected by a tag (1 in, 2 out).
     NFPROBE_DIRECTION: Option<ProbeDirection> = words(&["nfprobe_direction", "sfprobe_direction"])
-        .plugin_only("nfprobe_direction and sfprobe_direction").daemons(PACKETS);
+        .plugin_only("nfprobe_direction and sfprobe_direction").daemons(PACKETS).acts();
 
     /// Interface index of the exported flows: a number, or `tag` or `tag2` to use the value of the tag.
     NFPROBE_IFINDEX: Option<String> = text(&["nfprobe_ifindex", "sfprobe_ifindex"]).plugin_only("nfprobe_ifindex and sfprobe_ifindex")
-        .daemons(PACKETS);
+        .daemons(PACKETS).acts();
 
     /// Exports each packet immediately as a separate flow.
-    NFPROBE_DONT_CACHE: bool = boolean(&["nfprobe_dont_cache"]).default("false").both().daemons(PACKETS);
+    NFPROBE_DONT_CACHE: bool = boolean(&["nfprobe_dont_cache"]).default("false").both().daemons(PACKETS).acts();
 
     /// Prefers the configured interface index, if it is not 0, to the one from the capture.
     NFPROBE_IFINDEX_OVERRIDE: bool = boolean(&["nfprobe_ifindex_override", "sfprobe_ifindex_override"])
-        .default("false").both().daemons(PACKETS);
+        .default("false").both().daemons(PACKETS).acts();
 
     /// Exports times in microseconds.
-    NFPROBE_TSTAMP_USEC: bool = boolean(&["nfprobe_tstamp_usec"]).default("false").both().daemons(PACKETS);
+    NFPROBE_TSTAMP_USEC: bool = boolean(&["nfprobe_tstamp_usec"]).default("false").both().daemons(PACKETS).acts();
 }

@@ -289,6 +289,15 @@ fn suggests_the_other_key_if_address_and_port_are_confused() {
 }
 
 #[test]
+fn a_key_of_several_plugin_types_belongs_to_each() {
+    let (_, problems) = of(
+        Daemon::Pmacctd,
+        "plugins: nfprobe[n], sfprobe[s]\nnfprobe_ifindex[n]: 1\nsfprobe_ifindex[s]: 2\nsfprobe_direction[s]: in",
+    );
+    assert_eq!(problems, [] as [String; 0]);
+}
+
+#[test]
 fn a_key_of_another_plugin_type_causes_a_warning() {
     let (_, problems) = nfacctd(
         "plugins: print[p], kafka[k], memory[m]\nprint_output_file[p]: /f\namqp_routing_key[p]: ark\n\

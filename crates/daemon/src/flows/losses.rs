@@ -29,6 +29,8 @@ const FAMILIES: &[&str] = &[
     "sets_over_budget_total",
     "counter_blocks_dropped_total",
     "records_dropped_total",
+    "samples_dropped_total",
+    "datagrams_unsent_total",
     "aggregates_redirected_total",
     "replicas_dropped_total",
     "parts_unreadable_total",
@@ -169,6 +171,9 @@ fn advice(counter: Counter, input: &dyn Input, names: &Names) -> String {
         Counter::PartsUnreadable => {
             "set nfacctd_templates_file, or configure exporters to send templates more often"
         }
+        Counter::SamplesDropped => "sample fewer packets (sampling_rate)",
+        Counter::DatagramsUnsent => "other lines name the receiver and the error",
+        Counter::DatagramsRefused => "start the collector, or correct nfprobe_receiver or sfprobe_receiver",
         Counter::AggregatesRedirected => {
             "check the clocks of exporters, or raise print_max_files or sql_max_tables"
         }

@@ -381,7 +381,7 @@ impl Part for Flows {
             for line in stats::check(&lost, stats::Scope::Plugin) {
                 error!("{}/{}: {line}", plugin.name, plugin.kind);
             }
-            let dropped = lost.family("records_dropped_total");
+            let dropped = lost[stats::Counter::RecordsDroppedBound];
             if dropped > 0 {
                 error!(
                     "{}/{}: {dropped} records were dropped because its table was full",

@@ -2,12 +2,13 @@
 
 use super::pipeline::{Pipeline, Require, TeePlan};
 use super::settings::Settings;
-use super::worker::{Classes, PluginSlot, TeeSlot, Tees, WorkerContext};
+use super::worker::{Classes, Ends, PluginSlot, TeeSlot, Tees, WorkerContext};
 use super::{Flows, MESSAGES, Mailbox};
 use crate::host::PluginCounters;
 use crate::host::part::Services;
 use plugins::kinds::Running;
-use plugins::outlet::{self, Outlet};
+use plugins::outlet;
+use plugins::probe::packets;
 use runtime::clock;
 use runtime::log::Identity;
 use stats::Counters;
@@ -39,14 +40,19 @@ impl Flows {
     }
 
     /// Starts the plugins, and gives each worker its ends of them.
-    fn start_plugins(&mut self, pipeline: &Pipeline, services: &Services) -> io::Result<Vec<Vec<Outlet>>> {
+    fn start_plugins(&mut self, pipeline: &Pipeline, services: &Services) -> io::Result<Vec<Vec<Ends>>> {
         let workers = self.wakes.len();
-        let mut outlets: Vec<Vec<Outlet>> = (0..workers).map(|_| Vec::new()).collect();
+        let mut outlets: Vec<Vec<Ends>> = (0..workers).map(|_| Vec::new()).collect();
         let plugins = std::mem::take(&mut self.settings.plugins);
         for (plugin, schema) in plugins.into_iter().zip(&pipeline.schemas) {
             let (ends, mut inlet) = outlet::channel(workers, self.settings.tables_max);
             inlet.set_wakes(self.wakes.to_vec());
-            outlets.iter_mut().zip(ends).for_each(|(outlets, end)| outlets.push(end));
+            // A plugin that takes packets has a channel for their samples.
+            let channel = plugin.sink.sampler(schema).map(|sampler| packets::channel(&sampler, workers));
+            let (samples, packets) = channel.unzip();
+            let samples = samples.into_iter().flatten().map(Some).chain(std::iter::repeat_with(|| None));
+            let ends = ends.into_iter().zip(samples).map(|(tables, packets)| Ends { tables, packets });
+            outlets.iter_mut().zip(ends).for_each(|(outlets, ends)| outlets.push(ends));
             let (counters, kind) = (Counters::new(), plugin.kind.is.word());
             let readers = vec![counters.reader()];
             self.readers.plugins.push(PluginCounters {
@@ -61,6 +67,7 @@ impl Flows {
                 schema: Arc::clone(schema),
                 hash: pipeline.hash.clone(),
                 inlet,
+                packets,
                 counters,
                 threads: services.threads.clone(),
             })?;
@@ -77,13 +84,13 @@ impl Flows {
     fn context_of(
         &mut self,
         pipeline: &Pipeline,
-        outlets: Vec<Outlet>,
+        outlets: Vec<Ends>,
         mailbox: &Mailbox<super::Message>,
         services: &Services,
     ) -> io::Result<WorkerContext> {
         let parts = pipeline.worker();
         let slots: Vec<PluginSlot> = (parts.aggregators.into_iter().zip(outlets))
-            .map(|((aggregator, stage, bound), outlet)| PluginSlot::new(aggregator, stage, outlet, bound))
+            .map(|((aggregator, stage, bound), ends)| PluginSlot::new(aggregator, stage, ends, bound))
             .collect();
         for (plugin, slot) in self.readers.plugins.iter_mut().zip(&slots) {
             plugin.readers.push(slot.reader());

@@ -44,7 +44,7 @@ impl Sink for Memory {
     }
 
     fn start(self: Box<Self>, running: Running) -> io::Result<()> {
-        let Running { name, identity, schema, hash, inlet, counters, threads } = running;
+        let Running { name, identity, schema, hash, inlet, counters, threads, .. } = running;
         let Some(opened) = self.opened else { return Err(io::ErrorKind::NotConnected.into()) };
         threads.spawn(format!("memory[{name}]"), identity, move || {
             memory::run(opened, schema, hash, inlet, counters);

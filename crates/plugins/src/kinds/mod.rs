@@ -5,15 +5,18 @@
 
 mod memory;
 mod print;
+mod probe;
 mod store;
 
 use crate::outlet::Inlet;
+use crate::probe::{Nfprobe, Sfprobe, packets};
+use ::probe::Sampler;
 use config::keys::print::PRINT_CACHE_ENTRIES;
 use config::{Diagnostics, Plugin, PluginKind};
 use daemons::Daemons;
 use delivery::StoreError;
 use encode::names::Lookup;
-use flow::schema::Schema;
+use flow::schema::{Options, Schema, Selection};
 use foldhash::fast::RandomState;
 use runtime::confine::Access;
 use runtime::log::Identity;
@@ -28,8 +31,8 @@ use std::sync::Arc;
 pub enum Takes {
     /// Tables of aggregates, at its own times.
     Tables,
-    /// Flow records, one by one: `nfprobe` and `sfprobe`.
-    FlowRecords,
+    /// Packets: `sfprobe`.
+    Packets,
     /// Datagrams as received: `tee`, which has no sink. Workers send what it replicates ([`crate::tee`]).
     Datagrams,
 }
@@ -55,6 +58,8 @@ pub struct Kind {
     pub access: fn(&Plugin, &mut Access),
     /// Its names with variables.
     pub names: fn(&Plugin) -> Vec<Named>,
+    /// Adds the primitives and options that its tables need beyond the configured ones.
+    pub shape: fn(&Plugin, &mut Selection, &mut Options),
     /// `None`: it is not part of this build, or has no sink.
     pub read: Option<Read>,
 }
@@ -71,13 +76,9 @@ const TABLES: Kind = Kind {
     bins: true,
     access: |_, _| (),
     names: |_| Vec::new(),
+    shape: |_, _, _| (),
     read: None,
 };
-
-/// A kind that is declared, and not implemented yet.
-const fn planned(is: PluginKind, title: &'static str, daemons: Daemons, takes: Takes) -> Kind {
-    Kind { is, title, daemons, takes, ..TABLES }
-}
 
 /// Every kind, in the order of `-V`.
 pub static KINDS: &[Kind] = &[
@@ -110,8 +111,25 @@ pub static KINDS: &[Kind] = &[
         read: store::KAFKA,
         ..TABLES
     },
-    planned(PluginKind::Nfprobe, "nfprobe", Daemons::PACKETS, Takes::FlowRecords),
-    planned(PluginKind::Sfprobe, "sfprobe", Daemons::PACKETS, Takes::FlowRecords),
+    Kind {
+        is: PluginKind::Nfprobe,
+        title: "nfprobe",
+        daemons: Daemons::PACKETS,
+        bins: false,
+        shape: Nfprobe::shape,
+        read: Some(probe::nfprobe),
+        ..TABLES
+    },
+    Kind {
+        is: PluginKind::Sfprobe,
+        title: "sfprobe",
+        daemons: Daemons::PACKETS,
+        takes: Takes::Packets,
+        bins: false,
+        shape: Sfprobe::shape,
+        read: Some(probe::sfprobe),
+        ..TABLES
+    },
     Kind {
         is: PluginKind::Tee,
         title: "tee",
@@ -180,6 +198,8 @@ pub struct Running {
     pub hash: RandomState,
     /// Where tables come from.
     pub inlet: Inlet,
+    /// Where samples of packets come from, if it has a sampler.
+    pub packets: Option<packets::Inlet>,
     /// Its counters.
     pub counters: Counters,
     /// Where its threads start.
@@ -240,6 +260,11 @@ pub trait Sink {
     /// The message, with the key.
     fn try_out(&mut self) -> Result<(), String> {
         Ok(())
+    }
+
+    /// The encoder of the samples that it takes, for rows of the layout that the schema was made for.
+    fn sampler(&self, _schema: &Schema) -> Option<Sampler> {
+        None
     }
 
     /// Starts its threads.

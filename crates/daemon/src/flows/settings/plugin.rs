@@ -36,18 +36,20 @@ pub(super) fn read(
     let kind = kinds::find(row.sinks, plugin.kind)?;
     let history = kind.bins.then(|| history(plugin)).flatten();
     let stitching = plugin.get(&aggregation::NFACCTD_STITCHING);
-    let options = Options {
+    let mut options = Options {
         bins: history.is_some(),
         whole_seconds: sink::style(plugin).whole_seconds,
         // A map of code points removes the two low bits itself.
         dscp: plugin.get(&encoding::TOS_ENCODE_AS_DSCP) && plugin.get(&maps::TOS_FILE).is_none(),
         first_and_last: stitching,
+        ..Options::default()
     };
     let daemon = config.daemon();
-    let selection = selection(plugin, daemon, row, customs, problems)?;
+    let mut selection = selection(plugin, daemon, row, customs, problems)?;
     if row.input.is_packets() {
         packets::require_source(plugin, &config.names(), &selection, problems);
     }
+    (kind.shape)(plugin, &mut selection, &mut options);
     let bound = Bound {
         aggregates: max_aggregates(plugin),
         bytes: usize::try_from(plugin.get(&core::PLUGIN_MEMORY)).unwrap_or(usize::MAX),

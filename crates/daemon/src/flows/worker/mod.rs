@@ -26,7 +26,7 @@ pub(crate) use netflow::NetFlow;
 pub(crate) use packets::Packets;
 pub(crate) use report::Report;
 pub(crate) use sflow::Sflow;
-pub(crate) use slot::{Bound, PluginSlot};
+pub(crate) use slot::{Bound, Ends, PluginSlot};
 pub(crate) use tee::{Selection, TeeSlot, Tees};
 pub(crate) use window::Limits;
 

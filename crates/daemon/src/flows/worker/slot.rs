@@ -1,5 +1,6 @@
 //! The plugin slot of a worker: its aggregator, and its end of the table channel.
 
+use ::packet::LinkType;
 use aggregate::Aggregator;
 use aggregate::aggregator::Span;
 use enrich::{Origin, PacketViews, Stage};
@@ -7,9 +8,14 @@ use flow::row::{self, Rows};
 use flow::schema::Schema;
 use flow::strings::Strings;
 use plugins::outlet::Outlet;
+use plugins::probe::packets;
+use probe::samples::Frame;
 use stats::{Counter, Counters, Tally};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How long the last samples wait for room.
+const LAST: Duration = Duration::from_secs(1);
 
 /// How far a worker's table may grow.
 #[derive(Clone, Copy, Debug)]
@@ -32,12 +38,20 @@ impl Bound {
     }
 }
 
+/// The worker's ends of the channels to one plugin.
+pub(crate) struct Ends {
+    pub(crate) tables: Outlet,
+    pub(crate) packets: Option<packets::Outlet>,
+}
+
 /// What a worker keeps for one plugin.
 pub(crate) struct PluginSlot {
     aggregator: Aggregator,
     /// Filters and changes of the plugin's rows, if any.
     stage: Option<Stage>,
     outlet: Outlet,
+    /// Where packets go, if the plugin takes these instead of tables.
+    packets: Option<packets::Outlet>,
     bound: Bound,
     /// How long to wait for a slow plugin before records are dropped.
     patience: Duration,
@@ -46,13 +60,18 @@ pub(crate) struct PluginSlot {
 }
 
 impl PluginSlot {
-    pub(crate) fn new(aggregator: Aggregator, stage: Option<Stage>, outlet: Outlet, bound: Bound) -> Self {
+    pub(crate) fn new(aggregator: Aggregator, stage: Option<Stage>, ends: Ends, bound: Bound) -> Self {
+        let Ends { tables: outlet, packets } = ends;
         let patience = Duration::ZERO;
-        Self { aggregator, stage, outlet, bound, patience, counters: Counters::new(), tally: Tally::default() }
+        let (counters, tally) = (Counters::new(), Tally::default());
+        Self { aggregator, stage, outlet, packets, bound, patience, counters, tally }
     }
 
     /// Switches to rows of another layout, and another stage.
     pub(crate) fn change(&mut self, schema: Arc<Schema>, span: Option<Span>, stage: Option<Stage>) {
+        if let Some(packets) = &mut self.packets {
+            packets.change_schema(&schema);
+        }
         self.aggregator.change_schema(schema, span);
         self.stage = stage;
     }
@@ -80,6 +99,9 @@ impl PluginSlot {
         packets: &dyn PacketViews,
     ) {
         self.tally.add(Counter::RecordsReceived, rows.len() as u64);
+        if self.packets.is_some() {
+            return self.sample(rows, origins, strings, packets);
+        }
         let Some(mut stage) = self.stage.take() else { return self.take_in(rows, strings) };
         let (rows, filtered) = stage.apply(rows, origins, strings, packets);
         self.tally.add(Counter::RecordsFilteredSampling, filtered.sampling);
@@ -89,6 +111,28 @@ impl PluginSlot {
             self.take_in(rows, strings);
         }
         self.stage = Some(stage);
+    }
+
+    /// Samples the packets of rows.
+    fn sample(&mut self, rows: &Rows, origins: &[Origin], strings: &mut Strings, views: &dyn PacketViews) {
+        let Some(mut outlet) = self.packets.take() else { return };
+        outlet.sampler().1.pool += rows.len() as u64;
+        match &mut self.stage {
+            None => (0..).zip(rows.iter()).for_each(|(number, row)| {
+                add_sample(&mut outlet, row, number, strings, views, self.patience, &mut self.tally);
+            }),
+            Some(stage) => {
+                let (_, filtered) = stage.apply(rows, origins, strings, views);
+                self.tally.add(Counter::RecordsFilteredSampling, filtered.sampling);
+                self.tally.add(Counter::RecordsFilteredTag, filtered.tag);
+                self.tally.add(Counter::RecordsFilteredExpression, filtered.expression);
+                let (rows, numbers) = (stage.rows(), stage.numbers());
+                for (row, number) in rows.iter().zip(numbers) {
+                    add_sample(&mut outlet, row, *number as usize, strings, views, self.patience, &mut self.tally);
+                }
+            }
+        }
+        self.packets = Some(outlet);
     }
 
     fn take_in(&mut self, rows: &Rows, strings: &Strings) {
@@ -159,6 +203,10 @@ impl PluginSlot {
 
     /// Hands the table over if the plugin requests it.
     pub(crate) fn answer(&mut self) {
+        if let Some(packets) = &mut self.packets {
+            lose(packets.hand_over(self.patience), &mut self.tally);
+            self.publish();
+        }
         if self.outlet.is_asked() {
             self.outlet.answer(self.aggregator.take());
             self.tally.add(Counter::TablesHanded, 1);
@@ -168,8 +216,49 @@ impl PluginSlot {
 
     /// Hands over the last table.
     pub(crate) fn finish(mut self) {
+        if let Some(packets) = &mut self.packets {
+            lose(packets.hand_over(LAST), &mut self.tally);
+        }
         let table = self.aggregator.take();
         self.publish();
         self.outlet.finish(table);
     }
+}
+
+/// Adds the sample of one row, and hands the batch over if it is full.
+#[inline]
+fn add_sample(
+    outlet: &mut packets::Outlet,
+    row: row::Row<'_>,
+    number: usize,
+    strings: &Strings,
+    views: &dyn PacketViews,
+    patience: Duration,
+    tally: &mut Tally,
+) {
+    let (packets, bytes) = (row.head(row::PACKETS), row.head(row::BYTES));
+    let (sampler, batch) = outlet.sampler();
+    let is_added = views.view(number).is_some_and(|view| {
+        let frame = Frame { link: LinkType(view.link as u32), octets: view.octets, length: view.length };
+        sampler.add(row.bytes(), strings, &frame, batch).is_ok()
+    });
+    if !is_added {
+        // A fragment that waited for the first one of its packet is no longer in memory.
+        tally.add(Counter::RecordsDroppedNoPacket, 1);
+        tally.add(Counter::RecordsDroppedPackets, packets);
+        tally.add(Counter::RecordsDroppedBytes, bytes);
+        return;
+    }
+    tally.add(Counter::RecordsSampled, 1);
+    outlet.added(packets, bytes);
+    if outlet.is_full() {
+        lose(outlet.hand_over(patience), tally);
+    }
+}
+
+/// Counts samples that the plugin could not take.
+fn lose(lost: packets::Lost, tally: &mut Tally) {
+    tally.add(Counter::SamplesDropped, lost.samples);
+    tally.add(Counter::RecordsDroppedPackets, lost.packets);
+    tally.add(Counter::RecordsDroppedBytes, lost.bytes);
 }

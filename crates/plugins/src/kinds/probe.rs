@@ -1,0 +1,43 @@
+//! The rows of the probes.
+
+use super::{Running, Sink};
+use crate::probe::{self, Nfprobe, Sfprobe, sfprobe};
+use ::probe::Sampler;
+use config::{Diagnostics, Plugin};
+use flow::schema::Schema;
+use std::io;
+
+pub(super) fn nfprobe(plugin: &Plugin, problems: &mut Diagnostics) -> Box<dyn Sink> {
+    Box::new(Nfprobe::read(plugin, problems))
+}
+
+impl Sink for Nfprobe {
+    fn be_patient(&mut self) {
+        self.is_replay = true;
+    }
+
+    fn start(self: Box<Self>, running: Running) -> io::Result<()> {
+        let Running { name, identity, schema, inlet, counters, threads, .. } = running;
+        threads.spawn(format!("nfprobe[{name}]"), identity, move || probe::run(&self, &schema, inlet, counters))
+    }
+}
+
+pub(super) fn sfprobe(plugin: &Plugin, problems: &mut Diagnostics) -> Box<dyn Sink> {
+    Box::new(Sfprobe::read(plugin, problems))
+}
+
+impl Sink for Sfprobe {
+    fn be_patient(&mut self) {
+        self.is_replay = true;
+    }
+
+    fn sampler(&self, schema: &Schema) -> Option<Sampler> {
+        Some(Sampler::new(self.samples.clone(), schema))
+    }
+
+    fn start(self: Box<Self>, running: Running) -> io::Result<()> {
+        let Running { name, identity, packets, counters, threads, .. } = running;
+        let Some(packets) = packets else { return Err(io::ErrorKind::NotConnected.into()) };
+        threads.spawn(format!("sfprobe[{name}]"), identity, move || sfprobe::run(&self, &packets, counters))
+    }
+}

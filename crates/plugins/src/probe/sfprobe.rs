@@ -1,0 +1,129 @@
+//! The thread of sfprobe: an sFlow agent.
+
+use super::packets::{Event, Inlet};
+use super::sender::{self, Pace, Sender};
+use super::settings::Sfprobe;
+use crate::sink::{Accounting, DropReason};
+use ::probe::agent::{Identity, InterfaceCounters};
+use ::probe::{Agent, Contents, Datagram};
+use delivery::Sum;
+use runtime::clock;
+use stats::Counters;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How often counters of interfaces are sent.
+const COUNTERS: Duration = Duration::from_secs(20);
+/// How often the agent looks at the time.
+const TICK: Duration = Duration::from_secs(1);
+/// Bits per second of a megabit per second.
+const MEGABIT: u64 = 1_000_000;
+
+/// Takes samples until all workers have ended.
+pub(crate) fn run(settings: &Sfprobe, inlet: &Inlet, counters: Counters) {
+    let pace = if settings.is_replay { Pace::Limited } else { Pace::Free };
+    let sender = Sender::new(settings.target.clone(), pace);
+    let identity = Identity { address: settings.address, sub_agent: settings.sub_agent, started_us: clock::now() };
+    let mut agent = Agent::new(identity, sender.limit());
+    let mut output = Output { sender, accounting: Accounting::new(counters), is_too_long: false };
+    let mut counted = Instant::now();
+    loop {
+        let event = inlet.wait(Instant::now() + TICK);
+        let now = clock::now();
+        let mut send = |datagram: Datagram<'_>| output.send(datagram);
+        match event {
+            Event::Samples(batch) => {
+                agent.add(&batch, now, &mut send);
+                inlet.give_back(batch);
+                if inlet.is_idle() {
+                    agent.flush(now, &mut send);
+                }
+            }
+            Event::Due => {}
+            Event::Ended => {
+                agent.flush(now, &mut send);
+                return;
+            }
+        }
+        if counted.elapsed() >= COUNTERS {
+            counted = Instant::now();
+            for name in &settings.interfaces {
+                if let Some(interface) = interface_counters(name, settings.speed) {
+                    agent.counters(&interface, now, &mut send);
+                }
+            }
+            agent.flush(now, &mut send);
+        }
+        if std::mem::take(&mut output.is_too_long) {
+            agent.set_limit(sender::SAFE_LENGTH);
+        }
+    }
+}
+
+struct Output {
+    sender: Sender,
+    accounting: Accounting,
+    is_too_long: bool,
+}
+
+impl Output {
+    fn send(&mut self, datagram: Datagram<'_>) {
+        let Contents { flows: samples, .. } = datagram.contents;
+        let outcome = self.sender.send(datagram.octets);
+        self.accounting.handed(samples);
+        self.accounting.datagram(outcome.is_sent, outcome.refused);
+        if outcome.is_sent {
+            self.accounting.written(samples);
+        } else {
+            self.is_too_long |= outcome.is_too_long;
+            let sum = Sum { aggregates: samples, packets: samples, bytes: 0 };
+            self.accounting.dropped(sum, DropReason::Refused);
+        }
+    }
+}
+
+/// The counters of an interface, from the kernel. `speed`: the configured one, in bits per second.
+fn interface_counters(name: &str, speed: Option<u64>) -> Option<InterfaceCounters> {
+    let folder = Path::new("/sys/class/net").join(name);
+    let text = |file: &str| std::fs::read_to_string(folder.join(file)).ok();
+    let number = |file: &str| text(file).and_then(|text| text.trim().parse::<u64>().ok());
+    let statistic = |file: &str| number(&format!("statistics/{file}")).unwrap_or(0);
+    /// Bits of the flags of an interface (linux/if.h).
+    const UP: u64 = 1;
+    const PROMISCUOUS: u64 = 0x100;
+    let flags = text("flags").and_then(|text| u64::from_str_radix(text.trim().strip_prefix("0x")?, 16).ok());
+    let flags = flags.unwrap_or(0);
+    let is_running = text("operstate").is_some_and(|state| matches!(state.trim(), "up" | "unknown"));
+    Some(InterfaceCounters {
+        index: u32::try_from(number("ifindex")?).ok()?,
+        speed: speed.or_else(|| Some(number("speed")? * MEGABIT)).unwrap_or(0),
+        direction: match text("duplex").as_deref().map(str::trim) {
+            Some("full") => 1,
+            Some("half") => 2,
+            _ => 0,
+        },
+        status: u32::from(flags & UP != 0) | u32::from(is_running) << 1,
+        in_octets: statistic("rx_bytes"),
+        in_packets: statistic("rx_packets"),
+        in_multicast: statistic("multicast"),
+        in_discards: statistic("rx_dropped"),
+        in_errors: statistic("rx_errors"),
+        out_octets: statistic("tx_bytes"),
+        out_packets: statistic("tx_packets"),
+        out_discards: statistic("tx_dropped"),
+        out_errors: statistic("tx_errors"),
+        is_promiscuous: flags & PROMISCUOUS != 0,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loopback_interface_has_counters() {
+        let counters = interface_counters("lo", Some(5 * MEGABIT)).unwrap();
+        assert_eq!((counters.index > 0, counters.speed), (true, 5 * MEGABIT));
+        assert_eq!(interface_counters("no-such-interface", None), None);
+    }
+}

@@ -1,0 +1,397 @@
+//! The sFlow agent: numbers the samples of all workers, and packs them into datagrams.
+//!
+//! All samples belong to one data source, whose sequence numbers, pool and drops it writes into them. A datagram is sent when the
+//! next sample does not fit, and at [`Agent::flush`]. Counter samples come from the caller.
+
+use crate::exporter::{Contents, Datagram, Send};
+use crate::samples::{Batch, SOURCE};
+use sflow::counters::{self, CounterBlock, Value};
+use sflow::encode::counter_sample;
+use sflow::{CounterHead, DataFormat, SourceId};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use wire::Writer;
+
+/// Offset of the sequence number in a sample, after its format and length.
+const SEQUENCE: usize = 8;
+/// Octets of a compact sample from the source to the pool, and of an expanded one.
+const POOL: [usize; 2] = [20, 24];
+/// The format of generic interface counters.
+const GENERIC: DataFormat = DataFormat::new(0, 1);
+
+/// Counters of one interface (IF-MIB), as the kernel knows them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InterfaceCounters {
+    /// ifIndex.
+    pub index: u32,
+    /// ifSpeed: bits per second.
+    pub speed: u64,
+    /// ifDirection: 0 unknown, 1 full duplex, 2 half duplex.
+    pub direction: u32,
+    /// ifAdminStatus in bit 0, ifOperStatus in bit 1.
+    pub status: u32,
+    /// Octets received.
+    pub in_octets: u64,
+    /// Packets received, multicast included.
+    pub in_packets: u64,
+    /// Multicast packets received.
+    pub in_multicast: u64,
+    /// Packets received and dropped.
+    pub in_discards: u64,
+    /// Packets received with errors.
+    pub in_errors: u64,
+    /// Octets sent.
+    pub out_octets: u64,
+    /// Packets sent.
+    pub out_packets: u64,
+    /// Packets dropped before they were sent.
+    pub out_discards: u64,
+    /// Packets not sent because of errors.
+    pub out_errors: u64,
+    /// ifPromiscuousMode.
+    pub is_promiscuous: bool,
+}
+
+/// Who the agent is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// `sfprobe_agentip`.
+    pub address: IpAddr,
+    /// `sfprobe_agentsubid`.
+    pub sub_agent: u32,
+    /// Its start: microseconds since 1970.
+    pub started_us: u64,
+}
+
+/// Packs samples.
+#[derive(Debug)]
+pub struct Agent {
+    identity: Identity,
+    /// Maximum length of a datagram, in octets.
+    limit: usize,
+    buffer: Writer,
+    /// Samples in the datagram.
+    samples: u32,
+    contents: Contents,
+    /// Of the next datagram.
+    sequence: u32,
+    /// Of the latest flow sample.
+    flow_sequence: u32,
+    pool: u64,
+    drops: u64,
+    /// Of the latest counter sample of each interface.
+    counter_sequences: BTreeMap<u32, u32>,
+}
+
+impl Agent {
+    /// An agent whose datagrams have at most `limit` octets.
+    pub fn new(identity: Identity, limit: usize) -> Self {
+        Self {
+            identity,
+            limit,
+            buffer: Writer::new(),
+            samples: 0,
+            contents: Contents::default(),
+            sequence: 1,
+            flow_sequence: 0,
+            pool: 0,
+            drops: 0,
+            counter_sequences: BTreeMap::new(),
+        }
+    }
+
+    /// Changes the maximum length of datagrams, in octets.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
+    /// Adds the samples of a batch.
+    pub fn add(&mut self, batch: &Batch, now_us: u64, send: Send<'_>) {
+        self.drops = self.drops.saturating_add(batch.drops);
+        let (before, count) = (self.pool, batch.len() as u64);
+        for (number, sample) in (1..).zip(batch.iter()) {
+            self.flow_sequence = self.flow_sequence.wrapping_add(1);
+            // The packets of a batch are spread over its samples.
+            let pool = before + batch.pool * number / count.max(1);
+            let start = self.place(sample, now_us, send);
+            let expanded = sample.starts_with(&DataFormat::FLOW_EXPANDED.0.to_be_bytes());
+            let at = start + POOL[usize::from(expanded)];
+            self.buffer.overwrite(start + SEQUENCE, &self.flow_sequence.to_be_bytes());
+            self.buffer.overwrite(at, &(pool as u32).to_be_bytes());
+            self.buffer.overwrite(at + 4, &(self.drops as u32).to_be_bytes());
+            self.contents.flows += 1;
+        }
+        self.pool = before + batch.pool;
+    }
+
+    /// Adds the counters of an interface.
+    pub fn counters(&mut self, interface: &InterfaceCounters, now_us: u64, send: Send<'_>) {
+        let Some(kind) = counters::kind(GENERIC) else { return };
+        /// ifType ethernetCsmacd.
+        const ETHERNET: u64 = 6;
+        let number = |number: u64| Value::Number(number);
+        // Counters of packets have 32 bits, and wrap.
+        let wrapped = |number: u64| Value::Number(number & u64::from(u32::MAX));
+        /// Not known.
+        const UNKNOWN: u64 = u32::MAX as u64;
+        let unicast = interface.in_packets.saturating_sub(interface.in_multicast);
+        let octets = counters::contents(
+            kind,
+            [
+                number(interface.index.into()),
+                number(ETHERNET),
+                number(interface.speed),
+                number(interface.direction.into()),
+                number(interface.status.into()),
+                number(interface.in_octets),
+                wrapped(unicast),
+                wrapped(interface.in_multicast),
+                number(UNKNOWN),
+                wrapped(interface.in_discards),
+                wrapped(interface.in_errors),
+                number(UNKNOWN),
+                number(interface.out_octets),
+                wrapped(interface.out_packets),
+                number(UNKNOWN),
+                number(UNKNOWN),
+                wrapped(interface.out_discards),
+                wrapped(interface.out_errors),
+                number(u64::from(interface.is_promiscuous)),
+            ],
+        );
+        let sequence = self.counter_sequences.entry(interface.index).or_insert(0);
+        *sequence = sequence.wrapping_add(1);
+        let head = CounterHead {
+            format: DataFormat::COUNTERS,
+            sequence: *sequence,
+            source: SourceId { class: SOURCE.class, index: interface.index },
+            interval_secs: None,
+        };
+        let mut sample = Writer::new();
+        if counter_sample(&mut sample, &head, &[CounterBlock::new(GENERIC, &octets)]).is_ok() {
+            self.place(sample.octets(), now_us, send);
+        }
+    }
+
+    /// Puts a sample into a datagram, and returns where it starts.
+    fn place(&mut self, sample: &[u8], now_us: u64, send: Send<'_>) -> usize {
+        if self.samples > 0 && self.buffer.len() + sample.len() > self.limit {
+            self.flush(now_us, send);
+        }
+        if self.samples == 0 {
+            self.start(now_us);
+        }
+        let start = self.buffer.len();
+        self.buffer.put(sample);
+        self.samples += 1;
+        start
+    }
+
+    fn start(&mut self, now_us: u64) {
+        self.buffer.clear();
+        let w = self.buffer.u32(5);
+        match self.identity.address {
+            IpAddr::V4(address) => w.u32(1).put(&address.octets()),
+            IpAddr::V6(address) => w.u32(2).put(&address.octets()),
+        };
+        let uptime_ms = (now_us.saturating_sub(self.identity.started_us) / 1000) as u32;
+        // The number of samples follows when the datagram is complete.
+        w.u32(self.identity.sub_agent).u32(self.sequence).u32(uptime_ms).u32(0);
+    }
+
+    /// Sends what has been added.
+    pub fn flush(&mut self, _now_us: u64, send: Send<'_>) {
+        if self.samples > 0 {
+            let count_at = if self.identity.address.is_ipv4() { 24 } else { 36 };
+            self.buffer.overwrite(count_at, &self.samples.to_be_bytes());
+            send(Datagram { octets: self.buffer.octets(), contents: self.contents });
+            self.sequence = self.sequence.wrapping_add(1);
+        }
+        self.buffer.clear();
+        (self.samples, self.contents) = (0, Contents::default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interfaces::{Direction, Ifindex};
+    use crate::samples::{self, Frame, HEADER, Sampler};
+    use flow::row::{FieldSet, Layout};
+    use flow::schema::{Options, Schema, Selection};
+    use flow::strings::Strings;
+    use packet::LinkType;
+    use sflow::{FlowRecord, Sample};
+
+    const NOW: u64 = 1_796_028_800_000_000;
+
+    fn sampler(words: &str, interfaces: crate::interfaces::Settings) -> (Sampler, Layout) {
+        let selection = Selection::parse(words.split(','), &[]).unwrap();
+        let mut fields = FieldSet::default();
+        selection.require(&Options::default(), &mut fields);
+        let layout = Layout::new(&fields, &[]);
+        let schema = Schema::new(&selection, &[], &layout, &Options::default());
+        let settings = samples::Settings { rate: 10, interfaces, peer_as: false };
+        (Sampler::new(settings, &schema), layout)
+    }
+
+    fn agent(limit: usize) -> Agent {
+        let address = "192.0.2.1".parse().unwrap();
+        Agent::new(Identity { address, sub_agent: 5, started_us: NOW - 3_000_000 }, limit)
+    }
+
+    fn frame(length: usize) -> Vec<u8> {
+        let mut frame = vec![2; 12];
+        frame.extend([0x81, 0, 0x60, 7, 8, 0]);
+        frame.resize(length, 0x45);
+        frame
+    }
+
+    fn send(agent: &mut Agent, batches: &[Batch]) -> Vec<Vec<u8>> {
+        let mut datagrams = Vec::new();
+        let mut send = |datagram: Datagram<'_>| datagrams.push(datagram.octets.to_vec());
+        batches.iter().for_each(|batch| agent.add(batch, NOW, &mut send));
+        agent.flush(NOW, &mut send);
+        datagrams
+    }
+
+    #[test]
+    fn a_sample_is_decoded_as_it_was_encoded() {
+        let interfaces = crate::interfaces::Settings {
+            direction: Some(Direction::In),
+            ifindex: Some(Ifindex::Fixed(9)),
+            overrides: false,
+        };
+        let words = "src_as,dst_as,tag,tag2,in_iface,out_iface,src_mask,dst_mask,peer_dst_ip";
+        let (mut sampler, layout) = sampler(words, interfaces);
+        let mut row = vec![0u8; layout.words() * 8];
+        for (field, octets) in [
+            (flow::field::Field::DstAs, &65001u32.to_be_bytes()[..]),
+            (flow::field::Field::SrcAs, &65002u32.to_be_bytes()),
+            (flow::field::Field::Tag, &77u64.to_be_bytes()),
+            (flow::field::Field::DstMask, &[24]),
+        ] {
+            let at = layout.offset(field).unwrap();
+            row[at..at + octets.len()].copy_from_slice(octets);
+        }
+        let octets = frame(200);
+        let packet = Frame { link: LinkType::ETHERNET, octets: &octets, length: 1000 };
+        let mut batch = Batch::default();
+        (batch.pool, batch.drops) = (100, 3);
+        for _ in 0..2 {
+            sampler.add(&row, &Strings::default(), &packet, &mut batch).unwrap();
+        }
+        let datagrams = send(&mut agent(1400), &[batch]);
+        let datagram = sflow::open(&datagrams[0]).unwrap();
+        let header = datagram.header;
+        assert_eq!((header.sub_agent, header.sequence, header.uptime_ms), (Some(5), 1, 3000));
+        let samples: Vec<_> = datagram.samples().map(Result::unwrap).collect();
+        let [Sample::Flow(first), Sample::Flow(second)] = &samples[..] else { panic!("{samples:?}") };
+        assert_eq!(
+            (first.head.sequence, first.head.pool, second.head.sequence, second.head.pool),
+            (1, 50, 2, 100)
+        );
+        assert_eq!((first.head.drops, first.head.sampling_rate), (3, 10));
+        assert_eq!((first.head.input_number(), first.head.output_number()), (9, 0x3fff_ffff));
+        let records: Vec<_> = first.records().map(Result::unwrap).collect();
+        for record in &records {
+            match record {
+                FlowRecord::RawHeader(raw) => {
+                    assert_eq!((raw.frame_length, raw.stripped, raw.octets), (1004, Some(4), &octets[..HEADER]));
+                }
+                FlowRecord::Switch(switch) => assert_eq!((switch.in_vlan, switch.in_priority), (7, 3)),
+                FlowRecord::Router(router) => assert_eq!((router.src_mask, router.dst_mask), (0, 24)),
+                FlowRecord::Gateway(gateway) => {
+                    assert_eq!(gateway.src_as, 65002);
+                    let path: Vec<u32> =
+                        gateway.path.segments().flat_map(|s| s.ases.iter().collect::<Vec<_>>()).collect();
+                    assert_eq!(path, [65001]);
+                }
+                FlowRecord::Tag(tags) => assert_eq!((tags.tag, tags.tag2), (77, 0)),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(records.len(), 5);
+    }
+
+    #[test]
+    fn every_sample_is_sent_once_whatever_the_limit() {
+        let (mut sampler, layout) = sampler("in_iface,out_iface", crate::interfaces::Settings::default());
+        let row = vec![0u8; layout.words() * 8];
+        for limit in [300, 500, 1400, 1472] {
+            let mut agent = agent(limit);
+            let mut batches = Vec::new();
+            for size in [0usize, 1, 50, 7] {
+                let mut batch = Batch::default();
+                for number in 0..size {
+                    let octets = frame(20 + number * 3);
+                    let packet = Frame { link: LinkType::ETHERNET, octets: &octets, length: octets.len() as u32 };
+                    sampler.add(&row, &Strings::default(), &packet, &mut batch).unwrap();
+                }
+                batches.push(batch);
+            }
+            let mut expected = 0;
+            for (number, octets) in (1..).zip(&send(&mut agent, &batches)) {
+                assert!(octets.len() <= limit);
+                let datagram = sflow::open(octets).unwrap();
+                assert_eq!(datagram.header.sequence, number);
+                for sample in datagram.samples() {
+                    let Ok(Sample::Flow(sample)) = sample else { panic!("a flow sample") };
+                    expected += 1;
+                    assert_eq!(sample.head.sequence, expected);
+                }
+            }
+            assert_eq!(expected, 58);
+        }
+    }
+
+    #[test]
+    fn packets_of_other_link_types_start_at_their_ip_header() {
+        let (mut sampler, layout) = sampler("in_iface,out_iface", crate::interfaces::Settings::default());
+        let row = vec![0u8; layout.words() * 8];
+        let ip = vec![0x45, 0, 0, 20, 0, 0, 0, 0, 64, 47, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+        let cooked = [&[0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 8, 0][..], &ip].concat();
+        for (link, octets) in [(LinkType::RAW, ip.clone()), (LinkType(113), cooked)] {
+            let packet = Frame { link, octets: &octets, length: octets.len() as u32 };
+            let mut batch = Batch::default();
+            sampler.add(&row, &Strings::default(), &packet, &mut batch).unwrap();
+            let datagrams = send(&mut agent(1400), &[batch]);
+            let Some(Ok(Sample::Flow(sample))) = sflow::open(&datagrams[0]).unwrap().samples().next() else {
+                panic!("a flow sample")
+            };
+            let raw = sample.records().find_map(|record| match record {
+                Ok(FlowRecord::RawHeader(raw)) => Some(raw),
+                _ => None,
+            });
+            let raw = raw.unwrap();
+            assert_eq!((raw.protocol.0, raw.frame_length, raw.octets), (11, 20, &ip[..]));
+        }
+    }
+
+    #[test]
+    fn counters_of_an_interface_are_a_generic_block() {
+        let mut agent = agent(1400);
+        let interface = InterfaceCounters {
+            index: 3,
+            speed: 10_000_000_000,
+            in_octets: 1 << 40,
+            in_packets: (1 << 32) + 7,
+            in_multicast: 2,
+            is_promiscuous: true,
+            ..InterfaceCounters::default()
+        };
+        let mut datagrams = Vec::new();
+        let mut send = |datagram: Datagram<'_>| datagrams.push(datagram.octets.to_vec());
+        agent.counters(&interface, NOW, &mut send);
+        agent.counters(&interface, NOW, &mut send);
+        agent.flush(NOW, &mut send);
+        let datagram = sflow::open(&datagrams[0]).unwrap();
+        let samples: Vec<_> = datagram.samples().map(Result::unwrap).collect();
+        let Sample::Counters(sample) = &samples[1] else { panic!("{samples:?}") };
+        assert_eq!((sample.head.sequence, sample.head.source.index), (2, 3));
+        let block = sample.blocks().next().unwrap().unwrap();
+        let fields: BTreeMap<&str, u64> = block.fields().collect();
+        assert_eq!((fields["ifIndex"], fields["ifSpeed"], fields["ifInOctets"]), (3, 10_000_000_000, 1 << 40));
+        assert_eq!((fields["ifInUcastPkts"], fields["ifPromiscuousMode"]), (5, 1));
+    }
+}

@@ -1,0 +1,312 @@
+//! Packs records into datagrams.
+//!
+//! A datagram is sent when the next record does not fit, and at [`Exporter::flush`]. In v9 and IPFIX, the first datagram starts
+//! with all templates and the options data; they are repeated after a number of datagrams and after a time, since
+//! a collector over UDP may have missed them (RFC 7011 section 8.4). The buffer belongs to the exporter: no record allocates memory.
+
+use crate::options::{self, About};
+use crate::record::Forms;
+use crate::{Settings, Version, v5};
+use flow::schema::{Schema, VALUE_BYTES, VALUE_PACKETS};
+use flow::strings::Strings;
+use netflow::encode::Message;
+use netflow::template::Kind;
+
+/// Datagrams after which templates are repeated.
+const REFRESH_DATAGRAMS: u32 = 20;
+/// Microseconds after which they are.
+const REFRESH_US: u64 = 60_000_000;
+/// Length of the header of an IPFIX message, in octets.
+const IPFIX_HEADER: usize = 16;
+/// Length of the header of v9, in octets.
+const V9_HEADER: usize = 20;
+/// Length of the header of a set, in octets.
+const SET_HEADER: usize = 4;
+/// The shortest datagram that every record fits in: texts are limited.
+const MIN_DATAGRAM: usize = 512;
+
+/// The flows in a datagram.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// Flow records.
+    pub flows: u64,
+    /// Packets that they count.
+    pub packets: u64,
+    /// Bytes that they count.
+    pub bytes: u64,
+}
+
+impl Contents {
+    fn add(&mut self, values: &[u64]) {
+        let value = |index: usize| values.get(index).copied().unwrap_or(0);
+        self.flows += 1;
+        self.packets = self.packets.saturating_add(value(VALUE_PACKETS));
+        self.bytes = self.bytes.saturating_add(value(VALUE_BYTES));
+    }
+}
+
+/// A complete datagram.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram<'a> {
+    /// Its octets.
+    pub octets: &'a [u8],
+    /// The flows in it.
+    pub contents: Contents,
+}
+
+/// Takes complete datagrams.
+pub type Send<'a> = &'a mut dyn FnMut(Datagram<'_>);
+
+/// How records are written.
+#[derive(Debug)]
+enum Format {
+    V5(v5::Form),
+    Templates(Forms),
+}
+
+/// Encodes the flows of one probe.
+#[derive(Debug)]
+pub struct Exporter {
+    settings: Settings,
+    format: Format,
+    about: About,
+    /// Maximum length of a datagram, in octets.
+    limit: usize,
+    /// The datagram under construction; empty, or a header and what follows it.
+    buffer: Vec<u8>,
+    record: Vec<u8>,
+    /// The set at the end of the buffer: its template and where it starts.
+    set: Option<(u16, usize)>,
+    contents: Contents,
+    /// Records and templates in the datagram.
+    count: u16,
+    /// Data records in the datagram, options data included.
+    data_records: u32,
+    /// First and last time of each record of v5.
+    times: Vec<[u64; 2]>,
+    /// The sequence number of the next datagram.
+    sequence: u32,
+    since_templates: Option<(u32, u64)>,
+    skipped: Contents,
+}
+
+impl Exporter {
+    /// For aggregates of `schema`. Datagrams have at most `limit` octets.
+    pub fn new(settings: Settings, schema: &Schema, limit: usize) -> Self {
+        let format = match settings.version {
+            Version::V5 => Format::V5(v5::Form::new(&settings, schema)),
+            Version::V9 | Version::Ipfix => Format::Templates(Forms::new(&settings, schema)),
+        };
+        // v9 counts datagrams from 1; v5 and IPFIX count records from 0.
+        let sequence = u32::from(settings.version == Version::V9);
+        Self {
+            settings,
+            format,
+            about: About::default(),
+            limit: limit.max(MIN_DATAGRAM),
+            buffer: Vec::with_capacity(limit),
+            record: Vec::new(),
+            set: None,
+            contents: Contents::default(),
+            count: 0,
+            data_records: 0,
+            times: Vec::new(),
+            sequence,
+            since_templates: None,
+            skipped: Contents::default(),
+        }
+    }
+
+    /// Changes what options data tell. They are repeated soon if it differs.
+    pub fn set_about(&mut self, about: About) {
+        if about != self.about {
+            self.about = about;
+            self.since_templates = None;
+        }
+    }
+
+    /// Changes the maximum length of datagrams, in octets.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit.max(MIN_DATAGRAM);
+    }
+
+    /// Flows that the version cannot express, since the last call: in v5, those of IPv6.
+    pub fn take_skipped(&mut self) -> Contents {
+        std::mem::take(&mut self.skipped)
+    }
+
+    /// Adds the record of an aggregate, whose string ids refer to `strings`.
+    pub fn add(&mut self, key: &[u8], values: &[u64], strings: &Strings, now_us: u64, send: Send<'_>) {
+        match &self.format {
+            Format::V5(_) => self.add_v5(key, values, now_us, send),
+            Format::Templates(_) => self.add_record(key, values, strings, now_us, send),
+        }
+    }
+
+    fn add_v5(&mut self, key: &[u8], values: &[u64], now_us: u64, send: Send<'_>) {
+        if self.times.len() >= v5::max_records(self.limit) {
+            self.flush(now_us, send);
+        }
+        if self.buffer.is_empty() {
+            self.buffer.resize(v5::HEADER, 0);
+        }
+        let Format::V5(form) = &self.format else { return };
+        match form.write(key, values, &mut self.buffer) {
+            Some(times) => {
+                self.times.push(times);
+                self.contents.add(values);
+            }
+            None => self.skipped.add(values),
+        }
+    }
+
+    fn add_record(&mut self, key: &[u8], values: &[u64], strings: &Strings, now_us: u64, send: Send<'_>) {
+        self.record.clear();
+        let Format::Templates(forms) = &self.format else { return };
+        let template = forms.write(key, values, strings, &mut self.record);
+        let header = if self.is_open(template) { 0 } else { SET_HEADER };
+        // Three octets may be needed to pad a set of v9.
+        if !self.buffer.is_empty() && self.buffer.len() + header + self.record.len() + 3 > self.limit {
+            self.flush(now_us, send);
+        }
+        if self.buffer.is_empty() {
+            self.start(now_us, send);
+        }
+        if !self.is_open(template) {
+            self.close_set();
+            self.set = Some((template, self.buffer.len()));
+            self.buffer.extend_from_slice(&template.to_be_bytes());
+            self.buffer.extend_from_slice(&[0; 2]);
+        }
+        self.buffer.extend_from_slice(&self.record);
+        self.contents.add(values);
+        self.count += 1;
+        self.data_records += 1;
+    }
+
+    fn is_open(&self, template: u16) -> bool {
+        self.set.is_some_and(|(open, _)| open == template)
+    }
+
+    fn header(&self) -> usize {
+        if self.settings.version == Version::Ipfix { IPFIX_HEADER } else { V9_HEADER }
+    }
+
+    /// Starts a datagram, with templates if they are due.
+    fn start(&mut self, now_us: u64, send: Send<'_>) {
+        self.buffer.resize(self.header(), 0);
+        let is_due = self
+            .since_templates
+            .is_none_or(|(datagrams, sent)| datagrams >= REFRESH_DATAGRAMS || now_us.abs_diff(sent) >= REFRESH_US);
+        if is_due {
+            self.since_templates = Some((0, now_us));
+            self.announce(now_us, send);
+        }
+    }
+
+    /// Adds all templates and the options data.
+    #[cold]
+    fn announce(&mut self, now_us: u64, send: Send<'_>) {
+        let Format::Templates(forms) = &self.format else { return };
+        let templates: Vec<_> = forms.in_use(&self.settings).map(|form| form.template.clone()).collect();
+        let mut sets: Vec<(Vec<u8>, u16, u32)> = Vec::new();
+        let mut message = |build: &dyn Fn(Message) -> Message, count: usize, data: usize| {
+            let empty = match self.settings.version {
+                Version::Ipfix => Message::ipfix(0, 0, 0),
+                Version::V5 | Version::V9 => Message::v9(0, 0, 0, 0),
+            };
+            let octets = build(empty).finish();
+            sets.push((octets.get(self.header()..).unwrap_or_default().to_vec(), count as u16, data as u32));
+        };
+        for template in &templates {
+            message(&|message| message.templates(&[template]), 1, 0);
+        }
+        for options in options::all(&self.settings, &self.about) {
+            debug_assert_ne!(options.template.kind, Kind::Data);
+            message(&|message| message.templates(&[&options.template]), 1, 0);
+            for record in &options.records {
+                let pad = if self.settings.version == Version::V9 { record.len().next_multiple_of(4) } else { 0 };
+                let padding = vec![0; pad.saturating_sub(record.len())];
+                let id = options.template.id;
+                message(&|message| message.records(id, 1, |w| _ = w.put(record).put(&padding)), 1, 1);
+            }
+        }
+        for (octets, count, data) in sets {
+            if self.buffer.len() + octets.len() > self.limit {
+                self.flush(now_us, send);
+                self.buffer.resize(self.header(), 0);
+            }
+            self.buffer.extend_from_slice(&octets);
+            self.count += count;
+            self.data_records += data;
+        }
+    }
+
+    /// Writes the length of the open set.
+    fn close_set(&mut self) {
+        let Some((_, start)) = self.set.take() else { return };
+        if self.settings.version == Version::V9 {
+            let padded = self.buffer.len().next_multiple_of(4);
+            self.buffer.resize(padded, 0);
+        }
+        let length = (self.buffer.len() - start) as u16;
+        overwrite(&mut self.buffer, start + 2, &length.to_be_bytes());
+    }
+
+    /// Sends what has been added.
+    pub fn flush(&mut self, now_us: u64, send: Send<'_>) {
+        let has_records = !self.times.is_empty() || self.count > 0;
+        if has_records {
+            self.close_set();
+            self.complete(now_us);
+            send(Datagram { octets: &self.buffer, contents: self.contents });
+        }
+        self.buffer.clear();
+        self.times.clear();
+        (self.contents, self.count, self.data_records) = (Contents::default(), 0, 0);
+    }
+
+    /// Writes the header.
+    fn complete(&mut self, now_us: u64) {
+        let (secs, settings) = ((now_us / 1_000_000) as u32, &self.settings);
+        let domain = settings.domain.to_be_bytes();
+        let sequence = self.sequence.to_be_bytes();
+        if let Some((datagrams, _)) = &mut self.since_templates {
+            *datagrams += 1;
+        }
+        match settings.version {
+            Version::V5 => {
+                v5::complete(&mut self.buffer, settings, self.sequence, &self.times, now_us);
+                self.sequence = self.sequence.wrapping_add(self.times.len() as u32);
+            }
+            Version::V9 => {
+                let uptime_ms = (now_us.saturating_sub(settings.started_us) / 1000) as u32;
+                let (version, count) = (9u16.to_be_bytes(), self.count.to_be_bytes());
+                let (uptime, secs) = (uptime_ms.to_be_bytes(), secs.to_be_bytes());
+                let header = [&version[..], &count, &uptime, &secs, &sequence, &domain].concat();
+                overwrite(&mut self.buffer, 0, &header);
+                self.sequence = self.sequence.wrapping_add(1);
+            }
+            Version::Ipfix => {
+                let (version, length) = (10u16.to_be_bytes(), (self.buffer.len() as u16).to_be_bytes());
+                let header = [&version[..], &length, &secs.to_be_bytes(), &sequence, &domain].concat();
+                overwrite(&mut self.buffer, 0, &header);
+                self.sequence = self.sequence.wrapping_add(self.data_records);
+            }
+        }
+    }
+
+    /// Columns that are not exported.
+    pub fn unsupported(&self) -> &[String] {
+        match &self.format {
+            Format::V5(_) => &[],
+            Format::Templates(forms) => forms.unsupported(),
+        }
+    }
+}
+
+fn overwrite(octets: &mut [u8], at: usize, with: &[u8]) {
+    if let Some(place) = octets.get_mut(at..at + with.len()) {
+        place.copy_from_slice(with);
+    }
+}

@@ -1,0 +1,76 @@
+//! Options data: the exporter's addresses, its sampling, and the names of interfaces.
+
+use crate::{Settings, Version};
+use netflow::elements as ie;
+use netflow::template::{Field, Kind, Template};
+use std::net::IpAddr;
+
+/// Id of the options template with the exporter's addresses, as in pmacct.
+const EXPORTER: u16 = 4098;
+/// Id of that with the sampling.
+const SAMPLING: u16 = 4099;
+/// Id of that with the names of interfaces.
+const INTERFACES: u16 = 4100;
+/// Length of an interface's name, which is that of the kernel's.
+const NAME: u16 = 16;
+/// The scopes of NetFlow v9 (RFC 3954 section 6.1).
+const SYSTEM_SCOPE: u16 = 1;
+const INTERFACE_SCOPE: u16 = 2;
+/// samplingAlgorithm: random.
+const RANDOM: u8 = 2;
+
+/// An options template and its records.
+pub(crate) struct Options {
+    pub(crate) template: Template,
+    pub(crate) records: Vec<Vec<u8>>,
+}
+
+/// What an exporter tells about itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// Its address.
+    pub address: Option<IpAddr>,
+    /// Names of interfaces by index.
+    pub interfaces: Vec<(u32, String)>,
+}
+
+/// Everything that there is to tell.
+pub(crate) fn all(settings: &Settings, about: &About) -> Vec<Options> {
+    let ipfix = settings.version == Version::Ipfix;
+    let field = |element, length| Field { enterprise: 0, element, length };
+    let make = |id, scope: [u16; 2], fields: &[Field], records| {
+        let scope = field(scope[usize::from(ipfix)], 4);
+        let fields = std::iter::once(scope).chain(fields.iter().copied()).collect();
+        let mut template = Template::new(settings.domain, id, Kind::Options { scopes: 1 }, fields);
+        template.ipfix = ipfix;
+        Options { template, records }
+    };
+    let process = [SYSTEM_SCOPE, ie::EXPORTING_PROCESS_ID];
+    let domain = settings.domain.to_be_bytes();
+    let mut options = Vec::new();
+    if let Some(address) = about.address {
+        let (v4, v6) = match address {
+            IpAddr::V4(v4) => (v4.octets(), [0; 16]),
+            IpAddr::V6(v6) => ([0; 4], v6.octets()),
+        };
+        let fields = [field(ie::EXPORTER_IPV4_ADDRESS, 4), field(ie::EXPORTER_IPV6_ADDRESS, 16)];
+        options.push(make(EXPORTER, process, &fields, vec![[&domain[..], &v4, &v6].concat()]));
+    }
+    if let Some(interval) = settings.sampling {
+        let fields = [field(ie::SAMPLING_INTERVAL, 4), field(ie::SAMPLING_ALGORITHM, 1)];
+        let record = [&domain[..], &interval.to_be_bytes(), &[RANDOM]].concat();
+        options.push(make(SAMPLING, process, &fields, vec![record]));
+    }
+    if !about.interfaces.is_empty() {
+        let named = |(index, name): &(u32, String)| {
+            let mut record = index.to_be_bytes().to_vec();
+            record.extend(name.bytes().take(usize::from(NAME)));
+            record.resize(4 + usize::from(NAME), 0);
+            record
+        };
+        let records = about.interfaces.iter().map(named).collect();
+        let fields = [field(ie::INTERFACE_NAME, NAME)];
+        options.push(make(INTERFACES, [INTERFACE_SCOPE, ie::INGRESS_INTERFACE], &fields, records));
+    }
+    options
+}
