@@ -1,6 +1,6 @@
 //! How many messages a second of CPU time decodes, with one thread.
 //!
-//!     cargo run --release --package telemetry_gpb --example rate
+//!     cargo run --release --package telemetry_gpb --example gpb_rate
 #![allow(clippy::print_stdout, reason = "it prints what it measured")]
 
 use prost::Message;

@@ -1,4 +1,4 @@
-//! Measures messages per CPU-second on one thread: `cargo run --release -p telemetry --example rate [SECONDS]`.
+//! Measures messages per CPU-second on one thread: `cargo run --release -p telemetry --example telemetry_rate [SECONDS]`.
 //!
 //! Each case decodes the same messages again and again and appends their payloads to a buffer, as a collector does. Times are those of the
 //! thread's CPU clock where /proc has it, so that other load on the machine matters less.

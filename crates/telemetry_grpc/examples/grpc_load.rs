@@ -1,6 +1,6 @@
 //! How many messages of a router a second of CPU time takes, in the thread of the intake: from the socket to the channel.
 //!
-//!     cargo run --release --package telemetry_grpc --example load
+//!     cargo run --release --package telemetry_grpc --example grpc_load
 #![allow(clippy::print_stdout, reason = "it prints what it measured")]
 #![allow(clippy::unwrap_used, reason = "it measures, or it fails")]
 
