@@ -1,8 +1,8 @@
 //! Connections: nodes that send a stream of messages (`telemetry_daemon_port_tcp`).
 //!
 //! One thread has all of them. It reads from each connection what has arrived, up to a bound, and writes what it has logged when all of
-//! them had their turn. Waking up for a message costs more than the message: so the thread does not wait for the next octets of a node that
-//! sends often, but pauses, and then reads all that have arrived.
+//! them had their turn. Waking up for a message costs more than the message: so while nodes send often, the thread does not wait for the next
+//! octets, but pauses, and then reads all that have arrived.
 
 use super::figures::Ending;
 use super::input::Input;
@@ -35,7 +35,7 @@ use tracing::{error, info, warn};
 /// Octets read before other connections get their turn.
 const READ: usize = 64 * 1024;
 /// How often octets must arrive for pauses, and how long these are, which is the longest time that they delay a message.
-const PAUSE: Duration = Duration::from_millis(4);
+const PAUSE: Duration = Duration::from_millis(2);
 /// When a silent connection may be dead: after that time the kernel asks its node.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 /// Reads of each connection when the daemon stops.
@@ -123,6 +123,7 @@ impl Input for Tcp {
                 stream,
                 buffer: RefCell::default(),
                 unwritten: Notify::new(),
+                unwritten_octets: Cell::new(0),
                 failing: Limited::new(RATE),
                 stop,
                 open: Cell::new(0),
@@ -148,8 +149,9 @@ struct Server {
     stream: Stream,
     /// Where all connections read.
     buffer: RefCell<Vec<u8>>,
-    /// Something was logged that is not written yet.
+    /// Something was logged that is not written yet: messages of this number of octets.
     unwritten: Notify,
+    unwritten_octets: Cell<usize>,
     failing: Limited,
     stop: watch::Receiver<bool>,
     /// Connections that have not ended.
@@ -185,11 +187,18 @@ impl Server {
         }
     }
 
-    /// Writes what was logged after all connections had their turn.
+    /// Writes what was logged after all connections had their turn, and pauses if they send often, but not much.
     async fn write(self: Rc<Self>) {
+        let mut written = Instant::now();
         loop {
             self.unwritten.notified().await;
             self.service.flush();
+            let octets = self.unwritten_octets.replace(0);
+            let before = std::mem::replace(&mut written, Instant::now());
+            if octets < READ && written.duration_since(before) < PAUSE * 2 {
+                // This blocks the thread on purpose: otherwise the kernel would wake it for each segment that arrives.
+                let _ = self.service.stop.pause(PAUSE);
+            }
         }
     }
 
@@ -209,7 +218,6 @@ async fn serve(server: Rc<Server>, mut stream: TcpStream, node: Arc<Node>) {
     let mut stop = server.stop.clone();
     // A node that never sends a message must not take the place of another one. One that has sent some may be silent as long as it wants.
     let first = Instant::now() + server.service.settings.peer_timeout;
-    let mut last = Instant::now();
     let mut ending = (*stop.borrow()).then_some(Ending::Shutdown);
     while ending.is_none() {
         tokio::select! {
@@ -218,11 +226,9 @@ async fn serve(server: Rc<Server>, mut stream: TcpStream, node: Arc<Node>) {
                 Ok(count) => {
                     server.unwritten.notify_one();
                     ending = connection.ending;
-                    let before = std::mem::replace(&mut last, Instant::now());
+                    server.unwritten_octets.set(server.unwritten_octets.get() + count);
                     if count == READ {
                         yield_now().await;
-                    } else if last.duration_since(before) < PAUSE * 2 {
-                        sleep(PAUSE).await;
                     }
                 }
             },

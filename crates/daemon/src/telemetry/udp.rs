@@ -239,7 +239,7 @@ pub(super) enum Protocol {
     /// Each is a message.
     Plain(Stream),
     /// UDP-notif.
-    Notif { variant: Variant, reassembler: Reassembler },
+    Notif { variant: Variant, reassembler: Box<Reassembler> },
 }
 
 impl Protocol {
@@ -255,7 +255,7 @@ impl Protocol {
             timeout_us: u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX),
         };
         let variant = if is_legacy { Variant::Legacy } else { Variant::Current };
-        Self::Notif { variant, reassembler: Reassembler::new(limits) }
+        Self::Notif { variant, reassembler: Box::new(Reassembler::new(limits)) }
     }
 }
 
