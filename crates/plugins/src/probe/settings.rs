@@ -5,7 +5,7 @@ use ::probe::interfaces::{self, Direction, Ifindex, Tag};
 use ::probe::samples;
 use ::probe::{Precision, Settings, Timeouts, Version};
 use config::keys::aggregation::NFACCTD_PEER_AS;
-use config::keys::input::{PCAP_IFINDEX, PCAP_INTERFACE};
+use config::keys::input::{InterfaceIndex, PCAP_IFINDEX, PCAP_INTERFACE};
 use config::keys::nfprobe::{self as keys, NfprobeVersion, ProbeDirection};
 use config::keys::sampling::{NFACCTD_EXT_SAMPLING_RATE, NFACCTD_RENORMALIZE, SAMPLING_RATE};
 use config::keys::sfprobe::{SFPROBE_AGENTIP, SFPROBE_AGENTSUBID, SFPROBE_IFSPEED, SFPROBE_RECEIVER};
@@ -144,7 +144,7 @@ impl Nfprobe {
             max_flows: plugin.get(&keys::NFPROBE_MAXFLOWS) as usize,
             caches: !plugin.get(&keys::NFPROBE_DONT_CACHE),
             is_replay: false,
-            names_interfaces: plugin.origin_of(&PCAP_IFINDEX).is_some()
+            names_interfaces: plugin.get(&PCAP_IFINDEX) == InterfaceIndex::Sys
                 && plugin.get(&keys::NFPROBE_IFINDEX).is_none(),
         }
     }
