@@ -14,8 +14,10 @@ use wire::Writer;
 
 /// Offset of the sequence number in a sample, after its format and length.
 const SEQUENCE: usize = 8;
-/// Octets of a compact sample from the source to the pool, and of an expanded one.
-const POOL: [usize; 2] = [20, 24];
+/// Offset of the pool in a compact sample; the drops follow.
+const POOL: usize = 20;
+/// The same in an expanded sample.
+const EXPANDED_POOL: usize = 24;
 /// The format of generic interface counters.
 const GENERIC: DataFormat = DataFormat::new(0, 1);
 
@@ -115,7 +117,7 @@ impl Agent {
             let pool = before + batch.pool * number / count.max(1);
             let start = self.place(sample, now_us, send);
             let expanded = sample.starts_with(&DataFormat::FLOW_EXPANDED.0.to_be_bytes());
-            let at = start + POOL[usize::from(expanded)];
+            let at = start + if expanded { EXPANDED_POOL } else { POOL };
             self.buffer.overwrite(start + SEQUENCE, &self.flow_sequence.to_be_bytes());
             self.buffer.overwrite(at, &(pool as u32).to_be_bytes());
             self.buffer.overwrite(at + 4, &(self.drops as u32).to_be_bytes());

@@ -38,14 +38,14 @@ pub struct About {
 pub(crate) fn all(settings: &Settings, about: &About) -> Vec<Options> {
     let ipfix = settings.version == Version::Ipfix;
     let field = |element, length| Field { enterprise: 0, element, length };
-    let make = |id, scope: [u16; 2], fields: &[Field], records| {
-        let scope = field(scope[usize::from(ipfix)], 4);
+    let make = |id, (v9_scope, scope): (u16, u16), fields: &[Field], records| {
+        let scope = field(if ipfix { scope } else { v9_scope }, 4);
         let fields = std::iter::once(scope).chain(fields.iter().copied()).collect();
         let mut template = Template::new(settings.domain, id, Kind::Options { scopes: 1 }, fields);
         template.ipfix = ipfix;
         Options { template, records }
     };
-    let process = [SYSTEM_SCOPE, ie::EXPORTING_PROCESS_ID];
+    let process = (SYSTEM_SCOPE, ie::EXPORTING_PROCESS_ID);
     let domain = settings.domain.to_be_bytes();
     let mut options = Vec::new();
     if let Some(address) = about.address {
@@ -70,7 +70,7 @@ pub(crate) fn all(settings: &Settings, about: &About) -> Vec<Options> {
         };
         let records = about.interfaces.iter().map(named).collect();
         let fields = [field(ie::INTERFACE_NAME, NAME)];
-        options.push(make(INTERFACES, [INTERFACE_SCOPE, ie::INGRESS_INTERFACE], &fields, records));
+        options.push(make(INTERFACES, (INTERFACE_SCOPE, ie::INGRESS_INTERFACE), &fields, records));
     }
     options
 }

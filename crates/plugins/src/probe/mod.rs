@@ -103,7 +103,9 @@ struct Probe<'a> {
 
 impl<'a> Probe<'a> {
     fn new(settings: &'a Nfprobe, schema: &Schema, counters: Counters) -> Self {
-        let sender = Sender::new(settings.target.clone(), Pace::Limited);
+        // Flows end together; packets come one by one, but from a file.
+        let pace = if settings.caches || settings.is_replay { Pace::Limited } else { Pace::Free };
+        let sender = Sender::new(settings.target.clone(), pace);
         let exporter = Exporter::new(settings.export.clone(), schema, sender.limit());
         for name in exporter.unsupported() {
             let version = settings.version;

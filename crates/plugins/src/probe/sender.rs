@@ -18,8 +18,8 @@ pub(super) const SAFE_LENGTH: usize = 1280 - 48;
 const RETRY: Duration = Duration::from_secs(10);
 /// Datagrams that are sent in a row, so that a collector's default buffer holds them.
 const BURST: u32 = 16;
-/// The pause after them.
-const PAUSE: Duration = Duration::from_millis(1);
+/// The time of a burst, at least.
+const BURST_TIME: Duration = Duration::from_millis(1);
 
 /// A collector, and how to reach it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl Target {
 pub(super) enum Pace {
     /// As fast as they come.
     Free,
-    /// In bursts with pauses between them.
+    /// In bursts, with pauses between them.
     Limited,
 }
 
@@ -118,13 +118,16 @@ pub(super) struct Sender {
     failing: Limited,
     pace: Pace,
     burst: u32,
+    /// When the burst began.
+    began: Instant,
 }
 
 impl Sender {
     /// Connects to the collector; if that fails, datagrams are lost until it succeeds.
     pub(super) fn new(target: Target, pace: Pace) -> Self {
         let failing = Limited::new(RETRY);
-        let mut sender = Self { target, socket: None, retry: Instant::now(), failing, pace, burst: 0 };
+        let mut sender =
+            Self { target, socket: None, retry: Instant::now(), failing, pace, burst: 0, began: Instant::now() };
         sender.connect();
         sender
     }
@@ -216,7 +219,11 @@ impl Sender {
         self.burst += 1;
         if self.burst >= BURST {
             self.burst = 0;
-            let _ = crossbeam_channel::after(PAUSE).recv();
+            let left = BURST_TIME.saturating_sub(self.began.elapsed());
+            if !left.is_zero() {
+                let _ = crossbeam_channel::after(left).recv();
+            }
+            self.began = Instant::now();
         }
     }
 }

@@ -5,7 +5,8 @@ use ::probe::interfaces::{self, Direction, Ifindex, Tag};
 use ::probe::samples;
 use ::probe::{Precision, Settings, Timeouts, Version};
 use config::keys::aggregation::NFACCTD_PEER_AS;
-use config::keys::input::{PCAP_IFINDEX, PCAP_INTERFACE};
+use config::keys::input::{InterfaceIndex, PCAP_IFINDEX, PCAP_INTERFACE};
+use config::keys::maps::PCAP_INTERFACES_MAP;
 use config::keys::nfprobe::{self as keys, NfprobeVersion, ProbeDirection};
 use config::keys::sampling::{NFACCTD_EXT_SAMPLING_RATE, NFACCTD_RENORMALIZE, SAMPLING_RATE};
 use config::keys::sfprobe::{SFPROBE_AGENTIP, SFPROBE_AGENTSUBID, SFPROBE_IFSPEED, SFPROBE_RECEIVER};
@@ -14,6 +15,7 @@ use config::{Diagnostics, Plugin};
 use flow::schema::{Options, Selection};
 use runtime::clock;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 /// What an nfprobe plugin does.
 #[derive(Clone, Debug)]
@@ -144,7 +146,7 @@ impl Nfprobe {
             max_flows: plugin.get(&keys::NFPROBE_MAXFLOWS) as usize,
             caches: !plugin.get(&keys::NFPROBE_DONT_CACHE),
             is_replay: false,
-            names_interfaces: plugin.origin_of(&PCAP_IFINDEX).is_some()
+            names_interfaces: plugin.get(&PCAP_IFINDEX) == InterfaceIndex::System
                 && plugin.get(&keys::NFPROBE_IFINDEX).is_none(),
         }
     }
@@ -176,8 +178,10 @@ pub struct Sfprobe {
     pub sub_agent: u32,
     /// `sfprobe_ifspeed`, if it is set: bits per second.
     pub speed: Option<u64>,
-    /// The interfaces whose counters are sent.
-    pub interfaces: Vec<String>,
+    /// `pcap_interface`, whose counters are sent.
+    pub interface: Option<String>,
+    /// `pcap_interfaces_map`: those of its interfaces are sent, too.
+    pub interfaces_map: Option<PathBuf>,
     /// The input is a capture file.
     pub is_replay: bool,
 }
@@ -194,7 +198,8 @@ impl Sfprobe {
             address: plugin.get(&SFPROBE_AGENTIP),
             sub_agent: Some(plugin.get(&SFPROBE_AGENTSUBID)).filter(|id| *id > 0).unwrap_or(SUB_AGENT),
             speed: plugin.origin_of(&SFPROBE_IFSPEED).map(|_| plugin.get(&SFPROBE_IFSPEED)),
-            interfaces: plugin.get(&PCAP_INTERFACE).into_iter().collect(),
+            interface: plugin.get(&PCAP_INTERFACE),
+            interfaces_map: plugin.get(&PCAP_INTERFACES_MAP),
             is_replay: false,
         }
     }

@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 const COUNTERS: Duration = Duration::from_secs(20);
 /// How often the agent looks at the time.
 const TICK: Duration = Duration::from_secs(1);
+/// Maximum number of interfaces whose counters are sent.
+const MAX_INTERFACES: usize = 256;
 /// Bits per second of a megabit per second.
 const MEGABIT: u64 = 1_000_000;
 
@@ -47,8 +49,8 @@ pub(crate) fn run(settings: &Sfprobe, inlet: &Inlet, counters: Counters) {
         }
         if counted.elapsed() >= COUNTERS {
             counted = Instant::now();
-            for name in &settings.interfaces {
-                if let Some(interface) = interface_counters(name, settings.speed) {
+            for name in interfaces(settings) {
+                if let Some(interface) = interface_counters(&name, settings.speed) {
                     agent.counters(&interface, now, &mut send);
                 }
             }
@@ -80,6 +82,23 @@ impl Output {
             self.accounting.dropped(sum, DropReason::Refused);
         }
     }
+}
+
+/// The interfaces that packets are captured on. The map is read each time, since a reload may have changed them.
+fn interfaces(settings: &Sfprobe) -> Vec<String> {
+    let map = settings.interfaces_map.as_ref().and_then(|path| config::text::read_lossy(path).ok());
+    let mut names: Vec<String> = settings.interface.iter().cloned().collect();
+    names.extend(map.as_deref().into_iter().flat_map(names_in));
+    names.sort();
+    names.dedup();
+    names.truncate(MAX_INTERFACES);
+    names
+}
+
+/// The names in a map of interfaces.
+fn names_in(map: &str) -> impl Iterator<Item = String> {
+    let lines = map.lines().map(str::trim).filter(|line| !line.starts_with(['!', '#']));
+    lines.flat_map(str::split_whitespace).filter_map(|word| word.strip_prefix("ifname=")).map(str::to_owned)
 }
 
 /// The counters of an interface, from the kernel. `speed`: the configured one, in bits per second.
@@ -119,6 +138,13 @@ fn interface_counters(name: &str, speed: Option<u64>) -> Option<InterfaceCounter
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_map_of_interfaces_has_names() {
+        let names: Vec<String> =
+            names_in("! comment ifname=no\nifname=eth0 ifindex=1\nifindex=2 ifname=eth1\n").collect();
+        assert_eq!(names, ["eth0", "eth1"]);
+    }
 
     #[test]
     fn the_loopback_interface_has_counters() {
