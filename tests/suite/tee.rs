@@ -556,3 +556,84 @@ fn the_documented_examples_are_valid() {
     let finished = setup.arguments(["--check"]).run();
     assert_eq!(finished.code(), Some(0), "{}", finished.log);
 }
+
+#[test]
+fn a_rate_limit_is_counted() {
+    let collectors = collectors(1);
+    let tee = start(&tee(&format!("id=1 ip={} rate_limit=5", addresses(&collectors)), ""));
+    tee.exporter("127.0.1.1").send_all((0..50).map(|number| v5_from(number, &[1])));
+    let report = tee.wait_for_datagrams(50);
+    assert!(report.value("datagrams_filtered[rate]") > 0);
+    tee.stop();
+}
+
+#[test]
+fn what_cannot_be_divided_is_counted() {
+    let collectors = collectors(2);
+    let receivers =
+        format!("id=1 ip={} tag=0\nid=2 ip={}", addresses(&collectors[..1]), addresses(&collectors[1..]));
+    let setup = tee(&receivers, "pre_tag_map: {dir}/tags.map").file("tags.map", "set_tag=1 in=1");
+    let tee = start(&setup);
+    let datagram = Message::ipfix(1, 0, NOW).data(256, |w| _ = w.u32(1)).finish();
+    tee.exporter("127.0.1.1").send(&datagram);
+    // A pool without a filter gets it nevertheless.
+    collectors[1].wait_for_datagrams(1);
+    let report = tee.wait_for_datagrams(1);
+    assert_eq!((report.value("parts_unreadable"), report.value("datagrams_replicated")), (1, 1));
+    tee.stop();
+}
+
+#[test]
+fn replicas_without_a_socket_are_counted() {
+    // A link-local address without an interface.
+    let tee = start(&tee("id=1 ip=[fe80::1]:9", ""));
+    tee.exporter("127.0.1.1").send(&v5_from(0, &[1]));
+    assert_eq!(tee.wait_for_datagrams(1).value("replicas_dropped[unreachable]"), 1);
+    tee.wait_for_log("no socket to [fe80::1]:9");
+    tee.stop();
+}
+
+#[test]
+fn packets_that_cannot_be_sent_are_counted_by_reason() {
+    if !is_root() || !testkit::sockets::has_ipv6() {
+        return;
+    }
+    let counted = |receiver: &str, on_ipv6: bool, octets: usize, reason: &str| {
+        let setup = tee(&format!("id=1 ip={receiver}"), "tee_transparent: true");
+        let setup = if on_ipv6 { setup.on_ipv6() } else { setup };
+        let tee = start(&setup);
+        let exporter = UdpSocket::bind(if on_ipv6 { "[::1]:0" } else { "127.0.0.1:0" }).unwrap();
+        exporter.send_to(&vec![5; octets], tee.setup().address()).unwrap();
+        let report = tee.wait_for_datagrams(1);
+        assert_eq!(
+            report.value(&format!("replicas_dropped[{reason}]")),
+            1,
+            "{reason}: {}",
+            report.lines.join("\n")
+        );
+        report.assert_all_accounted();
+        tee.stop();
+    };
+    counted("[::1]:9", false, 100, "family");
+    // A broadcast address.
+    counted("127.255.255.255:9", false, 100, "denied");
+    // Longer than a packet may be on the loopback interface.
+    counted("[::1]:9", true, 65_500, "length");
+}
+
+#[cfg(feature = "zmq")]
+#[test]
+fn messages_beyond_the_queue_are_counted() {
+    let address = testkit::sockets::free_tcp_port(std::net::Ipv4Addr::LOCALHOST.into());
+    let tee =
+        start(&tee(&format!("id=1 zmq_address={address}"), "tee_transparent: true\nnfacctd_pipe_size: 8000000"));
+    let exporter = tee.exporter("127.0.1.9");
+    let long = vec![5; 60_000];
+    let mut sent = 0;
+    eventually("a full queue", || {
+        (0..40).for_each(|_| exporter.send(&long));
+        sent += 40;
+        (tee.statistics().value("replicas_dropped[queue]") > 0).then_some(())
+    });
+    tee.stop();
+}

@@ -48,7 +48,7 @@ mod tests {
             lines(&counters.reader().snapshot(), Scope::Worker),
             [
                 "datagrams_received=5 datagrams_decoded=3 datagrams_rejected[version]=1",
-                "does not add up: datagrams_received=5 but datagrams_decoded + datagrams_rejected[*]=4"
+                "does not add up: datagrams_received=5 but datagrams_decoded + datagrams_undecoded + datagrams_rejected[*]=4"
             ]
         );
     }
