@@ -111,6 +111,8 @@ mod stores;
 mod support;
 #[path = "suite/tee.rs"]
 mod tee;
+#[path = "suite/tee_brokers.rs"]
+mod tee_brokers;
 #[path = "suite/tls.rs"]
 mod tls;
 #[path = "suite/unresponsive.rs"]
