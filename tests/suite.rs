@@ -115,6 +115,8 @@ mod stores;
 mod support;
 #[path = "suite/tee.rs"]
 mod tee;
+#[path = "suite/tee_brokers.rs"]
+mod tee_brokers;
 #[path = "suite/telemetry.rs"]
 mod telemetry;
 #[cfg(feature = "grpc")]
