@@ -103,7 +103,7 @@ fn without_a_cache_each_packet_is_a_record() {
 
 /// The datagrams that wait in a socket.
 fn received(receiver: &UdpSocket) -> Vec<Vec<u8>> {
-    receiver.set_nonblocking(true).unwrap();
+    receiver.set_nonblocking(true).expect("it is a socket");
     let mut octets = [0; 2000];
     std::iter::from_fn(|| receiver.recv(&mut octets).ok().map(|length| octets[..length].to_vec())).collect()
 }

@@ -17,9 +17,9 @@ pub(super) const SAFE_LENGTH: usize = 1280 - 48;
 /// Minimum time between two attempts to reach the collector.
 const RETRY: Duration = Duration::from_secs(10);
 /// Datagrams that are sent in a row, so that a collector's default buffer holds them.
-const BURST: u32 = 16;
+const BURST: u32 = 64;
 /// The time of a burst, at least.
-const BURST_TIME: Duration = Duration::from_millis(1);
+const BURST_TIME: Duration = Duration::from_millis(4);
 
 /// A collector, and how to reach it.
 #[derive(Clone, Debug, PartialEq, Eq)]
