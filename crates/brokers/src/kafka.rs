@@ -52,6 +52,9 @@ impl ClientContext for Reports {
         debug!("librdkafka {level:?} {facility}: {message}");
     }
 
+    // Nobody reads statistics; the code of the default, which decodes them, is large.
+    fn stats_raw(&self, _statistics: &[u8]) {}
+
     fn error(&self, error: KafkaError, reason: &str) {
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
         let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);

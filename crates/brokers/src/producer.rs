@@ -37,6 +37,9 @@ impl ClientContext for Reports {
         debug!("librdkafka {level:?} {facility}: {message}");
     }
 
+    // Nobody reads statistics; the code of the default, which decodes them, is large.
+    fn stats_raw(&self, _statistics: &[u8]) {}
+
     fn error(&self, error: KafkaError, reason: &str) {
         (self.report)(&format!("{error}: {reason}"));
     }
