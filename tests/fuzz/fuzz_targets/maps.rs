@@ -6,10 +6,10 @@ use flow::row::{FieldSet, Layout, Rows};
 use flow::strings::Strings;
 use libfuzzer_sys::fuzz_target;
 use maps::by_exporter::{FlowToRdMap, SamplingMap};
-use maps::checked::Checked;
 use maps::load::{self, Context};
 use maps::matcher::{BatchFrames, Frames, Lazy, MatchBatch, Matcher, PacketSource, Rule, View, first};
 use maps::pre_tag::{PreTagMap, Scratch};
+use maps::routing_tag::RoutingTagMap;
 use maps::tee_receivers;
 
 fuzz_target!(|input: (&[u8], [u8; 96], u8)| {
@@ -24,9 +24,8 @@ fuzz_target!(|input: (&[u8], [u8; 96], u8)| {
     context.asn.bgp = choice & 0x40 != 0;
     context.tee = choice & 0x80 != 0;
     let mut problems = Diagnostics::new();
-    for map in Checked::ALL {
-        map.check(&origin, text, &context, &mut problems);
-    }
+    RoutingTagMap::parse(&origin, text, &context, &mut problems);
+    RoutingTagMap::parse_telemetry(&origin, text, &context, &mut problems);
     let limits = tee_receivers::Limits { receivers: 3, pools: 5, transparent: choice & 0x20 != 0 };
     let pools = tee_receivers::parse(&origin, text, &context, limits, &mut problems);
     assert!(pools.len() <= limits.pools);
