@@ -17,6 +17,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::error::Category;
 use std::borrow::Cow;
+#[cfg(feature = "zmq")]
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -66,6 +67,7 @@ pub(super) struct Reader {
     key: &'static str,
     max_message: usize,
     misfit: Limited,
+    #[cfg(feature = "zmq")]
     failing: Limited,
 }
 
@@ -76,6 +78,7 @@ impl Reader {
             key,
             max_message: service.settings.max_message,
             misfit: Limited::new(RATE),
+            #[cfg(feature = "zmq")]
             failing: Limited::new(RATE),
         }
     }

@@ -42,6 +42,7 @@ impl Ending {
 
 /// Why a message of Kafka or ZeroMQ is dropped, in the order of the counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(any(feature = "kafka", feature = "zmq")), expect(dead_code, reason = "brokers use it"))]
 pub(super) enum Misfit {
     /// It is no JSON object.
     Format,
@@ -131,6 +132,7 @@ impl Figures {
         count(&self.streams, why.index());
     }
 
+    #[cfg_attr(not(any(feature = "kafka", feature = "zmq")), expect(dead_code, reason = "brokers use it"))]
     pub(super) fn misfit(&self, why: Misfit) {
         count(&self.misfits, why as usize);
     }
@@ -173,6 +175,7 @@ impl Figures {
     }
 
     /// Incomplete UDP-notif messages that were dropped, by reason.
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "metrics show it"))]
     pub(super) fn losses(&self) -> impl Iterator<Item = (&'static str, u64)> {
         labelled(Loss::LABELS, &self.losses)
     }

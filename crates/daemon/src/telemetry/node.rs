@@ -60,6 +60,7 @@ pub(super) struct Node {
     /// Its address. The port is that of its first datagram.
     pub(super) address: SocketAddr,
     /// When it was first heard of: microseconds since 1970.
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "queries read it"))]
     pub(super) since: u64,
     /// The variables of names.
     pub(super) variables: [String; 2],
