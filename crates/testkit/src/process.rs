@@ -334,7 +334,9 @@ impl Process {
     pub fn wait_for_datagrams(&self, count: u64) -> Statistics {
         eventually("datagrams to be received", || {
             Some(self.statistics()).filter(|s| s.value("datagrams_received") >= count)
-        })
+        });
+        // Counters are those of the time at which statistics are printed; what they say of exporters is older. Now both are known.
+        self.statistics()
     }
 
     /// Stops it with SIGINT; it must exit with status 0.

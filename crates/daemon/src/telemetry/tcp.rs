@@ -18,7 +18,7 @@ use runtime::clock;
 use runtime::log::Limited;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, Read as _};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -234,11 +234,12 @@ async fn serve(server: Rc<Server>, mut stream: TcpStream, node: Arc<Node>) {
             },
             () = sleep_until(first), if !connection.has_messages() => ending = Some(Ending::TimedOut),
             // The sender exists as long as the daemon.
-            _ = stop.changed() => {
-                drain(&server, &stream, &mut connection);
-                ending = Some(connection.ending.unwrap_or(Ending::Shutdown));
-            }
+            _ = stop.changed() => ending = Some(Ending::Shutdown),
         }
+    }
+    if ending == Some(Ending::Shutdown) {
+        drain(&server, stream, &mut connection);
+        ending = connection.ending.or(ending);
     }
     if let (Some(error), Some(pass)) = (connection.error, server.failing.pass()) {
         let (held_back, ip) = (pass.held_back, connection.node.address.ip());
@@ -248,12 +249,13 @@ async fn serve(server: Rc<Server>, mut stream: TcpStream, node: Arc<Node>) {
     server.open.set(server.open.get() - 1);
 }
 
-/// Reads what has arrived when the daemon stops, up to a bound.
-fn drain(server: &Server, stream: &TcpStream, connection: &mut Connection) {
+/// Reads what has arrived when the daemon stops, up to a bound. It asks the system: the runtime may not know yet what has arrived.
+fn drain(server: &Server, stream: TcpStream, connection: &mut Connection) {
+    let Ok(mut stream) = stream.into_std() else { return };
     let mut buffer = server.buffer.borrow_mut();
     buffer.resize(READ, 0);
     for _ in 0..LAST_READS {
-        match stream.try_read(&mut buffer) {
+        match stream.read(&mut buffer) {
             Ok(count @ 1..) => connection.receive(buffer.get(..count).unwrap_or_default()),
             Ok(0) | Err(_) => break,
         }
