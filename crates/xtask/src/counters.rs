@@ -13,7 +13,10 @@ const UNTESTABLE: &[(Counter, &str)] = &[
     (Counter::InterfaceDrops, "libpcap reports it for few network drivers, none of them virtual"),
     (Counter::ReplicasDroppedBuffer, "a send buffer fills up only behind a slow network card"),
     (Counter::ReplicasDroppedError, "it is for errors that are not known"),
-    (Counter::SamplesDropped, "the thread of sfprobe must fall behind its workers by all batches; a unit test does that"),
+    (
+        Counter::SamplesDropped,
+        "the thread of sfprobe must fall behind its workers by all batches; a unit test does that",
+    ),
 ];
 
 /// One line for each counter of the table that is missing from all files of the folder.
