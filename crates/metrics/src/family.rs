@@ -161,7 +161,7 @@ pub static TELEMETRY: [Family<'static>; 19] = [
 /// Of telemetry over gRPC.
 pub static TELEMETRY_GRPC: [Family<'static>; 10] = [
     counter("pmacct_telemetry_grpc_connections", "Connections of routers that were accepted."),
-    counter("pmacct_telemetry_grpc_connections_refused", "Connections that were refused or given up, by reason."),
+    counter("pmacct_telemetry_grpc_connections_refused", "Connections that were refused or abandoned, by reason."),
     counter("pmacct_telemetry_grpc_streams_opened", "Streams of messages, by source."),
     counter("pmacct_telemetry_grpc_streams_ended", "Streams that have ended, by reason."),
     counter("pmacct_telemetry_grpc_messages_received", "Messages received, by source."),

@@ -5,7 +5,7 @@ use crate::service::Service;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use telemetry_gpb::Fault;
 
-/// Why a connection of a router was refused or given up.
+/// Why a connection of a router was refused or abandoned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// There are too many.
@@ -96,7 +96,7 @@ impl Counters {
     /// | family | label | what is counted |
     /// |---|---|---|
     /// | `connections` | | connections of routers that were accepted |
-    /// | `connections_refused` | reason | those that were refused or given up, and streams that no service is there for |
+    /// | `connections_refused` | reason | those that were refused or abandoned, and streams that no service is there for |
     /// | `streams_opened` | source | streams of messages |
     /// | `streams_ended` | reason | ends of streams |
     /// | `messages` | source | messages that were handed over, with those that were not decoded |

@@ -56,7 +56,7 @@ pub enum Event {
         /// Why it ended.
         why: End,
     },
-    /// A connection of a router was refused or given up before there was a stream. Not sent while the channel is full; counted always.
+    /// A connection of a router was refused or abandoned before there was a stream. Not sent while the channel is full; counted always.
     Refused {
         /// The address of the router.
         peer: SocketAddr,

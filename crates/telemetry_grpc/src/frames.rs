@@ -84,7 +84,7 @@ where
         Self { body, chunk: Bytes::new(), trailers: None, budget, limit, time }
     }
 
-    /// The next message, or `None` at the end. May be dropped only when the stream is given up.
+    /// The next message, or `None` at the end. May be dropped only when the stream is abandoned.
     pub(crate) async fn next(&mut self) -> Result<Option<Frame>, End> {
         if self.chunk.is_empty() && !self.fill().await? {
             return Ok(None);

@@ -84,7 +84,7 @@ pub mod subscribe_response {
         /// All values were sent once.
         #[prost(bool, tag = "3")]
         SyncResponse(bool),
-        /// An error; given up by gNMI.
+        /// An error; removed from gNMI.
         #[prost(message, tag = "4")]
         Error(super::Error),
     }

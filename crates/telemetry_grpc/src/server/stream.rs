@@ -18,7 +18,7 @@ pub(super) struct Router {
     pub(super) has_compression: bool,
 }
 
-/// Hands the messages of a stream over until it ends. Returns what the router is told.
+/// Hands the messages of a stream over until it ends. Returns the status for the router.
 pub(super) async fn run(body: Incoming, router: Router, budget: Budget, shared: Arc<Shared>) -> Status {
     let (peer, source) = (router.peer, Source::DialOut(router.service));
     let (outlet, limits) = (&shared.outlet, &shared.limits);
