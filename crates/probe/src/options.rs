@@ -25,7 +25,7 @@ pub(crate) struct Options {
     pub(crate) records: Vec<Vec<u8>>,
 }
 
-/// What an exporter tells about itself.
+/// What an exporter reports about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct About {
     /// Its address.

@@ -96,7 +96,7 @@ pub struct Form {
 pub struct Forms {
     forms: Vec<Form>,
     finder: Finder,
-    /// Addresses in the key, any of which tells the family.
+    /// Addresses in the key, any of which determines the family.
     addresses: Vec<usize>,
     precision: Precision,
     unsupported: Vec<String>,

@@ -2,7 +2,6 @@
 //!
 //! The RIB exists only where something reads it: table dumps, HTTP queries, or flows. Each RIB of each peer of a router is a peer of it.
 
-use super::events::Memory;
 use super::figures::{Fault, Figures};
 use super::messages::MessageLog;
 use super::routers::{Listed, MonitoredPeer, MonitoredRib};
@@ -10,6 +9,7 @@ use super::service::Shared;
 use crate::routing::figures::ErrorOutcome;
 use crate::routing::peer::RoutePeer;
 use crate::routing::table::RouteTable;
+use crate::sessions::memory::Memory;
 use ::bmp::message::Message;
 use ::bmp::peer::{PeerHeader, RibType};
 use bgp::update::{Decoder, Families};

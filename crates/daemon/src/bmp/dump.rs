@@ -1,6 +1,5 @@
 //! Table dumps: the routes of all routers, and their other messages since the last dump, at times on the clock, on a thread of their own.
 
-use super::events::Memory;
 use super::routers::Listed;
 use super::service::Shared;
 use super::settings::Settings;
@@ -8,6 +7,7 @@ use crate::routing::dump::{RibReader, TableRows};
 use crate::routing::settings::DumpSettings;
 use crate::routing::tags::tags;
 use crate::routing::validator::Validator;
+use crate::sessions::memory::Memory;
 use ::bmp::v4::CodePoints;
 use event_log::dump::{Run, Writer};
 use event_log::{Dump, Encoding};

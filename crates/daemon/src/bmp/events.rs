@@ -1,8 +1,8 @@
 //! Events of routers that wait for the next dump, within a bound of memory.
 
+use crate::sessions::memory::Memory;
 use route_log::bmp::Stored;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Events of a router. Until they are taken, their bytes count against the bound.
 #[derive(Default)]
@@ -11,28 +11,13 @@ pub(super) struct Events {
     bytes: u64,
 }
 
-/// The memory of the events of all routers.
-#[derive(Debug)]
-pub(super) struct Memory {
-    max: u64,
-    used: AtomicU64,
-}
-
-impl Memory {
-    pub(super) fn new(max: u64) -> Self {
-        Self { max, used: AtomicU64::new(0) }
-    }
-}
-
 impl Events {
     /// Keeps an event. False, and it is dropped, if there is no room.
     pub(super) fn keep(&mut self, event: Stored, memory: &Memory) -> bool {
         let bytes = event.bytes() as u64 + size_of::<Stored>() as u64;
-        // Only the thread of the sessions adds.
-        if memory.used.load(Ordering::Relaxed).saturating_add(bytes) > memory.max {
+        if !memory.take(bytes) {
             return false;
         }
-        memory.used.fetch_add(bytes, Ordering::Relaxed);
         self.bytes += bytes;
         self.stored.push_back(event);
         true
@@ -40,7 +25,7 @@ impl Events {
 
     /// Takes all of them.
     pub(super) fn take(&mut self, memory: &Memory) -> VecDeque<Stored> {
-        memory.used.fetch_sub(std::mem::take(&mut self.bytes), Ordering::Relaxed);
+        memory.give_back(std::mem::take(&mut self.bytes));
         std::mem::take(&mut self.stored)
     }
 }

@@ -1,11 +1,13 @@
-//! What listeners for sessions of routers share: BGP and BMP.
+//! What listeners for sessions of routers share: BGP, BMP and telemetry.
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`accept`] | the loop that accepts connections |
 //! | [`admission`] | which connections become sessions |
+//! | [`memory`] | a bound on the memory of events that wait for a dump |
 //! | [`settings`] | reading of settings and files |
 
 pub(crate) mod accept;
 pub(crate) mod admission;
+pub(crate) mod memory;
 pub(crate) mod settings;

@@ -1,7 +1,7 @@
 //! Messages that wait for the next dump, within a bound of memory.
 
 use super::record::{Payload, Serialization};
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::sessions::memory::Memory;
 
 /// Messages of a node. Until they are taken, their bytes count against the bound.
 #[derive(Debug, Default)]
@@ -17,34 +17,6 @@ struct Entry {
     serialization: Serialization,
     payload: Option<usize>,
     subscription: Option<usize>,
-}
-
-/// The memory of the messages of all nodes.
-#[derive(Debug)]
-pub(super) struct Memory {
-    max: u64,
-    used: AtomicU64,
-}
-
-impl Memory {
-    pub(super) fn new(max: u64) -> Self {
-        Self { max, used: AtomicU64::new(0) }
-    }
-
-    /// Takes bytes. False if there is no room.
-    pub(super) fn take(&self, bytes: u64) -> bool {
-        // Only the thread with the lock of the collector adds.
-        let fits = self.used.load(Ordering::Relaxed).saturating_add(bytes) <= self.max;
-        if fits {
-            self.used.fetch_add(bytes, Ordering::Relaxed);
-        }
-        fits
-    }
-
-    /// Returns bytes.
-    pub(super) fn give_back(&self, bytes: u64) {
-        self.used.fetch_sub(bytes, Ordering::Relaxed);
-    }
 }
 
 impl Events {

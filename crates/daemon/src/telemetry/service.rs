@@ -2,12 +2,12 @@
 //! read.
 
 use super::collector::Collector;
-use super::events::Memory;
 use super::figures::Figures;
 use super::node::Node;
 use super::settings::{Loaded, Settings};
 use crate::host::part::{Bell, Services};
 use crate::routing::figures::Figure;
+use crate::sessions::memory::Memory;
 use runtime::clock;
 use runtime::events::Stop;
 use std::io;

@@ -6,6 +6,7 @@ use ::probe::Sampler;
 use config::{Diagnostics, Plugin};
 use flow::schema::Schema;
 use std::io;
+use tracing::warn;
 
 pub(super) fn nfprobe(plugin: &Plugin, problems: &mut Diagnostics) -> Box<dyn Sink> {
     Box::new(Nfprobe::read(plugin, problems))
@@ -32,6 +33,9 @@ impl Sink for Sfprobe {
     }
 
     fn sampler(&self, schema: &Schema) -> Option<Sampler> {
+        if schema.columns.iter().any(|column| column.json == "class") {
+            warn!("aggregate: 'class' is not exported: sfprobe has no record for it.");
+        }
         Some(Sampler::new(self.samples.clone(), schema))
     }
 

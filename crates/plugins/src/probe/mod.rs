@@ -182,7 +182,7 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// Tells the exporter its address and the names of interfaces, which may change.
+    /// Sets the exporter's address and the names of interfaces, which may change.
     fn introduce(&mut self) {
         if self.settings.version == 5 || self.named.is_some_and(|named| named.elapsed() < NAMES) {
             return;

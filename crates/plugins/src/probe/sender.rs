@@ -1,6 +1,6 @@
 //! Sends datagrams to one collector over UDP.
 //!
-//! The name of the collector is resolved at the start, and again while sending fails. UDP tells little: that no program listens
+//! The name of the collector is resolved at the start, and again while sending fails. UDP reports little: that no program listens
 //! is reported by ICMP with the next datagram, which is then sent once more; the datagrams before it may be lost. Those that the
 //! kernel does not take are counted by the caller.
 
@@ -103,7 +103,7 @@ pub(super) enum Pace {
 pub(super) struct Outcome {
     /// The kernel took it.
     pub(super) is_sent: bool,
-    /// It told that an earlier one was refused, as no program listens.
+    /// It reported that an earlier one was refused, as no program listens.
     pub(super) refused: bool,
     /// It is longer than the path allows.
     pub(super) is_too_long: bool,

@@ -2,7 +2,7 @@
 //!
 //! | CBOR | JSON |
 //! |---|---|
-//! | unsigned, negative | number, of any size; without the YANG module it cannot be told that 64-bit integers are strings in RFC 7951 |
+//! | unsigned, negative | number, of any size; which leaves of 64 bits are strings in RFC 7951 only the YANG module says |
 //! | byte string | string, base64 |
 //! | text string | string |
 //! | array, map | array, object; also those of indefinite length |

@@ -184,7 +184,7 @@ impl Tees {
         self.slots.is_empty()
     }
 
-    /// Whether records must be told apart.
+    /// Whether records must be distinguished.
     pub(super) fn need_parts(&self) -> bool {
         self.slots.iter().any(|slot| slot.selection.by_record)
     }
