@@ -144,6 +144,14 @@ fn in_doubt_transactions_are_resolved() {
 }
 
 #[test]
+fn crashes_between_commits_lose_nothing() {
+    if !installed(MYSQL) {
+        return;
+    }
+    cases::crashes_between_commits_lose_nothing(MYSQL);
+}
+
+#[test]
 fn closed_idle_connections_are_reopened() {
     if !installed(MYSQL) {
         return;

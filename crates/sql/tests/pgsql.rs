@@ -122,6 +122,14 @@ fn in_doubt_transactions_are_resolved() {
 }
 
 #[test]
+fn crashes_between_commits_lose_nothing() {
+    if !installed(PGSQL) {
+        return;
+    }
+    cases::crashes_between_commits_lose_nothing(PGSQL);
+}
+
+#[test]
 fn closed_idle_connections_are_reopened() {
     if !installed(PGSQL) {
         return;

@@ -41,6 +41,8 @@ pub(super) struct Connection {
     limit: Duration,
     /// The time zone of the session is UTC.
     pub(super) utc: bool,
+    /// Transactions can have markers, see [`super::commit`].
+    pub(super) markers: bool,
 }
 
 impl Connection {
@@ -100,7 +102,8 @@ impl Connection {
             Ok(Err(Failed::Login(error))) => return Err(login_error(host, &error, settings)),
             Err(_) => return Err(down(format!("no answer within {} s", settings.timeout.as_secs()))),
         };
-        let mut connection = Self { client, task, runtime, limit: settings.timeout + GRACE, utc: settings.utc };
+        let mut connection =
+            Self { client, task, runtime, limit: settings.timeout + GRACE, utc: settings.utc, markers: false };
         connection.session(settings).map_err(WriteError::into_store_error)?;
         Ok(connection)
     }
@@ -115,6 +118,14 @@ impl Connection {
         ))?;
         let zone = self.ask("SELECT current_setting('TimeZone')")?;
         self.utc = zone.is_some_and(|zone| ["UTC", "Etc/UTC", "GMT", "Etc/GMT"].contains(&zone.as_str()));
+        // Other servers that speak the protocol may have no large objects.
+        let allowed =
+            self.ask("SELECT has_function_privilege(to_regprocedure('pg_catalog.lo_create(oid)'), 'EXECUTE')");
+        self.markers = match allowed {
+            Ok(allowed) => allowed.as_deref() == Some("t"),
+            Err(WriteError::Lost(what)) => return Err(WriteError::Lost(what)),
+            Err(_) => false,
+        };
         Ok(())
     }
 

@@ -13,14 +13,15 @@
 //!
 //! # In-doubt transactions
 //!
-//! Each transaction asks for its id before it writes. If the connection breaks during COMMIT, the next connection asks for the
-//! status of that id (`txid_status`), so nothing is counted twice and nothing is lost.
+//! If the connection breaks during COMMIT, the next connection finds out whether the transaction was committed, by its id and a
+//! marker (see [`commit`]), so nothing is counted twice and nothing is lost, even if the server crashes.
 //!
 //! # NULL
 //!
 //! If a row has no value for a column (such as an address) that must not be NULL, the column's default is written, or the zero
 //! value of its type if it has no default.
 
+mod commit;
 mod connection;
 mod error;
 mod guard;
@@ -32,12 +33,12 @@ use crate::settings::Settings;
 use crate::text::Text;
 use crate::width::Logged;
 use bytes::Bytes;
+use commit::{Fate, Marker, Transaction};
 use config::keys::sql::LockingStyle;
 use connection::Connection;
 use delivery::{Backend, BatchId, Receipt, StoreError, Sum, WriteBatch};
 use error::WriteError;
 use table::Table;
-use tracing::warn;
 
 /// The maximum number of tables that a connection keeps prepared. Names may contain times, so their number is unbounded.
 const TABLES: usize = 8;
@@ -57,6 +58,8 @@ struct PgSql {
     tables: Vec<Table>,
     /// The number of staging tables created in this connection.
     stages: u64,
+    /// The marker of the last transaction.
+    marker: Marker,
     in_doubt: Option<InDoubt>,
     /// Columns for which the truncation of texts was logged.
     cut: Logged,
@@ -65,8 +68,7 @@ struct PgSql {
 /// A transaction whose COMMIT was sent and not confirmed.
 struct InDoubt {
     batch: BatchId,
-    /// Its id, as returned by `txid_current`.
-    transaction: String,
+    transaction: Transaction,
     refused: Vec<RejectedRow>,
 }
 
@@ -86,6 +88,7 @@ impl PgSql {
             connection: None,
             tables: Vec::new(),
             stages: 0,
+            marker: Marker::default(),
             in_doubt: None,
             cut: Logged::default(),
         }
@@ -157,36 +160,19 @@ impl PgSql {
             self.in_doubt = None;
             return Ok(());
         };
-        // The server may still be processing the COMMIT of the broken connection: wait a moment.
-        let ask = |wait| {
-            let transaction = &in_doubt.transaction;
-            // `txid_status` exists in all versions.
-            connection.ask(&format!("SELECT pg_sleep({wait}); SELECT txid_status({transaction})"))
-        };
-        let mut status = ask("0");
-        for _ in 0..20 {
-            match &status {
-                Ok(Some(word)) if word == "in progress" => status = ask("0.1"),
-                _ => break,
-            }
-        }
-        match status {
-            Ok(Some(word)) if word == "committed" => {
+        match in_doubt.transaction.fate(connection) {
+            Ok(Fate::Committed) => {
+                self.marker.committed(&in_doubt.transaction);
                 settle(receipt, &in_doubt.refused);
                 receipt.confirm_all();
                 Ok(())
             }
-            Ok(Some(word)) if word == "in progress" => {
+            Ok(Fate::Lost) => Ok(()),
+            Ok(Fate::Unfinished) => {
                 self.in_doubt = Some(in_doubt);
                 Err(WriteError::Store(StoreError::Down(
                     "the server is still processing the last COMMIT".to_owned(),
                 )))
-            }
-            Ok(status) => {
-                if status.is_none() {
-                    warn!("{}: the server does not know transaction {}", self.host, in_doubt.transaction);
-                }
-                Ok(())
             }
             Err(error) => {
                 self.in_doubt = Some(in_doubt);
@@ -196,7 +182,7 @@ impl PgSql {
     }
 
     /// Begins a transaction. Reconnects if the connection has broken since the last batch.
-    fn begin(&mut self, head: &Head) -> Result<String, WriteError> {
+    fn begin(&mut self, head: &Head) -> Result<Transaction, WriteError> {
         match self.try_begin(head) {
             Err(WriteError::Lost(_)) => {
                 self.disconnect();
@@ -207,7 +193,7 @@ impl PgSql {
         }
     }
 
-    fn try_begin(&mut self, head: &Head) -> Result<String, WriteError> {
+    fn try_begin(&mut self, head: &Head) -> Result<Transaction, WriteError> {
         self.prepare(head)?;
         let lost = || WriteError::Lost("not connected".to_owned());
         let (connection, table) = self.connection.as_ref().zip(self.tables.last()).ok_or_else(lost)?;
@@ -216,8 +202,7 @@ impl PgSql {
             LockingStyle::Row => format!("LOCK {} IN ROW EXCLUSIVE MODE; ", table.name),
             LockingStyle::None => String::new(),
         };
-        let begin = format!("BEGIN; SET CONSTRAINTS ALL IMMEDIATE; {lock}SAVEPOINT pmacct; SELECT txid_current()");
-        connection.ask(&begin)?.ok_or_else(|| WriteError::Lost("the transaction has no id".to_owned()))
+        self.marker.begin(connection, &lock)
     }
 
     /// Rolls back and forgets the tables, so that they are described again.
@@ -247,6 +232,7 @@ impl PgSql {
         let refused = store(connection, table, text, is_table_checked)?;
         match connection.run("COMMIT") {
             Ok(()) => {
+                self.marker.committed(&transaction);
                 settle(receipt, &refused);
                 receipt.confirm_all();
                 Ok(())
@@ -291,6 +277,7 @@ impl Server for PgSql {
     fn close(&mut self) {
         self.tables.clear();
         if let Some(connection) = self.connection.take() {
+            self.marker.remove(&connection);
             connection.close();
         }
     }

@@ -10,6 +10,7 @@ use proptest::test_runner::TestRunner;
 use sql::rows::{Builder, Head, Value};
 use sql::{Dialect, Settings};
 use std::net::SocketAddr;
+use std::path::Path;
 use testkit::certificates::{Authority, Certified};
 use testkit::sockets::own_address;
 
@@ -321,6 +322,40 @@ pub(crate) fn in_doubt_transactions_are_resolved(dialect: Dialect, end: &str) {
         }
         add(&mut expected, &rows);
         assert!(read(server, &database, "acct") == expected, "batch {number}");
+    }
+}
+
+/// The server crashes before it receives the COMMIT, and forgets the transaction and its id.
+pub(crate) fn crashes_between_commits_lose_nothing(dialect: Dialect) {
+    // PostgreSQL writes the records of unfinished transactions after that time.
+    let late = |_: &Path| match dialect {
+        Dialect::PgSql => vec![("wal_writer_delay", "10s".to_owned())],
+        _ => Vec::new(),
+    };
+    let mut server = Server::start_at(own_address(), dialect, late, &[]);
+    let database = server.database();
+    server.sql(&database, &create(dialect, "acct", KEY));
+    let proxy = Proxy::new(&server.host, server.port);
+    let settings = Settings { host: "127.0.0.1".to_owned(), port: Some(proxy.port), ..server.settings(&database) };
+    let mut backend = backend(&settings);
+    let mut expected = Table::new();
+    for number in 1..4 {
+        let rows = many(100, number);
+        // The statements of a new connection contain the word as well.
+        deliver(&mut *backend, &batch(2 * number, &head("acct"), &rows));
+        add(&mut expected, &rows);
+        let next = batch(2 * number + 1, &head("acct"), &rows);
+        proxy.cut(Cut::Held);
+        let mut receipt = Receipt::new(next.items);
+        assert!(backend.deliver(&next, &mut receipt).is_err(), "batch {number}");
+        server.crash();
+        // Other clients come first, and use the ids of lost transactions.
+        for client in 0..4 {
+            server.sql(&database, &format!("CREATE TABLE other_{number}_{client} (a int)"));
+        }
+        insist(&mut *backend, &next);
+        add(&mut expected, &rows);
+        assert!(read(&server, &database, "acct") == expected, "batch {number}");
     }
 }
 

@@ -136,6 +136,22 @@ impl Server {
         }
     }
 
+    /// Lets the server crash and recover. What it has not written to its files is lost.
+    pub(crate) fn crash(&mut self) {
+        if self.dialect != Dialect::PgSql {
+            return self.restart();
+        }
+        // The server ends all of its processes at once when one of them is killed, as for lack of memory. If the server itself is
+        // killed, they end in order.
+        let victim = self.sql("", "SELECT pid FROM pg_stat_activity WHERE state = 'idle in transaction'");
+        run(Command::new("kill").args(["-9", victim.trim()]));
+        let query = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {}", victim.trim());
+        testkit::conditions::eventually("the server has recovered", || {
+            let output = self.client("", &query);
+            (output.status.success() && output.stdout == b"0\n").then_some(())
+        });
+    }
+
     /// Starts the server with its existing data, and waits until it answers.
     pub(crate) fn restart(&mut self) {
         self.kill();

@@ -16,6 +16,8 @@ pub(crate) enum Cut {
     Before,
     /// The connection breaks before the client receives the answer.
     After,
+    /// The connection to the client breaks; the server does not receive it, and keeps its connection and the transaction.
+    Held,
 }
 
 pub(crate) struct Proxy {
@@ -55,6 +57,10 @@ fn upstream(mut client: TcpStream, mut server: TcpStream, cut: &AtomicU8) {
         let cut = if commits { cut.swap(0, Ordering::SeqCst) } else { 0 };
         if cut == Cut::Before as u8 {
             break;
+        }
+        if cut == Cut::Held as u8 {
+            let _ = client.shutdown(Shutdown::Both);
+            return;
         }
         if cut == Cut::After as u8 {
             let _ = client.shutdown(Shutdown::Both);
