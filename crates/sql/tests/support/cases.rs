@@ -349,8 +349,8 @@ pub(crate) fn crashes_between_commits_lose_nothing(dialect: Dialect) {
         let mut receipt = Receipt::new(next.items);
         assert!(backend.deliver(&next, &mut receipt).is_err(), "batch {number}");
         server.crash();
-        // Other clients come first, and use the ids of lost transactions.
-        for client in 0..4 {
+        // Other clients come first, and use the ids of lost transactions; without them, the ids are unknown to the server.
+        for client in 0..4 * (number % 2) {
             server.sql(&database, &format!("CREATE TABLE other_{number}_{client} (a int)"));
         }
         insist(&mut *backend, &next);
