@@ -60,6 +60,8 @@ pub enum State {
     Acts,
     /// It is accepted and checked, but has no effect yet: a line that sets it causes a warning.
     NotYet,
+    /// It is not supported; the text says why. A line that sets it causes a warning.
+    Unsupported(&'static str),
     /// It has no effect by design; the text says why.
     NoOp(&'static str),
     /// It existed in an older version; the text says what to use instead.
@@ -192,8 +194,10 @@ pub struct Row {
     pub reload: Reload,
     /// What this implementation does about it.
     pub state: State,
-    /// The daemons that implement it: in the others that list the key it has no effect yet.
+    /// The daemons that implement it.
     pub acts_in: Daemons,
+    /// Why the other daemons that list the key do not support it.
+    pub elsewhere: &'static str,
     /// Documentation, Markdown; the first sentence is a summary.
     pub doc: &'static str,
 }
@@ -331,6 +335,7 @@ impl<T: Value> Key<Option<T>> {
             reload: Reload::Never,
             state: State::NotYet,
             acts_in: ALL,
+            elsewhere: "",
             doc: "",
         };
         Self { row, resolve: optional::<T> }
@@ -469,10 +474,17 @@ impl<T> Key<T> {
         self
     }
 
-    /// It is implemented in some daemons, and not yet in the others.
-    pub const fn acts_in(mut self, daemons: Daemons) -> Self {
+    /// It is implemented in some daemons, and not supported by the others, because …
+    pub const fn acts_in(mut self, daemons: Daemons, elsewhere: &'static str) -> Self {
         self.row.acts_in = daemons;
+        self.row.elsewhere = elsewhere;
         self.acts()
+    }
+
+    /// It is not supported, because …
+    pub const fn unsupported(mut self, why: &'static str) -> Self {
+        self.row.state = State::Unsupported(why);
+        self
     }
 
     /// It has no effect, because …

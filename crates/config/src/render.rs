@@ -103,16 +103,11 @@ fn row(out: &mut String, row: &Row) {
         State::Acts if row.acts_in != ALL => {
             let others: Vec<&str> =
                 row.daemons.iter().filter(|daemon| !row.acts_in.contains(*daemon)).map(Daemon::name).collect();
-            line(
-                out,
-                format_args!(
-                    "- **No effect yet** in {}: accepted and checked, with a warning.",
-                    others.join(", ")
-                ),
-            );
+            line(out, format_args!("- **Not supported** by {}: {}.", others.join(", "), row.elsewhere));
         }
         State::Acts => {}
         State::NotYet => line(out, format_args!("- **No effect yet**: accepted and checked, with a warning.")),
+        State::Unsupported(why) => line(out, format_args!("- **Not supported**, with a warning: {why}.")),
         State::NoOp(why) => line(out, format_args!("- **No effect**: {why}.")),
         State::Removed(instead) => line(out, format_args!("- **Removed**: {instead}.")),
     }

@@ -408,17 +408,19 @@ impl Resolver<'_> {
             self.problems.warn(origin, format!("{key} has no effect in {daemon}."), None);
             return;
         }
-        let is_implemented = row.acts_in.contains(daemon);
-        let state = if is_implemented || row.state != State::Acts { row.state } else { State::NotYet };
-        match state {
+        match row.state {
             // The print plugin also reads `sql_refresh_time`.
-            State::NotYet
-                if prefix == KeyPrefix::PLUGIN && row.state != State::Acts && ACTING.contains(row.slot()) => {}
+            State::NotYet if prefix == KeyPrefix::PLUGIN && ACTING.contains(row.slot()) => {}
             State::NotYet => {
                 let what = format!("{key} has no effect in this version yet.");
                 self.problems.warn(origin, what, None);
             }
             State::NoOp(why) => self.problems.debug(origin, format!("{key} has no effect: {why}.")),
+            State::Unsupported(why) => self.problems.warn(origin, format!("{key} is not supported: {why}."), None),
+            State::Acts if !row.acts_in.contains(daemon) => {
+                let what = format!("{key} is not supported by {daemon}: {}.", row.elsewhere);
+                self.problems.warn(origin, what, None);
+            }
             State::Acts | State::Removed(_) => {}
         }
         if row.legacy {

@@ -7,6 +7,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Why the keys for routes to blackholes are not supported.
+const BLACKHOLE: &str = "the function is neither documented nor finished in pmacct";
+
 words! {
     /// Format of logged and dumped routes.
     pub enum RouteOutput {
@@ -160,34 +163,42 @@ keys! {
 
     /// Communities that mark routes to a blackhole.
     BGP_BLACKHOLE_STDCOMM_LIST: Option<Vec<String>> = list(&["bgp_blackhole_stdcomm_list"])
-        .daemons(PMBGPD.and(FLOW));
+        .daemons(PMBGPD.and(FLOW))
+        .unsupported(BLACKHOLE);
 
     /// File to which blackhole routes are logged.
     BGP_BLACKHOLE_MSGLOG_FILE: Option<PathBuf> = path(&["bgp_blackhole_msglog_file"]).daemons(PMBGPD.and(FLOW))
-        .hup();
+        .hup()
+        .unsupported(BLACKHOLE);
 
     /// Routing key of logged blackhole routes.
     BGP_BLACKHOLE_MSGLOG_AMQP_ROUTING_KEY: Option<String> = text(&["bgp_blackhole_msglog_amqp_routing_key"])
-        .daemons(PMBGPD.and(FLOW));
+        .daemons(PMBGPD.and(FLOW))
+        .unsupported(BLACKHOLE);
 
     /// Topic of logged blackhole routes.
     BGP_BLACKHOLE_MSGLOG_KAFKA_TOPIC: Option<String> = text(&["bgp_blackhole_msglog_kafka_topic"])
-        .daemons(PMBGPD.and(FLOW));
+        .daemons(PMBGPD.and(FLOW))
+        .unsupported(BLACKHOLE);
 
     /// File of dumps of blackhole routes.
-    BGP_BLACKHOLE_DUMP_FILE: Option<PathBuf> = path(&["bgp_blackhole_dump_file"]).daemons(PMBGPD.and(FLOW));
+    BGP_BLACKHOLE_DUMP_FILE: Option<PathBuf> = path(&["bgp_blackhole_dump_file"]).daemons(PMBGPD.and(FLOW))
+        .unsupported(BLACKHOLE);
 
     /// Symbolic link to the newest dump of blackhole routes.
     BGP_BLACKHOLE_DUMP_LATEST_FILE: Option<PathBuf> = path(&["bgp_blackhole_dump_latest_file"])
-        .daemons(PMBGPD.and(FLOW));
+        .daemons(PMBGPD.and(FLOW))
+        .unsupported(BLACKHOLE);
 
     /// Routing key of dumps of blackhole routes.
     BGP_BLACKHOLE_DUMP_AMQP_ROUTING_KEY: Option<String> = text(&["bgp_blackhole_dump_amqp_routing_key"])
-        .daemons(PMBGPD.and(FLOW));
+        .daemons(PMBGPD.and(FLOW))
+        .unsupported(BLACKHOLE);
 
     /// Topic of dumps of blackhole routes.
     BGP_BLACKHOLE_DUMP_KAFKA_TOPIC: Option<String> = text(&["bgp_blackhole_dump_kafka_topic"])
-        .daemons(PMBGPD.and(FLOW));
+        .daemons(PMBGPD.and(FLOW))
+        .unsupported(BLACKHOLE);
 
     /// Uses the first AS outside the confederation as the peer AS.
     BGP_PEER_AS_SKIP_SUBAS: bool = boolean(&["bgp_peer_as_skip_subas"]).default("false").daemons(FLOW).acts();

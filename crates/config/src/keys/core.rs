@@ -76,7 +76,8 @@ keys! {
     DEBUG: bool = boolean(&["debug"]).default("false").both().flag('d', ALL, "true").acts();
 
     /// Adds debug lines about the exchange of tables between workers and plugins.
-    DEBUG_INTERNAL_MSG: bool = boolean(&["debug_internal_msg"]).default("false").both();
+    DEBUG_INTERNAL_MSG: bool = boolean(&["debug_internal_msg"]).default("false").both()
+        .no_op("there are no buffers between core and plugins to log about");
 
     /// Exits after a dry run: `config` after the configuration is checked, `setup` after sockets and files are opened as well.
     ///
@@ -232,5 +233,6 @@ keys! {
         .daemons(FLOW).no_op(NO_QUEUE);
 
     /// Reads bytes from element 231 and packets from element 232, as the firewalls of one vendor export them.
-    TMP_ASA_BI_FLOW: bool = boolean(&["tmp_asa_bi_flow"]).default("false").both().daemons(NFACCTD);
+    TMP_ASA_BI_FLOW: bool = boolean(&["tmp_asa_bi_flow"]).default("false").both().daemons(NFACCTD)
+        .no_op("the counters of initiator and responder are always read, and both directions are accounted");
 }

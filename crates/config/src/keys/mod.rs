@@ -145,7 +145,7 @@ mod tests {
                 "{}: {summary}",
                 row.name()
             );
-            if let State::NoOp(text) | State::Removed(text) = row.state {
+            if let State::NoOp(text) | State::Removed(text) | State::Unsupported(text) = row.state {
                 assert!(!text.is_empty() && !text.ends_with('.'), "{}: {text}", row.name());
             }
         }

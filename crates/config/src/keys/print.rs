@@ -8,6 +8,9 @@ use crate::key::*;
 use crate::keys::sql::PreprocessType;
 use crate::value::{Span, words};
 
+/// Why formatters in shared libraries are not supported.
+const CUSTOM: &str = "such libraries use structures of the C implementation";
+
 words! {
     /// Format in which the print plugin writes aggregates.
     pub enum PrintOutput {
@@ -44,10 +47,12 @@ keys! {
         .option('E', FLOW, "character").acts();
 
     /// Shared library that writes the output when `print_output` is `custom`.
-    PRINT_OUTPUT_CUSTOM_LIB: Option<PathBuf> = path(&["print_output_custom_lib"]).both().daemons(FLOW);
+    PRINT_OUTPUT_CUSTOM_LIB: Option<PathBuf> = path(&["print_output_custom_lib"]).both().daemons(FLOW)
+        .unsupported(CUSTOM);
 
     /// File that is passed to that library.
-    PRINT_OUTPUT_CUSTOM_CFG_FILE: Option<PathBuf> = path(&["print_output_custom_cfg_file"]).both().daemons(FLOW);
+    PRINT_OUTPUT_CUSTOM_CFG_FILE: Option<PathBuf> = path(&["print_output_custom_cfg_file"]).both().daemons(FLOW)
+        .unsupported(CUSTOM);
 
     /// Maximum number of files that a flush writes if their names depend on time bins or records.
     ///

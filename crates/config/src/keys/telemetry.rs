@@ -94,7 +94,8 @@ keys! {
 
     /// File with the settings of routers that dial out over gRPC, in the format of mdt-dialout-collector; setting it enables this input.
     TELEMETRY_DAEMON_GRPC_COLLECTOR_CONF: Option<PathBuf> = path(&["telemetry_daemon_grpc_collector_conf"])
-        .daemons(PMTELEMETRYD.and(FLOW)).acts_in(PMTELEMETRYD);
+        .daemons(PMTELEMETRYD.and(FLOW))
+        .acts_in(PMTELEMETRYD, "the gRPC server is part of pmtelemetryd");
 
     /// File with gNMI targets, which the daemon dials and subscribes to; setting it enables this input.
     TELEMETRY_GNMI_TARGETS: Option<PathBuf> = path(&["telemetry_gnmi_targets"]).daemons(PMTELEMETRYD).usr2().acts();

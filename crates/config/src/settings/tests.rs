@@ -188,10 +188,17 @@ fn time_bins_have_units() {
 #[test]
 fn keys_without_effect_cause_one_warning() {
     assert_eq!(
-        reported("snaplen: 256\nsnaplen: 128\ndebug_internal_msg: true"),
+        reported("snaplen: 256\nsnaplen: 128\nprint_output_custom_lib: /lib/x.so"),
         [
             "WARN: [f:2] snaplen has no effect in nfacctd.",
-            "WARN: [f:4] debug_internal_msg has no effect in this version yet.",
+            "WARN: [f:4] print_output_custom_lib is not supported: such libraries use structures of the C implementation.",
+        ]
+    );
+    assert_eq!(
+        reported("telemetry_daemon_grpc_collector_conf: /c"),
+        [
+            "WARN: [f:2] telemetry_daemon_grpc_collector_conf is not supported by nfacctd: the gRPC server is part of \
+             pmtelemetryd."
         ]
     );
     assert_eq!(reported("plugin_pipe_size: 1000000\nimt_buckets: 7"), Vec::<String>::new());
