@@ -122,6 +122,7 @@ impl Agent {
             self.buffer.overwrite(at, &(pool as u32).to_be_bytes());
             self.buffer.overwrite(at + 4, &(self.drops as u32).to_be_bytes());
             self.contents.flows += 1;
+            self.contents.packets += 1;
         }
         self.pool = before + batch.pool;
     }

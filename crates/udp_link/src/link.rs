@@ -72,6 +72,11 @@ impl Link {
         usize::try_from(mtu).ok()?.checked_sub(headers)
     }
 
+    /// Sends datagrams of one size as one message again, if that has failed before: they have another size now.
+    pub fn segment_again(&mut self) {
+        self.unsegmented = 0;
+    }
+
     /// Sends datagrams in their order, and reports each as sent or dropped. `patience`: how long to wait for room in the send buffer.
     pub fn send(&mut self, datagrams: &[IoSlice<'_>], patience: Duration, report: &mut dyn Report) {
         let mut left = datagrams;

@@ -46,6 +46,13 @@ keys! {
     /// Collector, as `host:port` or `[address]:port`.
     NFPROBE_RECEIVER: String = text(&["nfprobe_receiver"]).default("127.0.0.1:2100").both().daemons(PACKETS).acts();
 
+    /// Maximum length of exported datagrams, in octets without the headers of IP and UDP.
+    ///
+    /// Without it, 1472 over IPv4 and 1452 over IPv6, which fit into an Ethernet frame. If the MTU of the path is smaller, datagrams are
+    /// shorter.
+    NFPROBE_DATAGRAM_SIZE: Option<u32> = integer(&["nfprobe_datagram_size", "sfprobe_datagram_size"], 512, 65507)
+        .both().daemons(PACKETS).acts();
+
     /// Exports over DTLS with the certificates in `dtls_path`.
     NFPROBE_DTLS: bool = boolean(&["nfprobe_dtls"]).default("false").both().daemons(PACKETS);
 

@@ -9,16 +9,16 @@ pub mod packets;
 mod sender;
 mod settings;
 pub(crate) mod sfprobe;
+mod target;
 
-pub use sender::Target;
 pub use settings::{Nfprobe, Sfprobe};
+pub use target::Target;
 
 use crate::outlet::{Event, Inlet};
-use crate::sink::{Accounting, DropReason, PATIENCE};
+use crate::sink::{Accounting, PATIENCE};
 use ::probe::options::About;
-use ::probe::{Cache, Contents, Datagram, Exporter};
+use ::probe::{Cache, Exporter};
 use aggregate::Table;
-use delivery::Sum;
 use flow::schema::Schema;
 use flow::strings::Strings;
 use runtime::clock;
@@ -65,34 +65,11 @@ pub fn run(settings: &Nfprobe, schema: &Schema, mut inlet: Inlet, counters: Coun
     }
 }
 
-/// Where complete datagrams go, and what is counted.
-struct Output {
-    sender: Sender,
-    accounting: Accounting,
-    /// The kernel refused a datagram because of its length.
-    is_too_long: bool,
-}
-
-impl Output {
-    fn send(&mut self, datagram: Datagram<'_>) {
-        let Contents { flows, packets, bytes } = datagram.contents;
-        let outcome = self.sender.send(datagram.octets);
-        self.accounting.handed(flows);
-        self.accounting.datagram(outcome.is_sent, outcome.refused);
-        if outcome.is_sent {
-            self.accounting.written(flows);
-        } else {
-            self.is_too_long |= outcome.is_too_long;
-            self.accounting.dropped(Sum { aggregates: flows, packets, bytes }, DropReason::Refused);
-        }
-    }
-}
-
 struct Probe<'a> {
     settings: &'a Nfprobe,
     cache: Cache,
     exporter: Exporter,
-    output: Output,
+    sender: Sender,
     /// When flows were examined: microseconds since 1970.
     examined: u64,
     /// When the names of interfaces were read.
@@ -105,7 +82,7 @@ impl<'a> Probe<'a> {
     fn new(settings: &'a Nfprobe, schema: &Schema, counters: Counters) -> Self {
         // Flows end together; packets come one by one, but from a file.
         let pace = if settings.caches || settings.is_replay { Pace::Limited } else { Pace::Free };
-        let sender = Sender::new(settings.target.clone(), pace);
+        let sender = Sender::new(settings.target.clone(), pace, Accounting::new(counters));
         let exporter = Exporter::new(settings.export.clone(), schema, sender.limit());
         for name in exporter.unsupported() {
             let version = settings.version;
@@ -117,7 +94,7 @@ impl<'a> Probe<'a> {
             settings,
             cache: Cache::new(schema, settings.timeouts, settings.max_flows),
             exporter,
-            output: Output { sender, accounting: Accounting::new(counters), is_too_long: false },
+            sender,
             examined: clock::now(),
             named: None,
             has_warned: false,
@@ -128,9 +105,9 @@ impl<'a> Probe<'a> {
     fn take(&mut self, table: Table) {
         self.introduce();
         let now = clock::now();
-        let Self { cache, exporter, output, .. } = self;
+        let Self { cache, exporter, sender, .. } = self;
         let mut export = |key: &[u8], values: &[u64], strings: &Strings| {
-            exporter.add(key, values, strings, now, &mut |datagram| output.send(datagram));
+            exporter.add(key, values, strings, now, &mut |datagram| sender.push(datagram));
         };
         if self.settings.caches {
             cache.add(table, &mut export);
@@ -147,9 +124,9 @@ impl<'a> Probe<'a> {
             self.examined = now;
             // The packets of a file have times of their own.
             let time = if self.settings.is_replay { self.cache.latest() } else { now };
-            let Self { cache, exporter, output, .. } = self;
+            let Self { cache, exporter, sender, .. } = self;
             cache.expire(time, &mut |key, values, strings| {
-                exporter.add(key, values, strings, now, &mut |datagram| output.send(datagram));
+                exporter.add(key, values, strings, now, &mut |datagram| sender.push(datagram));
             });
         }
         self.flush(now);
@@ -158,27 +135,27 @@ impl<'a> Probe<'a> {
     /// Ends all flows.
     fn end(&mut self) {
         let now = clock::now();
-        let Self { cache, exporter, output, .. } = self;
+        let Self { cache, exporter, sender, .. } = self;
         cache.drain(&mut |key, values, strings| {
-            exporter.add(key, values, strings, now, &mut |datagram| output.send(datagram));
+            exporter.add(key, values, strings, now, &mut |datagram| sender.push(datagram));
         });
         self.flush(now);
     }
 
     fn flush(&mut self, now: u64) {
-        let Self { cache, exporter, output, .. } = self;
-        exporter.flush(now, &mut |datagram| output.send(datagram));
-        output.accounting.open_flows(cache.len() as u64, cache.size() as u64);
+        let Self { cache, exporter, sender, .. } = self;
+        exporter.flush(now, &mut |datagram| sender.push(datagram));
+        sender.flush();
+        exporter.set_limit(sender.limit());
+        let accounting = sender.accounting();
+        accounting.open_flows(cache.len() as u64, cache.size() as u64);
         let skipped = exporter.take_skipped().flows;
         if skipped > 0 {
-            output.accounting.handed(skipped);
-            output.accounting.filtered(skipped);
+            accounting.handed(skipped);
+            accounting.filtered(skipped);
             if !std::mem::replace(&mut self.has_warned, true) {
                 warn!("nfprobe_version: NetFlow v5 cannot express IPv6 flows; they are not exported.");
             }
-        }
-        if std::mem::take(&mut output.is_too_long) {
-            exporter.set_limit(sender::SAFE_LENGTH);
         }
     }
 
@@ -188,7 +165,7 @@ impl<'a> Probe<'a> {
             return;
         }
         self.named = Some(Instant::now());
-        let address = self.settings.target.source.or_else(|| self.output.sender.local_address());
+        let address = self.settings.target.source.or_else(|| self.sender.local_address());
         let interfaces = if self.settings.names_interfaces { interfaces() } else { Vec::new() };
         self.exporter.set_about(About { address, interfaces });
     }

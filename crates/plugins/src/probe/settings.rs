@@ -60,6 +60,7 @@ pub(super) fn target(
         source: plugin.get(&keys::NFPROBE_SOURCE_IP),
         hop_limit: hop_limit.and_then(|limit| u8::try_from(limit).ok()),
         precedence: u8::try_from(plugin.get(&keys::NFPROBE_IPPREC)).unwrap_or(0),
+        datagram_size: plugin.get(&keys::NFPROBE_DATAGRAM_SIZE).map(|size| size as usize),
         key,
     }
 }

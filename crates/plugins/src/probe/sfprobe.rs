@@ -1,12 +1,11 @@
 //! The thread of sfprobe: an sFlow agent.
 
 use super::packets::{Event, Inlet};
-use super::sender::{self, Pace, Sender};
+use super::sender::{Pace, Sender};
 use super::settings::Sfprobe;
-use crate::sink::{Accounting, DropReason};
+use crate::sink::Accounting;
 use ::probe::agent::{Identity, InterfaceCounters};
-use ::probe::{Agent, Contents, Datagram};
-use delivery::Sum;
+use ::probe::{Agent, Datagram};
 use runtime::clock;
 use stats::Counters;
 use std::path::Path;
@@ -24,63 +23,42 @@ const MEGABIT: u64 = 1_000_000;
 /// Takes samples until all workers have ended.
 pub(crate) fn run(settings: &Sfprobe, inlet: &Inlet, counters: Counters) {
     let pace = if settings.is_replay { Pace::Limited } else { Pace::Free };
-    let sender = Sender::new(settings.target.clone(), pace);
+    let mut sender = Sender::new(settings.target.clone(), pace, Accounting::new(counters));
     let identity = Identity { address: settings.address, sub_agent: settings.sub_agent, started_us: clock::now() };
     let mut agent = Agent::new(identity, sender.limit());
-    let mut output = Output { sender, accounting: Accounting::new(counters), is_too_long: false };
     let mut counted = Instant::now();
     loop {
         let event = inlet.wait(Instant::now() + TICK);
         let now = clock::now();
-        let mut send = |datagram: Datagram<'_>| output.send(datagram);
+        let mut send = |datagram: Datagram<'_>| sender.push(datagram);
         match event {
             Event::Samples(batch) => {
                 agent.add(&batch, now, &mut send);
                 inlet.give_back(batch);
                 if inlet.is_idle() {
                     agent.flush(now, &mut send);
+                    sender.flush();
                 }
             }
             Event::Due => {}
             Event::Ended => {
                 agent.flush(now, &mut send);
+                sender.flush();
                 return;
             }
         }
         if counted.elapsed() >= COUNTERS {
             counted = Instant::now();
+            let mut send = |datagram: Datagram<'_>| sender.push(datagram);
             for name in interfaces(settings) {
                 if let Some(interface) = interface_counters(&name, settings.speed) {
                     agent.counters(&interface, now, &mut send);
                 }
             }
             agent.flush(now, &mut send);
+            sender.flush();
         }
-        if std::mem::take(&mut output.is_too_long) {
-            agent.set_limit(sender::SAFE_LENGTH);
-        }
-    }
-}
-
-struct Output {
-    sender: Sender,
-    accounting: Accounting,
-    is_too_long: bool,
-}
-
-impl Output {
-    fn send(&mut self, datagram: Datagram<'_>) {
-        let Contents { flows: samples, .. } = datagram.contents;
-        let outcome = self.sender.send(datagram.octets);
-        self.accounting.handed(samples);
-        self.accounting.datagram(outcome.is_sent, outcome.refused);
-        if outcome.is_sent {
-            self.accounting.written(samples);
-        } else {
-            self.is_too_long |= outcome.is_too_long;
-            let sum = Sum { aggregates: samples, packets: samples, bytes: 0 };
-            self.accounting.dropped(sum, DropReason::Refused);
-        }
+        agent.set_limit(sender.limit());
     }
 }
 
