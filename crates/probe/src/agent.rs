@@ -207,7 +207,7 @@ impl Agent {
         if self.samples > 0 {
             let count_at = if self.identity.address.is_ipv4() { 24 } else { 36 };
             self.buffer.overwrite(count_at, &self.samples.to_be_bytes());
-            send(Datagram { octets: self.buffer.octets(), contents: self.contents });
+            send(Datagram { octets: self.buffer.octets(), contents: self.contents, units: 1 });
             self.sequence = self.sequence.wrapping_add(1);
         }
         self.buffer.clear();

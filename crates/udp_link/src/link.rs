@@ -3,6 +3,7 @@
 use crate::{CHUNK, Options, Report, failed, send_all, set_up};
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, sendmsg, sockopt};
+use rustix::event::{PollFd, PollFlags, poll};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -70,6 +71,21 @@ impl Link {
         let mtu = nix::sys::socket::getsockopt(&self.socket, sockopt::IpMtu).ok()?;
         let headers = if self.local_address()?.is_ipv4() { V4 } else { V6 };
         usize::try_from(mtu).ok()?.checked_sub(headers)
+    }
+
+    /// Waits until something arrives or an error is reported, at most that long.
+    pub fn wait_for_input(&self, most: Duration) {
+        let mut watched = [PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN)];
+        // An interruption is an early return.
+        let _ = poll(&mut watched, rustix::time::Timespec::try_from(most).ok().as_ref());
+    }
+
+    /// Receives a datagram of the receiver.
+    ///
+    /// # Errors
+    /// `WouldBlock` if there is none; `ConnectionRefused` if no program had listened to an earlier one that was sent.
+    pub fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::net::recv(&self.socket, buffer, rustix::net::RecvFlags::DONTWAIT)?.0)
     }
 
     /// Sends datagrams of one size as one message again, if that has failed before: they have another size now.

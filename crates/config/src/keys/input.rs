@@ -163,7 +163,7 @@ keys! {
     NFACCTD_DTLS_PORT: Option<u16> = port(&["nfacctd_dtls_port"]).daemons(NFACCTD);
 
     /// Directory of the key and the certificates for DTLS: `key.pem`, `cert.pem`, `ca-certificates.crt`.
-    DTLS_PATH: Option<PathBuf> = path(&["dtls_path"]).daemons(NFACCTD.and(PACKETS));
+    DTLS_PATH: Option<PathBuf> = path(&["dtls_path"]).daemons(NFACCTD.and(PACKETS)).acts();
 
     /// Capture file to read instead of the network.
     ///

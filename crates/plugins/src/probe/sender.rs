@@ -9,16 +9,16 @@
 //! Datagrams fit into the MTU of the path as far as the kernel knows it. If routers report a smaller one, the kernel fragments
 //! the datagrams that are longer, and later ones are shorter.
 
+use super::batch::{Batch, Outcome};
 use super::target::Target;
-use crate::sink::{Accounting, Datagrams, DropReason};
-use ::probe::{Contents, Datagram};
-use delivery::Sum;
+use crate::sink::{Accounting, DropReason};
+use ::probe::Datagram;
 use runtime::log::Limited;
-use std::io::{self, IoSlice};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
-use udp_link::{CHUNK, Link, Report, Unsent};
+use udp_link::{CHUNK, Link, Unsent};
 
 /// Maximum length of datagrams over IPv4: an Ethernet frame without the headers of IP and UDP.
 const IPV4_LENGTH: usize = 1500 - 28;
@@ -26,8 +26,6 @@ const IPV4_LENGTH: usize = 1500 - 28;
 const IPV6_LENGTH: usize = 1500 - 48;
 /// Minimum time between two attempts to reach the collector.
 const RETRY: Duration = Duration::from_secs(10);
-/// How long a batch may wait for room in the send buffer.
-const PATIENCE: Duration = Duration::from_secs(1);
 /// The time of a batch, at least, if the pace is limited, so that a collector's default buffer holds what is sent in a row.
 const BURST_TIME: Duration = Duration::from_millis(4);
 
@@ -56,58 +54,6 @@ pub(super) struct Sender {
     /// When the burst began.
     began: Instant,
     accounting: Accounting,
-}
-
-/// Datagrams that wait, up to [`CHUNK`].
-#[derive(Debug, Default)]
-struct Batch {
-    octets: Vec<u8>,
-    /// Where each datagram ends, and the flows in it.
-    datagrams: Vec<(usize, Contents)>,
-}
-
-impl Batch {
-    fn slices(&self) -> impl Iterator<Item = IoSlice<'_>> {
-        let starts = std::iter::once(0).chain(self.datagrams.iter().map(|(end, _)| *end));
-        let spans = starts.zip(&self.datagrams).map(|(start, (end, _))| start..*end);
-        spans.map(|span| IoSlice::new(self.octets.get(span).unwrap_or_default()))
-    }
-}
-
-/// What became of a batch.
-struct Outcome<'a> {
-    /// Datagrams that have not been reported yet.
-    left: std::slice::Iter<'a, (usize, Contents)>,
-    datagrams: Datagrams,
-    sent: Sum,
-    unsent: Sum,
-    failure: Option<(Unsent, io::Error)>,
-}
-
-impl Outcome<'_> {
-    fn next(&mut self, datagrams: usize) -> Sum {
-        self.left.by_ref().take(datagrams).fold(Sum::default(), |sum, (_, contents)| {
-            let Contents { flows, packets, bytes } = *contents;
-            sum.plus(Sum { aggregates: flows, packets, bytes })
-        })
-    }
-}
-
-impl Report for Outcome<'_> {
-    fn sent(&mut self, datagrams: usize, _bytes: u64) {
-        self.datagrams.sent += datagrams as u64;
-        self.sent = self.sent.plus(self.next(datagrams));
-    }
-
-    fn dropped(&mut self, datagrams: usize, reason: Unsent, error: io::Error) {
-        self.datagrams.unsent += datagrams as u64;
-        self.unsent = self.unsent.plus(self.next(datagrams));
-        self.failure = Some((reason, error));
-    }
-
-    fn refused(&mut self) {
-        self.datagrams.refused += 1;
-    }
 }
 
 impl Sender {
@@ -147,48 +93,26 @@ impl Sender {
 
     /// Takes a datagram, and sends the batch if it is full.
     pub(super) fn push(&mut self, datagram: Datagram<'_>) {
-        self.batch.octets.extend_from_slice(datagram.octets);
-        self.batch.datagrams.push((self.batch.octets.len(), datagram.contents));
-        if self.batch.datagrams.len() >= CHUNK {
+        self.batch.push(datagram.octets, datagram.contents);
+        if self.batch.is_full() {
             self.flush();
         }
     }
 
     /// Sends what waits.
     pub(super) fn flush(&mut self) {
-        let count = self.batch.datagrams.len();
+        let count = self.batch.len();
         if count == 0 {
             return;
         }
         if self.link.is_none() && Instant::now() >= self.retry {
             self.connect();
         }
-        let mut outcome = Outcome {
-            left: self.batch.datagrams.iter(),
-            datagrams: Datagrams::default(),
-            sent: Sum::default(),
-            unsent: Sum::default(),
-            failure: None,
-        };
-        match &mut self.link {
-            Some(link) => {
-                let mut slices = [IoSlice::new(&[]); CHUNK];
-                slices.iter_mut().zip(self.batch.slices()).for_each(|(to, slice)| *to = slice);
-                link.send(slices.get(..count).unwrap_or_default(), PATIENCE, &mut outcome);
-            }
-            // Why is logged already.
-            None => {
-                outcome.datagrams.unsent = count as u64;
-                outcome.unsent = outcome.next(count);
-            }
-        }
-        let Outcome { datagrams, sent, unsent, failure, .. } = outcome;
+        let Outcome { datagrams, sent, unsent, failure } = self.batch.send(self.link.as_mut());
         self.accounting.handed(sent.aggregates + unsent.aggregates);
         self.accounting.datagrams(datagrams);
         self.accounting.written(sent.aggregates);
         self.accounting.dropped(unsent, DropReason::Refused);
-        self.batch.octets.clear();
-        self.batch.datagrams.clear();
         match failure {
             Some((reason, error)) => self.failed(reason, &error),
             // The name may belong to another host by now.
@@ -238,7 +162,8 @@ impl Sender {
     fn moved(&mut self) {
         self.retry = Instant::now() + RETRY;
         let current = self.link.as_ref().and_then(Link::peer_address);
-        if self.target.resolve().is_ok_and(|addresses| !addresses.iter().any(|address| Some(*address) == current)) {
+        if self.target.resolve().is_ok_and(|addresses| !addresses.iter().any(|address| Some(*address) == current))
+        {
             self.connect();
         }
     }
@@ -276,6 +201,7 @@ impl Sender {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ::probe::Contents;
     use stats::{Counter, Counters};
     use std::net::UdpSocket;
 
@@ -298,7 +224,11 @@ mod tests {
     }
 
     fn send(sender: &mut Sender, octets: &[u8], flows: u64) {
-        sender.push(Datagram { octets, contents: Contents { flows, packets: flows * 2, bytes: flows * 100 } });
+        sender.push(Datagram {
+            octets,
+            contents: Contents { flows, packets: flows * 2, bytes: flows * 100 },
+            units: 1,
+        });
     }
 
     #[test]
