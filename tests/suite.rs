@@ -85,6 +85,8 @@ mod memory;
 mod metrics;
 #[path = "suite/nfprobe.rs"]
 mod nfprobe;
+#[path = "suite/nfprobe_sessions.rs"]
+mod nfprobe_sessions;
 #[path = "suite/operator_errors.rs"]
 mod operator_errors;
 #[path = "suite/options.rs"]

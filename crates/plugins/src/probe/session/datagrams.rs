@@ -21,6 +21,8 @@ const LIFETIME: Duration = Duration::from_secs(300);
 const HANDSHAKE: Duration = Duration::from_secs(15);
 /// Maximum length of datagrams: an Ethernet frame without the headers of IPv6 and UDP.
 const LENGTH: usize = 1500 - 48;
+/// The time of a batch, at least, so that a collector's default buffer holds what is sent in a row.
+const BURST_TIME: Duration = Duration::from_millis(4);
 /// Datagrams of the collector that are read at a time.
 const READS: usize = 16;
 
@@ -40,6 +42,8 @@ pub(super) struct Session {
     batch: Batch,
     /// Maximum length of datagrams.
     most: usize,
+    /// When the last batch was sent.
+    sent: Instant,
     received: Vec<u8>,
 }
 
@@ -57,8 +61,8 @@ impl Dialler {
         let peer = self.name.as_deref().map_or(Peer::Anyone, Peer::Named);
         let client = Client::new(&self.context, &peer).map_err(io::Error::other)?;
         let most = target.datagram_size.unwrap_or(LENGTH);
-        let mut session =
-            Session { link, client, batch: Batch::default(), most, received: vec![0; usize::from(u16::MAX)] };
+        let (batch, received) = (Batch::default(), vec![0; usize::from(u16::MAX)]);
+        let mut session = Session { link, client, batch, most, sent: Instant::now(), received };
         let began = Instant::now();
         let patience = Patience { most: patience.most.min(HANDSHAKE), ..*patience };
         loop {
@@ -139,6 +143,11 @@ impl Connection for Session {
         done: &mut Done,
     ) -> io::Result<()> {
         let Self { client, batch, link, .. } = self;
+        let left = BURST_TIME.saturating_sub(self.sent.elapsed());
+        if !left.is_zero() {
+            let _ = crossbeam_channel::after(left).recv();
+        }
+        self.sent = Instant::now();
         while !batch.is_full()
             && let Some(message) = messages.pop_front()
         {

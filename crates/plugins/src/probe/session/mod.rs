@@ -159,6 +159,8 @@ pub(super) struct Outlet {
     shared: Arc<Shared>,
     settings: Settings,
     accounting: Accounting,
+    /// Waiting for the collector has not helped.
+    is_stalled: bool,
 }
 
 impl Outlet {
@@ -177,7 +179,7 @@ impl Outlet {
         let thread = thread::Thread::new(Arc::clone(&shared), target, version, settings.clone());
         // A collector may block it, for instance in the resolver.
         threads.spawn_aside(name, identity, move || thread.run())?;
-        Ok(Self { shared, settings, accounting })
+        Ok(Self { shared, settings, accounting, is_stalled: false })
     }
 
     /// The maximum length of messages, in octets.
@@ -227,7 +229,8 @@ impl Outlet {
         self.accounting.handed(message.contents.flows);
         let needed = message.size();
         let mut state = self.shared.lock();
-        if self.settings.is_patient {
+        self.is_stalled &= !state.has_session;
+        if self.settings.is_patient && !self.is_stalled {
             let mut progress = Instant::now();
             while state.bytes + needed > self.settings.queue_bytes && !state.has_ended {
                 let before = state.bytes;
@@ -235,6 +238,7 @@ impl Outlet {
                 if state.bytes < before {
                     progress = Instant::now();
                 } else if progress.elapsed() >= self.settings.exit {
+                    self.is_stalled = true;
                     break;
                 }
             }

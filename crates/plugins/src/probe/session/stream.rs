@@ -212,7 +212,8 @@ fn closed() -> io::Error {
 fn explained(error: io::Error) -> io::Error {
     use rustls::{AlertDescription, CertificateError as Certificate, Error, InvalidMessage};
     let hint = match error.get_ref().and_then(|error| error.downcast_ref::<Error>()) {
-        Some(Error::InvalidCertificate(Certificate::UnknownIssuer)) => {
+        // The issuer has the name of an authority that is trusted, and another key.
+        Some(Error::InvalidCertificate(Certificate::UnknownIssuer | Certificate::BadSignature)) => {
             "nfprobe_tls_ca_file names the authorities that are trusted"
         }
         Some(Error::InvalidCertificate(
