@@ -361,10 +361,10 @@ impl Outputs {
         for Output { sender, queue } in list {
             match sender {
                 Sender::Link { link: Some(link), .. } => {
-                    let mut slices = [IoSlice::new(&[]); CHUNK];
+                    let mut slices = [[IoSlice::new(&[])]; CHUNK];
                     for chunk in queue.chunks(CHUNK) {
                         for (slice, replica) in slices.iter_mut().zip(chunk) {
-                            *slice = IoSlice::new(octets(replica));
+                            *slice = [IoSlice::new(octets(replica))];
                         }
                         link.send(slices.get(..chunk.len()).unwrap_or_default(), *patience, counts);
                     }

@@ -93,15 +93,21 @@ impl Link {
         self.unsegmented = 0;
     }
 
-    /// Sends datagrams in their order, and reports each as sent or dropped. `patience`: how long to wait for room in the send buffer.
-    pub fn send(&mut self, datagrams: &[IoSlice<'_>], patience: Duration, report: &mut dyn Report) {
+    /// Sends datagrams, each of `N` pieces, in their order, and reports each as sent or dropped. `patience`: how long to wait for room in the
+    /// send buffer.
+    pub fn send<const N: usize>(
+        &mut self,
+        datagrams: &[[IoSlice<'_>; N]],
+        patience: Duration,
+        report: &mut dyn Report,
+    ) {
         let mut left = datagrams;
         while !left.is_empty() {
             let run = if self.unsegmented == 0 { run_of(left) } else { 1 };
             let sent = if run > 1 { self.send_run(left, run) } else { self.send_singly(left) };
             let done = match sent {
                 Ok(sent) => {
-                    let bytes = left.iter().take(sent).map(|datagram| datagram.len() as u64).sum();
+                    let bytes = left.iter().take(sent).map(|datagram| size_of(datagram) as u64).sum();
                     report.sent(sent, bytes);
                     sent
                 }
@@ -120,40 +126,45 @@ impl Link {
     }
 
     /// Sends the first `run` datagrams as one message.
-    fn send_run(&self, datagrams: &[IoSlice<'_>], run: usize) -> Result<usize, Errno> {
+    fn send_run<const N: usize>(&self, datagrams: &[[IoSlice<'_>; N]], run: usize) -> Result<usize, Errno> {
         let (Some(run), Some(first)) = (datagrams.get(..run), datagrams.first()) else { return Ok(0) };
-        let size = u16::try_from(first.len()).unwrap_or(u16::MAX);
+        let size = u16::try_from(size_of(first)).unwrap_or(u16::MAX);
         let segments = [ControlMessage::UdpGsoSegments(&size)];
-        sendmsg::<()>(self.socket.as_raw_fd(), run, &segments, MsgFlags::MSG_DONTWAIT, None)?;
+        sendmsg::<()>(self.socket.as_raw_fd(), run.as_flattened(), &segments, MsgFlags::MSG_DONTWAIT, None)?;
         Ok(run.len())
     }
 
     /// Sends the datagrams before the next run.
-    fn send_singly(&mut self, datagrams: &[IoSlice<'_>]) -> Result<usize, Errno> {
+    fn send_singly<const N: usize>(&mut self, datagrams: &[[IoSlice<'_>; N]]) -> Result<usize, Errno> {
         let is_segmented = self.unsegmented == 0;
         self.unsegmented = self.unsegmented.saturating_sub(1);
         let is_single = |start: &usize| !is_segmented || run_of(datagrams.get(*start..).unwrap_or_default()) <= 1;
         let count = (0..datagrams.len().min(CHUNK)).take_while(is_single).count().max(1);
-        let singles = datagrams.chunks_exact(1).take(count);
-        let singles: Vec<&[IoSlice<'_>]> = singles.collect();
+        let singles: Vec<&[IoSlice<'_>]> = datagrams.iter().take(count).map(<[_; N]>::as_slice).collect();
         let mut headers = MultiHeaders::<()>::preallocate(singles.len(), None);
         send_all(self.socket.as_fd(), &mut headers, &singles, &[None; CHUNK])
     }
 }
 
+/// The length of a datagram.
+fn size_of<const N: usize>(datagram: &[IoSlice<'_>; N]) -> usize {
+    datagram.iter().map(|piece| piece.len()).sum()
+}
+
 /// The number of leading datagrams of one size; the last one may be shorter.
-fn run_of(datagrams: &[IoSlice<'_>]) -> usize {
-    let size = datagrams.first().map_or(0, |first| first.len());
+fn run_of<const N: usize>(datagrams: &[[IoSlice<'_>; N]]) -> usize {
+    let size = datagrams.first().map_or(0, size_of);
     if size == 0 {
         return 1;
     }
     let mut run = 0;
     for datagram in datagrams.iter().take(CHUNK.min(MAX_MESSAGE / size)) {
-        if datagram.len() > size || datagram.is_empty() {
+        let length = size_of(datagram);
+        if length > size || length == 0 {
             break;
         }
         run += 1;
-        if datagram.len() < size {
+        if length < size {
             break;
         }
     }
@@ -187,8 +198,10 @@ mod tests {
         }
     }
 
-    fn slices<'a>(datagrams: &'a [Vec<u8>]) -> Vec<IoSlice<'a>> {
-        datagrams.iter().map(|datagram| IoSlice::new(datagram)).collect()
+    /// Each in two pieces.
+    fn slices(datagrams: &[Vec<u8>]) -> Vec<[IoSlice<'_>; 2]> {
+        let halves = |datagram: &'_ Vec<u8>| datagram.split_at(datagram.len() / 2);
+        datagrams.iter().map(halves).map(|(a, b)| [IoSlice::new(a), IoSlice::new(b)]).collect()
     }
 
     #[test]

@@ -52,20 +52,10 @@ impl Batch {
 
     /// Sends the datagrams, or drops them without a link. The batch is empty then.
     pub(super) fn send(&mut self, link: Option<&mut Link>) -> Outcome {
-        let mut telling = Telling { left: self.datagrams.iter(), outcome: Outcome::default() };
-        let count = self.datagrams.len();
-        match link {
-            Some(link) => {
-                let mut slices = [IoSlice::new(&[]); CHUNK];
-                slices.iter_mut().zip(self.slices()).for_each(|(to, slice)| *to = slice);
-                link.send(slices.get(..count).unwrap_or_default(), PATIENCE, &mut telling);
-            }
-            None => {
-                telling.outcome.datagrams.unsent = count as u64;
-                telling.outcome.unsent = telling.next(count);
-            }
-        }
-        let outcome = telling.outcome;
+        let mut slices = [[IoSlice::new(&[])]; CHUNK];
+        slices.iter_mut().zip(self.slices()).for_each(|(to, slice)| *to = [slice]);
+        let datagrams = slices.get(..self.len()).unwrap_or_default();
+        let outcome = send(link, datagrams, self.datagrams.iter().map(|(_, contents)| *contents));
         self.octets.clear();
         self.datagrams.clear();
         outcome
@@ -78,20 +68,37 @@ impl Batch {
     }
 }
 
-struct Telling<'a> {
+/// Sends datagrams, each of `N` pieces, or drops them without a link.
+pub(super) fn send<const N: usize>(
+    link: Option<&mut Link>,
+    datagrams: &[[IoSlice<'_>; N]],
+    contents: impl Iterator<Item = Contents>,
+) -> Outcome {
+    let mut telling = Telling { left: contents, outcome: Outcome::default() };
+    match link {
+        Some(link) => link.send(datagrams, PATIENCE, &mut telling),
+        None => {
+            telling.outcome.datagrams.unsent = datagrams.len() as u64;
+            telling.outcome.unsent = telling.next(datagrams.len());
+        }
+    }
+    telling.outcome
+}
+
+struct Telling<I> {
     /// Datagrams that have not been reported yet.
-    left: std::slice::Iter<'a, (usize, Contents)>,
+    left: I,
     outcome: Outcome,
 }
 
-impl Telling<'_> {
+impl<I: Iterator<Item = Contents>> Telling<I> {
     fn next(&mut self, datagrams: usize) -> Sum {
         let next = self.left.by_ref().take(datagrams);
-        next.fold(Sum::default(), |total, (_, contents)| total.plus(sum(*contents)))
+        next.fold(Sum::default(), |total, contents| total.plus(sum(contents)))
     }
 }
 
-impl Report for Telling<'_> {
+impl<I: Iterator<Item = Contents>> Report for Telling<I> {
     fn sent(&mut self, datagrams: usize, _bytes: u64) {
         self.outcome.datagrams.sent += datagrams as u64;
         self.outcome.sent = self.outcome.sent.plus(self.next(datagrams));

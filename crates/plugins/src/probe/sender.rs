@@ -9,12 +9,12 @@
 //! Datagrams fit into the MTU of the path as far as the kernel knows it. If routers report a smaller one, the kernel fragments
 //! the datagrams that are longer, and later ones are shorter.
 
-use super::batch::{Batch, Outcome};
+use super::batch::{self, Batch, Outcome};
 use super::target::Target;
 use crate::sink::{Accounting, DropReason};
-use ::probe::Datagram;
+use ::probe::{Contents, Datagram};
 use runtime::log::Limited;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
@@ -102,13 +102,42 @@ impl Sender {
     /// Sends what waits.
     pub(super) fn flush(&mut self) {
         let count = self.batch.len();
-        if count == 0 {
-            return;
+        if count > 0 {
+            self.reach();
+            let outcome = self.batch.send(self.link.as_mut());
+            self.settle(count, outcome);
         }
+    }
+
+    /// Sends datagrams of two pieces, with the samples in them, at once.
+    pub(super) fn send<'a>(&mut self, datagrams: impl Iterator<Item = ([&'a [u8]; 2], Contents)>) {
+        let mut datagrams = datagrams.peekable();
+        while datagrams.peek().is_some() {
+            let mut slices = [[IoSlice::new(&[]); 2]; CHUNK];
+            let mut contents = [Contents::default(); CHUNK];
+            let mut count = 0;
+            // Not more datagrams than places are taken from the iterator.
+            for ((slice, content), (pieces, samples)) in slices.iter_mut().zip(&mut contents).zip(&mut datagrams) {
+                (*slice, *content) = (pieces.map(IoSlice::new), samples);
+                count += 1;
+            }
+            self.reach();
+            let slices = slices.get(..count).unwrap_or_default();
+            let outcome = batch::send(self.link.as_mut(), slices, contents.into_iter());
+            self.settle(count, outcome);
+        }
+    }
+
+    /// Tries again to connect, if there is no connection.
+    fn reach(&mut self) {
         if self.link.is_none() && Instant::now() >= self.retry {
             self.connect();
         }
-        let Outcome { datagrams, sent, unsent, failure } = self.batch.send(self.link.as_mut());
+    }
+
+    /// Counts what became of datagrams.
+    fn settle(&mut self, count: usize, outcome: Outcome) {
+        let Outcome { datagrams, sent, unsent, failure } = outcome;
         self.accounting.handed(sent.aggregates + unsent.aggregates);
         self.accounting.datagrams(datagrams);
         self.accounting.written(sent.aggregates);
@@ -201,7 +230,6 @@ impl Sender {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ::probe::Contents;
     use stats::{Counter, Counters};
     use std::net::UdpSocket;
 

@@ -5,7 +5,7 @@ use super::sender::{Pace, Sender};
 use super::settings::Sfprobe;
 use crate::sink::Accounting;
 use ::probe::agent::{Identity, InterfaceCounters};
-use ::probe::{Agent, Datagram};
+use ::probe::{Agent, Batch};
 use runtime::clock;
 use stats::Counters;
 use std::path::Path;
@@ -26,40 +26,38 @@ pub(crate) fn run(settings: &Sfprobe, inlet: &Inlet, counters: Counters) {
     let mut sender = Sender::new(settings.target.clone(), pace, Accounting::new(counters));
     let identity = Identity { address: settings.address, sub_agent: settings.sub_agent, started_us: clock::now() };
     let mut agent = Agent::new(identity, sender.limit());
+    let mut counters = Batch::default();
     let mut counted = Instant::now();
     loop {
         let event = inlet.wait(Instant::now() + TICK);
         let now = clock::now();
-        let mut send = |datagram: Datagram<'_>| sender.push(datagram);
         match event {
-            Event::Samples(batch) => {
-                agent.add(&batch, now, &mut send);
+            Event::Samples(mut batch) => {
+                send(&mut agent, &mut batch, &mut sender, now);
                 inlet.give_back(batch);
-                if inlet.is_idle() {
-                    agent.flush(now, &mut send);
-                    sender.flush();
-                }
             }
             Event::Due => {}
-            Event::Ended => {
-                agent.flush(now, &mut send);
-                sender.flush();
-                return;
-            }
+            Event::Ended => return,
         }
         if counted.elapsed() >= COUNTERS {
             counted = Instant::now();
-            let mut send = |datagram: Datagram<'_>| sender.push(datagram);
             for name in interfaces(settings) {
                 if let Some(interface) = interface_counters(&name, settings.speed) {
-                    agent.counters(&interface, now, &mut send);
+                    agent.counters(&interface, &mut counters);
                 }
             }
-            agent.flush(now, &mut send);
-            sender.flush();
+            send(&mut agent, &mut counters, &mut sender, now);
+            counters.clear();
         }
         agent.set_limit(sender.limit());
     }
+}
+
+/// Sends the samples of a batch.
+fn send(agent: &mut Agent, batch: &mut Batch, sender: &mut Sender, now_us: u64) {
+    let packed = agent.pack(batch, now_us);
+    let batch = &*batch;
+    sender.send(packed.iter().map(|packed| (packed.pieces(batch), packed.contents)));
 }
 
 /// The interfaces that packets are captured on. The map is read each time, since a reload may have changed them.
