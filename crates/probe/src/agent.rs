@@ -420,11 +420,10 @@ mod tests {
             is_promiscuous: true,
             ..InterfaceCounters::default()
         };
-        let mut datagrams = Vec::new();
-        let mut send = |datagram: Datagram<'_>| datagrams.push(datagram.octets.to_vec());
-        agent.counters(&interface, NOW, &mut send);
-        agent.counters(&interface, NOW, &mut send);
-        agent.flush(NOW, &mut send);
+        let mut batch = Batch::default();
+        agent.counters(&interface, &mut batch);
+        agent.counters(&interface, &mut batch);
+        let datagrams = send(&mut agent, vec![batch]);
         let datagram = sflow::open(&datagrams[0]).unwrap();
         let samples: Vec<_> = datagram.samples().map(Result::unwrap).collect();
         let Sample::Counters(sample) = &samples[1] else { panic!("{samples:?}") };

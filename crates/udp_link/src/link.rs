@@ -200,8 +200,8 @@ mod tests {
 
     /// Each in two pieces.
     fn slices(datagrams: &[Vec<u8>]) -> Vec<[IoSlice<'_>; 2]> {
-        let halves = |datagram: &'_ Vec<u8>| datagram.split_at(datagram.len() / 2);
-        datagrams.iter().map(halves).map(|(a, b)| [IoSlice::new(a), IoSlice::new(b)]).collect()
+        let halves = datagrams.iter().map(|datagram| datagram.split_at(datagram.len() / 2));
+        halves.map(|(a, b)| [IoSlice::new(a), IoSlice::new(b)]).collect()
     }
 
     #[test]
