@@ -74,7 +74,10 @@ impl Decoder {
     /// As [`Decoder::make_room`], after a message of a session.
     #[cold]
     fn make_room_for_session(&mut self, last: u64) {
-        if self.sessions.peek(&last).is_some_and(|exporter| exporter.accounted_memory > self.settings.max_memory / 2)
+        if self
+            .sessions
+            .peek(&last)
+            .is_some_and(|exporter| exporter.accounted_memory > self.settings.max_memory / 2)
             && let Some(exporter) = self.sessions.remove(&last)
         {
             self.lose_session(last, exporter, Bound::Memory);

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "pcap")]
 pub(crate) mod datagram_file;
+pub(crate) mod feed;
 #[cfg(feature = "pcap")]
 mod files;
 pub(crate) mod interfaces;

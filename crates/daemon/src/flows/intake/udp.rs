@@ -89,7 +89,7 @@ impl Udp {
 }
 
 impl<P: Datagrams> Intake<P> for Udp {
-    fn open(&self) -> Result<Vec<Opened<P>>, String> {
+    fn open(&mut self) -> Result<Vec<Opened<P>>, String> {
         let receivers = capture::udp::open(&self.settings).map_err(|error| self.describe(&error))?;
         if let (Some(asked), Some(Ok(given))) =
             (self.settings.receive_buffer, receivers.first().map(Receiver::receive_buffer))
@@ -123,6 +123,6 @@ struct Socket {
 
 impl<P: Datagrams> Source<P> for Socket {
     fn run(self: Box<Self>, worker: Worker<P>) {
-        worker.run_udp(self.receiver, self.share);
+        worker.run_udp(self.receiver, self.share, None);
     }
 }
