@@ -6,6 +6,7 @@ pub(crate) mod feed;
 #[cfg(feature = "pcap")]
 mod files;
 pub(crate) mod interfaces;
+pub(crate) mod ipfix;
 pub(crate) mod nflog;
 #[cfg(feature = "pcap")]
 pub(crate) mod packet_file;
