@@ -4,7 +4,7 @@
 //! types up to the worker, whose code is made for its protocol; the rest of the daemon sees an [`Input`]. What no row of a daemon names
 //! is not part of its program.
 
-use super::intake::feed::Admission;
+use super::intake::delivery::Admission;
 use super::pipeline::Require;
 use super::worker::{Protocol, Worker, WorkerContext};
 use crate::host::part::{Prepare, Reading, Services};

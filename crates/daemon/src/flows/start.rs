@@ -1,6 +1,6 @@
 //! Starts the threads of the pipeline: plugins first, then the workers that feed them.
 
-use super::intake::feed::Admission;
+use super::intake::delivery::Admission;
 use super::pipeline::{Pipeline, Require, TeePlan};
 use super::settings::Settings;
 use super::worker::{Classes, Ends, PluginSlot, TeeSlot, Tees, WorkerContext};

@@ -2,7 +2,7 @@
 
 #[cfg(feature = "pcap")]
 pub(crate) mod datagram_file;
-pub(crate) mod feed;
+pub(crate) mod delivery;
 #[cfg(feature = "pcap")]
 mod files;
 pub(crate) mod interfaces;

@@ -3,7 +3,7 @@
 use super::budget::Budget;
 use super::tee::Decoded;
 use super::{Protocol, ROWS, WAIT, Worker};
-use crate::flows::intake::feed::Feed;
+use crate::flows::intake::delivery::Feed;
 use capture::udp::Received;
 use capture::{Batch, Datagram};
 use enrich::BatchPackets;

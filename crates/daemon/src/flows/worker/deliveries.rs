@@ -2,7 +2,7 @@
 
 use super::Worker;
 use super::datagrams::{Datagrams, LAST};
-use crate::flows::intake::feed::{Delivery, Feed, Taken};
+use crate::flows::intake::delivery::{Delivery, Feed, Taken};
 use capture::Waker;
 use stats::Counter;
 use std::time::{Duration, Instant};

@@ -2,7 +2,7 @@
 
 use super::figures::{Ending, Transport};
 use super::service::{Place, Service};
-use crate::flows::intake::feed::{Delivery, Feeder};
+use crate::flows::intake::delivery::{Delivery, Feeder};
 use capture::Messages;
 use netflow::stream::{Framer, StreamError};
 use runtime::clock;

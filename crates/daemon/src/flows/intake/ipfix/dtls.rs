@@ -6,7 +6,7 @@
 use super::figures::{Dropped, Ending, Figures, Of, Transport};
 use super::settings::Settings;
 use super::{Admission, Loaded, Workers};
-use crate::flows::intake::feed::{Delivery, Feeder};
+use crate::flows::intake::delivery::{Delivery, Feeder};
 use crate::sessions::accept::RATE;
 use crate::sessions::tls::{File, Files};
 use ::dtls::{ContextError, Counts, Handler, Identity, Server, ServerContext, ServerLimits, TICK};

@@ -7,7 +7,7 @@
 //! | `dtls` | the threads of DTLS, one for each worker |
 //! | [`figures`], `metrics` | counters |
 //!
-//! Messages go to workers through bounded channels ([`super::feed`]), so a worker that is behind holds back exporters over TCP; those over DTLS
+//! Messages go to workers through bounded channels ([`super::delivery`]), so a worker that is behind holds back exporters over TCP; those over DTLS
 //! fill the buffer of the socket, as over UDP. All sessions of an exporter go to one worker. Each session has a number, by which the worker keeps
 //! its templates.
 
@@ -23,7 +23,7 @@ mod metrics;
 mod service;
 mod settings;
 
-use super::feed::{self, Admission, Feed, Feeder};
+use super::delivery::{self, Admission, Feed, Feeder};
 use super::udp::{self, Udp};
 use crate::flows::input::{Choice, Intake, Opened, Source};
 use crate::flows::worker::{Datagrams, Worker};
@@ -142,7 +142,7 @@ impl<P: Datagrams> Intake<P> for Ipfix {
         let sources = receivers.into_iter().map(|receiver| {
             let wake = wake_of(&receiver);
             let unwant = unwant.clone();
-            let (feeder, feed) = feed::channel(Arc::clone(&wake), move |session| _ = unwant.try_send(session));
+            let (feeder, feed) = delivery::channel(Arc::clone(&wake), move |session| _ = unwant.try_send(session));
             feeders.push(feeder);
             let source: Box<dyn Source<P>> = Box::new(FedSocket { receiver, share, feed });
             (source, wake)

@@ -4,7 +4,7 @@ use super::connection;
 use super::figures::{Figures, Rejection, Transport};
 use super::settings::Settings;
 use super::{Loaded, Workers};
-use crate::flows::intake::feed::Admission;
+use crate::flows::intake::delivery::Admission;
 use crate::sessions::accept::{RATE, accept};
 use runtime::log::Limited;
 use std::cell::{Cell, RefCell};
