@@ -69,6 +69,9 @@ mod formats;
 mod golden;
 #[path = "suite/hostile.rs"]
 mod hostile;
+#[cfg(feature = "dtls")]
+#[path = "suite/ipfix_sessions.rs"]
+mod ipfix_sessions;
 #[path = "suite/layers.rs"]
 mod layers;
 #[path = "suite/lifecycle.rs"]

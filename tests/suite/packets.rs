@@ -622,7 +622,9 @@ fn the_documented_examples_are_valid() {
         let mut files = vec![("trace.pcap".to_owned(), capture(ETHERNET, [(0, web(1, 2))]))];
         let authority = testkit::certificates::Authority::new();
         let testkit::certificates::Certified { certificate, key } = authority.certify("probe");
-        for (name, text) in [("ca.pem", authority.pem().to_owned()), ("probe.pem", certificate), ("probe.key", key)] {
+        for (name, text) in
+            [("ca.pem", authority.pem().to_owned()), ("probe.pem", certificate), ("probe.key", key)]
+        {
             files.push((name.to_owned(), text.into()));
         }
         for (_, block) in &blocks {

@@ -56,6 +56,8 @@ pub struct Counts {
     pub strays: u64,
     /// Handshakes that were refused because their address has too many of them in progress.
     pub refused: u64,
+    /// Handshakes that have begun.
+    pub begun: u64,
     /// Handshakes that ended without a session.
     pub failed: u64,
     /// Sessions that have begun.
@@ -269,6 +271,7 @@ impl Server {
         {
             self.abandon(oldest, Ending::Evicted, handler);
         }
+        self.counts.begun += 1;
         *self.by_address.entry(from.ip()).or_default() += 1;
         let until = now + self.limits.handshake;
         let handshake = Handshake { peer: from, session, random: hello.random, until, records: 0, encrypted: 0 };
