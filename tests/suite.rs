@@ -69,6 +69,9 @@ mod formats;
 mod golden;
 #[path = "suite/hostile.rs"]
 mod hostile;
+#[cfg(feature = "dtls")]
+#[path = "suite/ipfix_sessions.rs"]
+mod ipfix_sessions;
 #[path = "suite/layers.rs"]
 mod layers;
 #[path = "suite/lifecycle.rs"]
@@ -85,6 +88,8 @@ mod memory;
 mod metrics;
 #[path = "suite/nfprobe.rs"]
 mod nfprobe;
+#[path = "suite/nfprobe_sessions.rs"]
+mod nfprobe_sessions;
 #[path = "suite/operator_errors.rs"]
 mod operator_errors;
 #[path = "suite/options.rs"]

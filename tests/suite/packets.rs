@@ -620,6 +620,13 @@ fn the_documented_examples_are_valid() {
         // The documented command lines, and those that use the documented files.
         let mut lines: Vec<String> = Vec::new();
         let mut files = vec![("trace.pcap".to_owned(), capture(ETHERNET, [(0, web(1, 2))]))];
+        let authority = testkit::certificates::Authority::new();
+        let testkit::certificates::Certified { certificate, key } = authority.certify("probe");
+        for (name, text) in
+            [("ca.pem", authority.pem().to_owned()), ("probe.pem", certificate), ("probe.key", key)]
+        {
+            files.push((name.to_owned(), text.into()));
+        }
         for (_, block) in &blocks {
             match block.strip_prefix("! ").and_then(|rest| rest.split_once('\n')) {
                 Some((name, _)) if name.ends_with(".conf") => {
@@ -658,5 +665,5 @@ fn the_documented_examples_are_valid() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 41, "command lines and configurations of the documents");
+    assert_eq!(checked, 45, "command lines and configurations of the documents");
 }

@@ -27,6 +27,8 @@ pub struct Datagram<'a> {
     pub truncated: bool,
     /// When it was received: microseconds since 1970.
     pub arrival_us: u64,
+    /// Number of its transport session, as of TCP; 0 without one.
+    pub session: u64,
 }
 
 /// The content of a slot.
@@ -199,6 +201,7 @@ impl<'a> Iterator for Datagrams<'a> {
             payload,
             truncated: slot.truncated && rest.is_empty(),
             arrival_us: self.arrival_us,
+            session: 0,
         })
     }
 }

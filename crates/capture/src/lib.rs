@@ -8,7 +8,7 @@
 //! | [`nflog`] | netfilter's log: packets |
 //!
 //! Sources of datagrams fill the same [`Batch`], sources of packets the same [`Frames`], so that decoders do not depend on the
-//! source. [`allow`] lists the addresses that may send.
+//! source. [`Messages`] are those that other crates receive, from connections. [`allow`] lists the addresses that may send.
 //!
 //! Only this crate calls the kernel without a safe wrapper, in `udp/kernel.rs`.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used, clippy::unwrap_used))]
@@ -18,6 +18,7 @@ mod batch;
 mod frames;
 #[cfg(feature = "pcap")]
 pub mod live;
+mod messages;
 pub mod nflog;
 pub mod pcap_file;
 pub mod udp;
@@ -25,4 +26,5 @@ mod waker;
 
 pub use batch::{Batch, Datagram, Datagrams, MAX_DATAGRAM, SLOTS};
 pub use frames::{Frame, Frames, Meta};
+pub use messages::Messages;
 pub use waker::Waker;

@@ -1,6 +1,6 @@
 //! Wakes a worker that waits for input.
 
-use rustix::event::{EventfdFlags, PollFd, Timespec, eventfd, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -24,7 +24,11 @@ impl fmt::Debug for Waker {
 }
 
 impl Waker {
-    pub(crate) fn new() -> io::Result<Self> {
+    /// A handle for a source that is not in this crate.
+    ///
+    /// # Errors
+    /// The errors of `eventfd`.
+    pub fn new() -> io::Result<Self> {
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         Ok(Self(Arc::new(Shared { event, is_pending: AtomicBool::new(false) })))
     }
@@ -36,6 +40,19 @@ impl Waker {
             // The write can fail only if the counter is full, and then the receiver wakes anyway.
             let _ = rustix::io::write(&self.0.event, &1u64.to_ne_bytes());
         }
+    }
+
+    /// Waits until [`Waker::wake`] is called, or has been since the last wait, or the time is over. False then, or after a signal.
+    ///
+    /// # Errors
+    /// The errors of `poll`.
+    pub fn wait(&self, timeout: Duration) -> io::Result<bool> {
+        let woken = self.is_pending()
+            || wait(&mut [PollFd::from_borrowed_fd(self.event(), PollFlags::IN)], Some(timeout))?;
+        if woken {
+            self.reset();
+        }
+        Ok(woken)
     }
 
     /// True after [`Waker::wake`]; cheap enough to check for each batch.

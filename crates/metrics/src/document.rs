@@ -1,7 +1,7 @@
 //! docs/metrics.md, generated from the table of counters and the other families.
 
 use crate::exporters::NAMED;
-use crate::family::{BGP, BMP, BUILD, EXPORTERS, Family, INTERFACES, PROCESS, TELEMETRY, TELEMETRY_GRPC};
+use crate::family::{BGP, BMP, BUILD, EXPORTERS, Family, INTERFACES, IPFIX, PROCESS, TELEMETRY, TELEMETRY_GRPC};
 use crate::monitor::{REPORTS, SILENCE};
 use crate::page;
 use stats::{ROWS, Row, Scope};
@@ -153,6 +153,9 @@ pub fn document() -> String {
             Daemons with BMP sessions have them. Labels `reason`, `type`, `action`, `router` (address and port of the session) and `rib` where \
             the text says so.\n";
     families(&mut out, &BMP);
+    out += "\n### Of IPFIX over TCP, TLS and DTLS\n\n\
+            nfacctd has them if one of these ports is configured. Labels `transport` (`tcp`, `tls`, `dtls`) and `reason` where the text says so.\n";
+    families(&mut out, &IPFIX);
     out += "\n### Of telemetry\n\n\
             Daemons with streaming telemetry have them. Labels `reason`, `transport` (`tcp`, `udp`, `udp_notif`, `kafka`, `zmq`, `grpc`, `gnmi`) and `node` \
             (address and port) where the text says so. The 100 nodes with most messages have series of their own; all others are summed \

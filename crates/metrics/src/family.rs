@@ -158,6 +158,19 @@ pub static TELEMETRY: [Family<'static>; 19] = [
     ),
 ];
 
+/// Of IPFIX over TCP, TLS and DTLS.
+pub static IPFIX: [Family<'static>; 6] = [
+    counter("pmacct_ipfix_sessions_accepted", "Connections, and handshakes of DTLS, that began."),
+    counter("pmacct_ipfix_sessions_rejected", "Connections that were closed at once, by reason."),
+    gauge("pmacct_ipfix_sessions", "Sessions that are open now."),
+    counter("pmacct_ipfix_sessions_closed", "Sessions and handshakes that have ended, by reason."),
+    counter("pmacct_ipfix_messages_received", "Messages received in sessions."),
+    counter(
+        "pmacct_ipfix_dtls_datagrams_dropped",
+        "Datagrams that belong to no session and begin none, and answers that were not sent, by reason.",
+    ),
+];
+
 /// Of telemetry over gRPC.
 pub static TELEMETRY_GRPC: [Family<'static>; 10] = [
     counter("pmacct_telemetry_grpc_connections", "Connections of routers that were accepted."),

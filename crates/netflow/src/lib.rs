@@ -16,4 +16,5 @@ pub mod options;
 pub mod pending;
 pub mod record;
 pub mod sequence;
+pub mod stream;
 pub mod template;

@@ -187,6 +187,17 @@ pub fn sum_of(table: &Table) -> Sum {
     table.iter().fold(Sum::default(), |sum, row| sum.plus(sum_of_one(row.values)))
 }
 
+/// Datagrams of a probe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Datagrams {
+    /// The kernel took them.
+    pub sent: u64,
+    /// It did not, or they were not offered to it.
+    pub unsent: u64,
+    /// Reports of the receiver's host that no program had listened to earlier ones.
+    pub refused: u64,
+}
+
 /// Accounting of the aggregates that a sink has received.
 #[derive(Debug)]
 pub struct Accounting {
@@ -237,11 +248,13 @@ impl Accounting {
         self.leave(Counter::AggregatesWritten, aggregates);
     }
 
-    /// A probe sent a datagram, or could not. `refused`: an earlier one was refused by the receiver.
-    pub fn datagram(&mut self, is_sent: bool, refused: bool) {
-        self.tally.add(if is_sent { Counter::DatagramsSent } else { Counter::DatagramsUnsent }, 1);
-        self.tally.add(Counter::DatagramsRefused, u64::from(refused));
-        self.tally.set(Counter::SinkUp, u64::from(is_sent));
+    /// A probe sent datagrams, or could not.
+    pub fn datagrams(&mut self, datagrams: Datagrams) {
+        let Datagrams { sent, unsent, refused } = datagrams;
+        self.tally.add(Counter::DatagramsSent, sent);
+        self.tally.add(Counter::DatagramsUnsent, unsent);
+        self.tally.add(Counter::DatagramsRefused, refused);
+        self.tally.set(Counter::SinkUp, u64::from(unsent == 0));
         self.publish();
     }
 

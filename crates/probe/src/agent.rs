@@ -1,15 +1,16 @@
 //! The sFlow agent: numbers the samples of all workers, and packs them into datagrams.
 //!
-//! All samples belong to one data source, whose sequence numbers, pool and drops it writes into them. A datagram is sent when the
-//! next sample does not fit, and at [`Agent::flush`]. Counter samples come from the caller.
+//! All samples belong to one data source, whose sequence numbers, pool and drops it writes into them. They stay where the workers
+//! have encoded them: a datagram is a header, and the place of its samples in their batch. Counter samples come from the caller.
 
-use crate::exporter::{Contents, Datagram, Send};
+use crate::exporter::Contents;
 use crate::samples::{Batch, SOURCE};
 use sflow::counters::{self, CounterBlock, Value};
 use sflow::encode::counter_sample;
 use sflow::{CounterHead, DataFormat, SourceId};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::ops::Range;
 use wire::Writer;
 
 /// Offset of the sequence number in a sample, after its format and length.
@@ -65,16 +66,15 @@ pub struct Identity {
     pub started_us: u64,
 }
 
+/// Octets of the header of a datagram, at most: with an IPv6 address.
+const HEADER: usize = 40;
+
 /// Packs samples.
 #[derive(Debug)]
 pub struct Agent {
     identity: Identity,
     /// Maximum length of a datagram, in octets.
     limit: usize,
-    buffer: Writer,
-    /// Samples in the datagram.
-    samples: u32,
-    contents: Contents,
     /// Of the next datagram.
     sequence: u32,
     /// Of the latest flow sample.
@@ -83,6 +83,25 @@ pub struct Agent {
     drops: u64,
     /// Of the latest counter sample of each interface.
     counter_sequences: BTreeMap<u32, u32>,
+    packed: Vec<Packed>,
+}
+
+/// A datagram: its header, and where its samples are in their batch.
+#[derive(Clone, Debug)]
+pub struct Packed {
+    header: [u8; HEADER],
+    header_len: usize,
+    samples: Range<usize>,
+    /// The flow samples in it.
+    pub contents: Contents,
+}
+
+impl Packed {
+    /// Header and samples, one behind the other. `batch` is the one that was packed.
+    pub fn pieces<'a>(&'a self, batch: &'a Batch) -> [&'a [u8]; 2] {
+        let header = self.header.get(..self.header_len).unwrap_or_default();
+        [header, batch.octets().get(self.samples.clone()).unwrap_or_default()]
+    }
 }
 
 impl Agent {
@@ -91,14 +110,12 @@ impl Agent {
         Self {
             identity,
             limit,
-            buffer: Writer::new(),
-            samples: 0,
-            contents: Contents::default(),
             sequence: 1,
             flow_sequence: 0,
             pool: 0,
             drops: 0,
             counter_sequences: BTreeMap::new(),
+            packed: Vec::new(),
         }
     }
 
@@ -107,27 +124,85 @@ impl Agent {
         self.limit = limit;
     }
 
-    /// Adds the samples of a batch.
-    pub fn add(&mut self, batch: &Batch, now_us: u64, send: Send<'_>) {
+    /// Numbers the samples of a batch where they are, and divides them into datagrams.
+    pub fn pack(&mut self, batch: &mut Batch, now_us: u64) -> &[Packed] {
+        self.packed.clear();
         self.drops = self.drops.saturating_add(batch.drops);
         let (before, count) = (self.pool, batch.len() as u64);
-        for (number, sample) in (1..).zip(batch.iter()) {
-            self.flow_sequence = self.flow_sequence.wrapping_add(1);
+        let header_len = if self.identity.address.is_ipv4() { 28 } else { HEADER };
+        let (mut start, mut at, mut samples, mut contents) = (0, 0, 0, Contents::default());
+        for number in 0..batch.len() {
+            let Some(end) = batch.end(number) else { break };
+            if samples > 0 && header_len + (end - start) > self.limit {
+                self.close(start..at, samples, contents, now_us);
+                (start, samples, contents) = (at, 0, Contents::default());
+            }
             // The packets of a batch are spread over its samples.
-            let pool = before + batch.pool * number / count.max(1);
-            let start = self.place(sample, now_us, send);
-            let expanded = sample.starts_with(&DataFormat::FLOW_EXPANDED.0.to_be_bytes());
-            let at = start + if expanded { EXPANDED_POOL } else { POOL };
-            self.buffer.overwrite(start + SEQUENCE, &self.flow_sequence.to_be_bytes());
-            self.buffer.overwrite(at, &(pool as u32).to_be_bytes());
-            self.buffer.overwrite(at + 4, &(self.drops as u32).to_be_bytes());
-            self.contents.flows += 1;
+            let pool = before + batch.pool * (number as u64 + 1) / count;
+            if self.number(batch.sample_mut(at..end), pool) {
+                contents.flows += 1;
+                contents.packets += 1;
+            }
+            samples += 1;
+            at = end;
+        }
+        if samples > 0 {
+            self.close(start..at, samples, contents, now_us);
         }
         self.pool = before + batch.pool;
+        &self.packed
     }
 
-    /// Adds the counters of an interface.
-    pub fn counters(&mut self, interface: &InterfaceCounters, now_us: u64, send: Send<'_>) {
+    /// Numbers a flow sample. False if it is none.
+    fn number(&mut self, sample: &mut [u8], pool: u64) -> bool {
+        let format = sample.first_chunk().map(|format| DataFormat(u32::from_be_bytes(*format)));
+        let pool_at = match format {
+            Some(DataFormat::FLOW) => POOL,
+            Some(DataFormat::FLOW_EXPANDED) => EXPANDED_POOL,
+            _ => return false,
+        };
+        self.flow_sequence = self.flow_sequence.wrapping_add(1);
+        let mut write = |at: usize, number: u32| {
+            if let Some(place) = sample.get_mut(at..at + 4) {
+                place.copy_from_slice(&number.to_be_bytes());
+            }
+        };
+        write(SEQUENCE, self.flow_sequence);
+        write(pool_at, pool as u32);
+        write(pool_at + 4, self.drops as u32);
+        true
+    }
+
+    /// Ends a datagram with these samples.
+    fn close(&mut self, place: Range<usize>, samples: u32, contents: Contents, now_us: u64) {
+        let uptime_ms = (now_us.saturating_sub(self.identity.started_us) / 1000) as u32;
+        let (mut header, mut header_len) = ([0; HEADER], 0);
+        let mut put = |octets: &[u8]| {
+            if let Some(place) = header.get_mut(header_len..header_len + octets.len()) {
+                place.copy_from_slice(octets);
+                header_len += octets.len();
+            }
+        };
+        put(&5u32.to_be_bytes());
+        match self.identity.address {
+            IpAddr::V4(address) => {
+                put(&1u32.to_be_bytes());
+                put(&address.octets());
+            }
+            IpAddr::V6(address) => {
+                put(&2u32.to_be_bytes());
+                put(&address.octets());
+            }
+        }
+        for number in [self.identity.sub_agent, self.sequence, uptime_ms, samples] {
+            put(&number.to_be_bytes());
+        }
+        self.sequence = self.sequence.wrapping_add(1);
+        self.packed.push(Packed { header, header_len, samples: place, contents });
+    }
+
+    /// Adds the counters of an interface to a batch.
+    pub fn counters(&mut self, interface: &InterfaceCounters, batch: &mut Batch) {
         let Some(kind) = counters::kind(GENERIC) else { return };
         /// ifType ethernetCsmacd.
         const ETHERNET: u64 = 6;
@@ -171,46 +246,8 @@ impl Agent {
         };
         let mut sample = Writer::new();
         if counter_sample(&mut sample, &head, &[CounterBlock::new(GENERIC, &octets)]).is_ok() {
-            self.place(sample.octets(), now_us, send);
+            batch.push(sample.octets());
         }
-    }
-
-    /// Puts a sample into a datagram, and returns where it starts.
-    fn place(&mut self, sample: &[u8], now_us: u64, send: Send<'_>) -> usize {
-        if self.samples > 0 && self.buffer.len() + sample.len() > self.limit {
-            self.flush(now_us, send);
-        }
-        if self.samples == 0 {
-            self.start(now_us);
-        }
-        let start = self.buffer.len();
-        self.buffer.put(sample);
-        self.samples += 1;
-        start
-    }
-
-    fn start(&mut self, now_us: u64) {
-        self.buffer.clear();
-        let w = self.buffer.u32(5);
-        match self.identity.address {
-            IpAddr::V4(address) => w.u32(1).put(&address.octets()),
-            IpAddr::V6(address) => w.u32(2).put(&address.octets()),
-        };
-        let uptime_ms = (now_us.saturating_sub(self.identity.started_us) / 1000) as u32;
-        // The number of samples follows when the datagram is complete.
-        w.u32(self.identity.sub_agent).u32(self.sequence).u32(uptime_ms).u32(0);
-    }
-
-    /// Sends what has been added.
-    pub fn flush(&mut self, _now_us: u64, send: Send<'_>) {
-        if self.samples > 0 {
-            let count_at = if self.identity.address.is_ipv4() { 24 } else { 36 };
-            self.buffer.overwrite(count_at, &self.samples.to_be_bytes());
-            send(Datagram { octets: self.buffer.octets(), contents: self.contents });
-            self.sequence = self.sequence.wrapping_add(1);
-        }
-        self.buffer.clear();
-        (self.samples, self.contents) = (0, Contents::default());
     }
 }
 
@@ -249,11 +286,12 @@ mod tests {
         frame
     }
 
-    fn send(agent: &mut Agent, batches: &[Batch]) -> Vec<Vec<u8>> {
+    fn send(agent: &mut Agent, batches: Vec<Batch>) -> Vec<Vec<u8>> {
         let mut datagrams = Vec::new();
-        let mut send = |datagram: Datagram<'_>| datagrams.push(datagram.octets.to_vec());
-        batches.iter().for_each(|batch| agent.add(batch, NOW, &mut send));
-        agent.flush(NOW, &mut send);
+        for mut batch in batches {
+            let packed = agent.pack(&mut batch, NOW).to_vec();
+            datagrams.extend(packed.iter().map(|packed| packed.pieces(&batch).concat()));
+        }
         datagrams
     }
 
@@ -283,7 +321,7 @@ mod tests {
         for _ in 0..2 {
             sampler.add(&row, &Strings::default(), &packet, &mut batch).unwrap();
         }
-        let datagrams = send(&mut agent(1400), &[batch]);
+        let datagrams = send(&mut agent(1400), vec![batch]);
         let datagram = sflow::open(&datagrams[0]).unwrap();
         let header = datagram.header;
         assert_eq!((header.sub_agent, header.sequence, header.uptime_ms), (Some(5), 1, 3000));
@@ -333,7 +371,7 @@ mod tests {
                 batches.push(batch);
             }
             let mut expected = 0;
-            for (number, octets) in (1..).zip(&send(&mut agent, &batches)) {
+            for (number, octets) in (1..).zip(&send(&mut agent, batches)) {
                 assert!(octets.len() <= limit);
                 let datagram = sflow::open(octets).unwrap();
                 assert_eq!(datagram.header.sequence, number);
@@ -357,7 +395,7 @@ mod tests {
             let packet = Frame { link, octets: &octets, length: octets.len() as u32 };
             let mut batch = Batch::default();
             sampler.add(&row, &Strings::default(), &packet, &mut batch).unwrap();
-            let datagrams = send(&mut agent(1400), &[batch]);
+            let datagrams = send(&mut agent(1400), vec![batch]);
             let Some(Ok(Sample::Flow(sample))) = sflow::open(&datagrams[0]).unwrap().samples().next() else {
                 panic!("a flow sample")
             };
@@ -382,11 +420,10 @@ mod tests {
             is_promiscuous: true,
             ..InterfaceCounters::default()
         };
-        let mut datagrams = Vec::new();
-        let mut send = |datagram: Datagram<'_>| datagrams.push(datagram.octets.to_vec());
-        agent.counters(&interface, NOW, &mut send);
-        agent.counters(&interface, NOW, &mut send);
-        agent.flush(NOW, &mut send);
+        let mut batch = Batch::default();
+        agent.counters(&interface, &mut batch);
+        agent.counters(&interface, &mut batch);
+        let datagrams = send(&mut agent, vec![batch]);
         let datagram = sflow::open(&datagrams[0]).unwrap();
         let samples: Vec<_> = datagram.samples().map(Result::unwrap).collect();
         let Sample::Counters(sample) = &samples[1] else { panic!("{samples:?}") };

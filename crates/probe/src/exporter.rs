@@ -3,6 +3,10 @@
 //! A datagram is sent when the next record does not fit, and at [`Exporter::flush`]. In v9 and IPFIX, the first datagram starts
 //! with all templates and the options data; they are repeated after a number of datagrams and after a time, since
 //! a collector over UDP may have missed them (RFC 7011 section 8.4). The buffer belongs to the exporter: no record allocates memory.
+//!
+//! Over connections, templates belong to a transport session, and are sent once in each (RFC 7011 sections 8 and 10.4). Then the
+//! sender begins each session with the messages of [`Exporter::announcement`], and numbers messages ([`renumber`]), since sequence numbers
+//! begin with the session, too.
 
 use crate::options::{self, About};
 use crate::record::Forms;
@@ -11,6 +15,7 @@ use flow::schema::{Schema, VALUE_BYTES, VALUE_PACKETS};
 use flow::strings::Strings;
 use netflow::encode::Message;
 use netflow::template::Kind;
+use std::collections::BTreeSet;
 
 /// Datagrams after which templates are repeated.
 const REFRESH_DATAGRAMS: u32 = 20;
@@ -52,6 +57,23 @@ pub struct Datagram<'a> {
     pub octets: &'a [u8],
     /// The flows in it.
     pub contents: Contents,
+    /// By how much it advances the sequence number: records in v5 and IPFIX, else 1.
+    pub units: u32,
+}
+
+/// The sequence number of the first datagram: v9 counts datagrams from 1; v5 and IPFIX count records from 0.
+pub fn first_sequence(version: Version) -> u32 {
+    u32::from(version == Version::V9)
+}
+
+/// Overwrites the sequence number of a complete datagram.
+pub fn renumber(version: Version, datagram: &mut [u8], sequence: u32) {
+    let at = match version {
+        Version::V5 => 16,
+        Version::V9 => 12,
+        Version::Ipfix => 8,
+    };
+    overwrite(datagram, at, &sequence.to_be_bytes());
 }
 
 /// Takes complete datagrams.
@@ -87,6 +109,10 @@ pub struct Exporter {
     /// The sequence number of the next datagram.
     sequence: u32,
     since_templates: Option<(u32, u64)>,
+    /// Templates are not repeated: they belong to transport sessions.
+    in_sessions: bool,
+    /// Ids of the templates that were sent last.
+    announced: BTreeSet<u16>,
     skipped: Contents,
 }
 
@@ -97,8 +123,7 @@ impl Exporter {
             Version::V5 => Format::V5(v5::Form::new(&settings, schema)),
             Version::V9 | Version::Ipfix => Format::Templates(Forms::new(&settings, schema)),
         };
-        // v9 counts datagrams from 1; v5 and IPFIX count records from 0.
-        let sequence = u32::from(settings.version == Version::V9);
+        let sequence = first_sequence(settings.version);
         Self {
             settings,
             format,
@@ -113,16 +138,41 @@ impl Exporter {
             times: Vec::new(),
             sequence,
             since_templates: None,
+            in_sessions: false,
+            announced: BTreeSet::new(),
             skipped: Contents::default(),
         }
     }
 
-    /// Changes what options data tell. They are repeated soon if it differs.
-    pub fn set_about(&mut self, about: About) {
-        if about != self.about {
+    /// Leaves templates and options data to [`Self::announcement`] and [`Self::changes`].
+    pub fn leave_out_templates(&mut self) {
+        self.in_sessions = true;
+    }
+
+    /// Messages with all templates and the options data, which a transport session begins with. To be called after [`Self::flush`].
+    pub fn announcement(&mut self, now_us: u64, send: Send<'_>) {
+        self.announced.clear();
+        self.changes(now_us, send);
+    }
+
+    /// Messages with the options data, after they have changed, and with the templates that the last announcement lacked. To be called after
+    /// [`Self::flush`].
+    pub fn changes(&mut self, now_us: u64, send: Send<'_>) {
+        if let Format::Templates(_) = &self.format {
+            self.buffer.resize(self.header(), 0);
+            self.announce(now_us, send);
+            self.flush(now_us, send);
+        }
+    }
+
+    /// Changes what options data tell. They are repeated soon if it differs. Returns whether it does.
+    pub fn set_about(&mut self, about: About) -> bool {
+        let differs = about != self.about;
+        if differs {
             self.about = about;
             self.since_templates = None;
         }
+        differs
     }
 
     /// Changes the maximum length of datagrams, in octets.
@@ -198,32 +248,36 @@ impl Exporter {
         let is_due = self
             .since_templates
             .is_none_or(|(datagrams, sent)| datagrams >= REFRESH_DATAGRAMS || now_us.abs_diff(sent) >= REFRESH_US);
-        if is_due {
+        if is_due && !self.in_sessions {
+            self.announced.clear();
             self.since_templates = Some((0, now_us));
             self.announce(now_us, send);
         }
     }
 
-    /// Adds all templates and the options data.
+    /// Adds all templates that have not been announced, and the options data.
     #[cold]
     fn announce(&mut self, now_us: u64, send: Send<'_>) {
         let Format::Templates(forms) = &self.format else { return };
         let templates: Vec<_> = forms.in_use(&self.settings).map(|form| form.template.clone()).collect();
+        let (header, version, announced) = (self.header(), self.settings.version, &mut self.announced);
         let mut sets: Vec<(Vec<u8>, u16, u32)> = Vec::new();
         let mut message = |build: &dyn Fn(Message) -> Message, count: usize, data: usize| {
-            let empty = match self.settings.version {
+            let empty = match version {
                 Version::Ipfix => Message::ipfix(0, 0, 0),
                 Version::V5 | Version::V9 => Message::v9(0, 0, 0, 0),
             };
             let octets = build(empty).finish();
-            sets.push((octets.get(self.header()..).unwrap_or_default().to_vec(), count as u16, data as u32));
+            sets.push((octets.get(header..).unwrap_or_default().to_vec(), count as u16, data as u32));
         };
-        for template in &templates {
+        for template in templates.iter().filter(|template| announced.insert(template.id)) {
             message(&|message| message.templates(&[template]), 1, 0);
         }
         for options in options::all(&self.settings, &self.about) {
             debug_assert_ne!(options.template.kind, Kind::Data);
-            message(&|message| message.templates(&[&options.template]), 1, 0);
+            if announced.insert(options.template.id) {
+                message(&|message| message.templates(&[&options.template]), 1, 0);
+            }
             for record in &options.records {
                 let pad = if self.settings.version == Version::V9 { record.len().next_multiple_of(4) } else { 0 };
                 let padding = vec![0; pad.saturating_sub(record.len())];
@@ -258,8 +312,10 @@ impl Exporter {
         let has_records = !self.times.is_empty() || self.count > 0;
         if has_records {
             self.close_set();
+            let before = self.sequence;
             self.complete(now_us);
-            send(Datagram { octets: &self.buffer, contents: self.contents });
+            let units = self.sequence.wrapping_sub(before);
+            send(Datagram { octets: &self.buffer, contents: self.contents, units });
         }
         self.buffer.clear();
         self.times.clear();

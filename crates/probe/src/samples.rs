@@ -11,9 +11,10 @@ use flow::column::Id;
 use flow::schema::Schema;
 use flow::strings::Strings;
 use packet::LinkType;
-use sflow::encode::{EncodeError, as_path, flow_sample};
+use sflow::encode::{EncodeError, as_path, flow_sample, switched_packet};
 use sflow::flow::{Gateway, HeaderProtocol, RawHeader, Router, Switch, Tag};
 use sflow::{AsPath, DataFormat, FlowHead, FlowRecord, Interface, SourceId, Words};
+use std::ops::Range;
 use wire::Writer;
 
 /// Octets of a packet in a sample, as in pmacct.
@@ -104,6 +105,27 @@ impl Batch {
         (self.pool, self.drops) = (0, 0);
     }
 
+    /// Adds an encoded sample.
+    pub(crate) fn push(&mut self, sample: &[u8]) {
+        self.samples.put(sample);
+        self.ends.push(self.samples.len() as u32);
+    }
+
+    /// The octets of all samples.
+    pub(crate) fn octets(&self) -> &[u8] {
+        self.samples.octets()
+    }
+
+    /// Where a sample ends.
+    pub(crate) fn end(&self, number: usize) -> Option<usize> {
+        self.ends.get(number).map(|end| *end as usize)
+    }
+
+    /// A sample, by its place.
+    pub(crate) fn sample_mut(&mut self, place: Range<usize>) -> &mut [u8] {
+        self.samples.octets_mut().get_mut(place).unwrap_or_default()
+    }
+
     /// The octets of the samples.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
@@ -122,12 +144,15 @@ struct Offsets {
     path: Option<usize>,
     local_pref: Option<usize>,
     tags: [Option<usize>; 2],
+    /// There are none: samples have the packet and its VLAN alone.
+    is_plain: bool,
 }
 
 impl Offsets {
     fn new(schema: &Schema) -> Self {
         let at = |id: Id| schema.row_offset(schema.column(id)?);
-        Self {
+        let mut offsets = Self {
+            is_plain: false,
             ases: [at(Id::AsSrc), at(Id::AsDst)],
             peers: [at(Id::PeerAsSrc), at(Id::PeerAsDst)],
             masks: [at(Id::MaskSrc), at(Id::MaskDst)],
@@ -135,7 +160,11 @@ impl Offsets {
             path: at(Id::AsPath),
             local_pref: at(Id::LocalPref),
             tags: [at(Id::Tag), at(Id::Tag2)],
-        }
+        };
+        let Self { ases, peers, masks, tags, .. } = offsets;
+        let mut all = ases.into_iter().chain(peers).chain(masks).chain(tags);
+        offsets.is_plain = offsets.next_hop.is_none() && offsets.path.is_none() && all.all(|at| at.is_none());
+        offsets
     }
 }
 
@@ -175,7 +204,6 @@ impl Sampler {
         frame: &Frame<'_>,
         to: &mut Batch,
     ) -> Result<(), EncodeError> {
-        let read = |at: Option<usize>, size| at.map_or(0, |at| number(row, at, size));
         let found = self.finder.find(row);
         let interface = |index: u32| Interface::index(if index == 0 { Interface::INTERNAL } else { index });
         let (input, output) = (interface(found.input), interface(found.output));
@@ -189,8 +217,26 @@ impl Sampler {
             output,
             ..FlowHead::default()
         };
+        let raw = raw_header(frame);
+        if is_compact && self.offsets.is_plain {
+            switched_packet(&mut to.samples, &head, &switch(frame), &raw)?;
+            to.ends.push(to.samples.len() as u32);
+            return Ok(());
+        }
+        self.add_all(row, strings, (&head, switch(frame), raw), to)
+    }
+
+    /// Adds a sample with all records.
+    fn add_all(
+        &mut self,
+        row: &[u8],
+        strings: &Strings,
+        (head, switch, raw): (&FlowHead, Switch, RawHeader<'_>),
+        to: &mut Batch,
+    ) -> Result<(), EncodeError> {
+        let read = |at: Option<usize>, size| at.map_or(0, |at| number(row, at, size));
+        let raw = FlowRecord::RawHeader(raw);
         // Records that are absent are not among the first `count`.
-        let raw = FlowRecord::RawHeader(raw_header(frame));
         let mut records = [raw; 5];
         let mut count = 0;
         let mut push = |record| {
@@ -199,7 +245,7 @@ impl Sampler {
                 count += 1;
             }
         };
-        push(FlowRecord::Switch(switch(frame)));
+        push(FlowRecord::Switch(switch));
         push(raw);
         let Offsets { ases, peers, masks, next_hop, local_pref, .. } = self.offsets;
         let hop = next_hop.and_then(|at| row.get(at..)?.first_chunk()).and_then(address::address);
@@ -226,7 +272,7 @@ impl Sampler {
             let [tag, tag2] = self.offsets.tags.map(|at| read(at, 8));
             push(FlowRecord::Tag(Tag { tag, tag2 }));
         }
-        flow_sample(&mut to.samples, &head, records.get(..count).unwrap_or_default())?;
+        flow_sample(&mut to.samples, head, records.get(..count).unwrap_or_default())?;
         to.ends.push(to.samples.len() as u32);
         Ok(())
     }

@@ -19,10 +19,10 @@
 //! ```
 
 use crate::counters::{self, CounterBlock};
-use crate::flow::FlowRecord;
+use crate::flow::{FlowRecord, RawHeader, Switch};
 use crate::list::{AsPath, SegmentType, Words};
 use crate::sample::{CounterHead, DataFormat, DiscardHead, FlowHead, Interface};
-use crate::xdr::{Xdr, count};
+use crate::xdr::{Xdr, count, pad};
 use std::fmt;
 use std::net::IpAddr;
 use wire::{Reader, Writer};
@@ -242,6 +242,59 @@ fn framed(
     let len = w.len() - start - 8;
     w.overwrite(start + 4, &count(len).to_be_bytes());
     crate::xdr::pad(w, len);
+    Ok(())
+}
+
+/// Adds a flow sample with the records of an Ethernet switch: its VLANs, and the packet's header. The octets are those of [`flow_sample`];
+/// this is for probes, which encode each packet.
+///
+/// # Errors
+/// As [`flow_sample`]; `NoSuch` if the format is not that of compact samples.
+pub fn switched_packet(
+    w: &mut Writer,
+    head: &FlowHead,
+    switch: &Switch,
+    raw: &RawHeader<'_>,
+) -> Result<(), EncodeError> {
+    /// Numbers before the octets of the packet, those of the sample's format and length included.
+    const NUMBERS: usize = 22;
+    /// Octets of the record of VLANs.
+    const SWITCH: u32 = 16;
+    /// Octets of the record of the packet, without those of the packet.
+    const RAW: u32 = 16;
+    if head.format != DataFormat::FLOW {
+        return Err(EncodeError::NoSuch(head.format));
+    }
+    let source = head.source.to_compact().ok_or(EncodeError::TooGreat)?;
+    let (input, output) = (compact(head.input)?, compact(head.output)?);
+    let octets = count(raw.octets.len());
+    let padded = octets.next_multiple_of(4);
+    let numbers: [u32; NUMBERS] = [
+        head.format.0,
+        (NUMBERS as u32 - 2) * 4 + padded,
+        head.sequence,
+        source,
+        head.sampling_rate,
+        head.pool,
+        head.drops,
+        input,
+        output,
+        2,
+        FlowRecord::Switch(*switch).format().0,
+        SWITCH,
+        switch.in_vlan,
+        switch.in_priority,
+        switch.out_vlan,
+        switch.out_priority,
+        FlowRecord::RawHeader(*raw).format().0,
+        RAW + padded,
+        raw.protocol.0,
+        raw.frame_length,
+        raw.stripped.unwrap_or(0),
+        octets,
+    ];
+    w.put(numbers.map(u32::to_be_bytes).as_flattened()).put(raw.octets);
+    pad(w, raw.octets.len());
     Ok(())
 }
 

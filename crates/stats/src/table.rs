@@ -170,7 +170,7 @@ counters! {
     FilesUnwritten = Plugin Total "files_unwritten_total" "": "Files without aggregates, such as an Avro schema, that could not be written";
     WriteRetries = Plugin Total "write_retries_total" "": "Further attempts after a failed one";
     DatagramsSent = Plugin Total "datagrams_sent_total" "": "Datagrams that a probe sent";
-    DatagramsUnsent = Plugin Total "datagrams_unsent_total" "error": "Not sent, because the receiver has no address or the kernel did not take them";
+    DatagramsUnsent = Plugin Total "datagrams_unsent_total" "error": "Not sent, because the receiver cannot be reached or the kernel did not take them";
     DatagramsRefused = Plugin Total "datagrams_unsent_total" "refused": "Sent, and refused by the receiver's host, where no program listens; the host may report one for several";
     TriggersEnded = Plugin Total "triggers_ended_total" "": "Triggers that were terminated because they ran too long";
     QueriesAnswered = Plugin Total "queries_answered_total" "": "Client queries that were answered in full";

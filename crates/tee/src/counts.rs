@@ -1,5 +1,8 @@
 //! What a replicator counts.
 
+use std::io;
+use udp_link::{Report, Unsent};
+
 /// Why a replica was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DropReason {
@@ -23,6 +26,18 @@ impl DropReason {
     /// All reasons.
     pub const ALL: [Self; 7] =
         [Self::Buffer, Self::TooLong, Self::Unreachable, Self::Denied, Self::Family, Self::Queue, Self::Failed];
+}
+
+impl From<Unsent> for DropReason {
+    fn from(unsent: Unsent) -> Self {
+        match unsent {
+            Unsent::Buffer => Self::Buffer,
+            Unsent::TooLong => Self::TooLong,
+            Unsent::Unreachable => Self::Unreachable,
+            Unsent::Denied => Self::Denied,
+            Unsent::Failed => Self::Failed,
+        }
+    }
 }
 
 /// Counters of a replicator, since they were last taken.
@@ -66,10 +81,19 @@ impl Counts {
             *dropped += replicas;
         }
     }
+}
 
-    /// Counts replicas that were sent.
-    pub fn sent(&mut self, replicas: u64, bytes: u64) {
-        self.sent += replicas;
+impl Report for Counts {
+    fn sent(&mut self, replicas: usize, bytes: u64) {
+        self.sent += replicas as u64;
         self.sent_bytes += bytes;
+    }
+
+    fn dropped(&mut self, replicas: usize, reason: Unsent, _error: io::Error) {
+        self.drop(reason.into(), replicas as u64);
+    }
+
+    fn refused(&mut self) {
+        self.refused += 1;
     }
 }

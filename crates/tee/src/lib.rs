@@ -7,12 +7,11 @@
 //! | [`limit`] | sampling and rate limits of a pool |
 //! | [`dissect`] | datagrams that are rebuilt from some of their records |
 //! | [`header`] | IP and UDP headers with the exporter as source |
-//! | [`link`] | sockets, and sending in batches |
 //! | [`replicator`] | all of it, for one worker |
 //!
 //! A [`Replicator`] belongs to one worker. It takes the datagrams of a batch ([`Replicator::whole`], [`Replicator::dissected`]), and
 //! sends them at the end of the batch ([`Replicator::flush`]): a datagram is not copied, and one system call sends all datagrams of the batch
-//! to a receiver. Nothing blocks, unless the input is a file. What cannot be sent is dropped and counted by reason ([`Counts`]).
+//! to a receiver ([`udp_link`]). Nothing blocks, unless the input is a file. What cannot be sent is dropped and counted by reason ([`Counts`]).
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used, clippy::unwrap_used))]
 
@@ -21,7 +20,6 @@ mod counts;
 pub mod dissect;
 pub mod header;
 pub mod limit;
-pub mod link;
 pub mod pool;
 pub mod replicator;
 

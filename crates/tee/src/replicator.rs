@@ -5,7 +5,6 @@ use crate::counts::{Counts, DropReason};
 use crate::dissect::{Dissected, Dissector, Rebuilt};
 use crate::header::Header;
 use crate::limit::{Excess, Limiter};
-use crate::link::{CHUNK, Link, Options, Packet, RawSockets};
 use crate::pool::{Messages, Placed, Pools, Receiver};
 use flow::part::Part;
 use std::io::{self, IoSlice};
@@ -13,6 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
+use udp_link::{CHUNK, Link, Options, RawSockets, Report};
 
 /// Octets of rebuilt datagrams, and number of queued replicas, from which on a batch is sent before its end.
 const MAX_ARENA: usize = 4 << 20;
@@ -353,7 +353,7 @@ impl Outputs {
     }
 
     fn flush(&mut self, units: &[&[u8]]) {
-        let Self { list, arena, raw, message, patience, counts, .. } = self;
+        let Self { options, list, arena, raw, message, patience, counts, .. } = self;
         let octets = |replica: &Replica| match replica.unit {
             Some(unit) => units.get(unit as usize).copied().unwrap_or_default(),
             None => arena.get(replica.start..replica.start + replica.len).unwrap_or_default(),
@@ -361,10 +361,10 @@ impl Outputs {
         for Output { sender, queue } in list {
             match sender {
                 Sender::Link { link: Some(link), .. } => {
-                    let mut slices = [IoSlice::new(&[]); CHUNK];
+                    let mut slices = [[IoSlice::new(&[])]; CHUNK];
                     for chunk in queue.chunks(CHUNK) {
                         for (slice, replica) in slices.iter_mut().zip(chunk) {
-                            *slice = IoSlice::new(octets(replica));
+                            *slice = [IoSlice::new(octets(replica))];
                         }
                         link.send(slices.get(..chunk.len()).unwrap_or_default(), *patience, counts);
                     }
@@ -372,7 +372,7 @@ impl Outputs {
                 Sender::Link { link: None, .. } => counts.drop(DropReason::Unreachable, queue.len() as u64),
                 Sender::Raw(receiver) => {
                     if let Some(raw) = raw {
-                        send_raw(raw, *receiver, queue, octets, *patience, counts);
+                        send_raw(raw, *receiver, options.tos.unwrap_or(0), queue, octets, *patience, counts);
                     }
                 }
                 Sender::Messages(messages) => {
@@ -393,6 +393,7 @@ impl Outputs {
 fn send_raw<'a>(
     raw: &RawSockets,
     receiver: SocketAddr,
+    tos: u8,
     queue: &[Replica],
     octets: impl Fn(&Replica) -> &'a [u8],
     patience: Duration,
@@ -401,7 +402,7 @@ fn send_raw<'a>(
     let mut headers = [Header::EMPTY; CHUNK];
     for chunk in queue.chunks(CHUNK) {
         for (header, replica) in headers.iter_mut().zip(chunk) {
-            *header = match raw.header(replica.source, receiver, octets(replica)) {
+            *header = match packet_header(replica.source, receiver, tos, octets(replica)) {
                 Ok(header) => header,
                 Err(reason) => {
                     counts.drop(reason, 1);
@@ -410,10 +411,19 @@ fn send_raw<'a>(
             };
         }
         let packets = headers.iter().zip(chunk).filter(|(header, _)| **header != Header::EMPTY);
-        let packets: Vec<Packet<'_>> =
-            packets.map(|(header, replica)| Packet { header, payload: octets(replica) }).collect();
+        let packets: Vec<[IoSlice<'_>; 2]> = packets
+            .map(|(header, replica)| [IoSlice::new(header.octets()), IoSlice::new(octets(replica))])
+            .collect();
         raw.send(receiver, &packets, patience, counts);
     }
+}
+
+/// The headers of a packet, or why there are none.
+fn packet_header(source: SocketAddr, receiver: SocketAddr, tos: u8, payload: &[u8]) -> Result<Header, DropReason> {
+    if source.is_ipv4() != receiver.is_ipv4() {
+        return Err(DropReason::Family);
+    }
+    Header::packet(source, receiver, tos, payload).ok_or(DropReason::TooLong)
 }
 
 /// Sends a replica as a message.

@@ -30,32 +30,38 @@ impl Writer {
     }
 
     /// Adds octets.
+    #[inline]
     pub fn put(&mut self, octets: &[u8]) -> &mut Self {
         self.octets.extend_from_slice(octets);
         self
     }
 
     /// Adds an octet.
+    #[inline]
     pub fn u8(&mut self, number: u8) -> &mut Self {
         self.put(&[number])
     }
 
     /// Adds a number of two octets.
+    #[inline]
     pub fn u16(&mut self, number: u16) -> &mut Self {
         self.put(&number.to_be_bytes())
     }
 
     /// Adds a number of four octets.
+    #[inline]
     pub fn u32(&mut self, number: u32) -> &mut Self {
         self.put(&number.to_be_bytes())
     }
 
     /// Adds a number of eight octets.
+    #[inline]
     pub fn u64(&mut self, number: u64) -> &mut Self {
         self.put(&number.to_be_bytes())
     }
 
     /// Octets so far.
+    #[inline]
     pub fn len(&self) -> usize {
         self.octets.len()
     }
@@ -79,6 +85,7 @@ impl Writer {
     }
 
     /// Overwrites octets that were written before, if they are in range.
+    #[inline]
     pub fn overwrite(&mut self, at: usize, octets: &[u8]) {
         if let Some(field) = self.octets.get_mut(at..at + octets.len()) {
             field.copy_from_slice(octets);
@@ -86,8 +93,15 @@ impl Writer {
     }
 
     /// The octets so far.
+    #[inline]
     pub fn octets(&self) -> &[u8] {
         &self.octets
+    }
+
+    /// The octets so far, to be changed in place.
+    #[inline]
+    pub fn octets_mut(&mut self) -> &mut [u8] {
+        &mut self.octets
     }
 
     /// Removes all octets, and keeps the memory.

@@ -160,7 +160,16 @@ pub fn open(settings: &Settings) -> Result<Vec<Receiver>, BindError> {
             join(&socket, settings)?;
         }
         let pause = pause_for(socket.recv_buffer_size()?);
-        receivers.push(Receiver { socket, waker: Waker::new()?, pause, dense: false, drained: true, last_us: 0 });
+        let is_ipv6 = address.is_ipv6();
+        receivers.push(Receiver {
+            socket,
+            is_ipv6,
+            waker: Waker::new()?,
+            pause,
+            dense: false,
+            drained: true,
+            last_us: 0,
+        });
     }
     Ok(receivers)
 }
@@ -251,6 +260,7 @@ fn pause_for(buffer: usize) -> Duration {
 #[derive(Debug)]
 pub struct Receiver {
     socket: Socket,
+    is_ipv6: bool,
     waker: Waker,
     /// How long to let datagrams accumulate under dense traffic.
     pause: Duration,
@@ -311,6 +321,29 @@ impl Receiver {
         }
         self.dense = u128::from(self.last_us.saturating_sub(before_us)) < self.pause.as_micros();
         Ok(Received::Datagrams)
+    }
+
+    /// Receives the queued datagrams, up to [`SLOTS`], without waiting and regardless of wake-ups: for a caller whose waker has
+    /// other reasons than the end. False if there are none. The batch is cleared first.
+    ///
+    /// # Errors
+    /// The errors of `recvmmsg`.
+    pub fn receive_queued(&mut self, batch: &mut Batch) -> io::Result<bool> {
+        batch.clear();
+        self.read(batch)
+    }
+
+    /// Sends a datagram from the socket, as an answer.
+    ///
+    /// # Errors
+    /// The errors of `sendto`; `WouldBlock` if the socket's buffer is full.
+    pub fn send_to(&self, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
+        // A socket of IPv6 takes addresses of IPv4 in their mapped form.
+        let to = match to.ip() {
+            IpAddr::V4(ip) if self.is_ipv6 => SocketAddr::from((ip.to_ipv6_mapped(), to.port())),
+            IpAddr::V4(_) | IpAddr::V6(_) => to,
+        };
+        self.socket.send_to_with_flags(datagram, &to.into(), libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL).map(|_| ())
     }
 
     /// Fills the batch with the queued datagrams; false if there are none.

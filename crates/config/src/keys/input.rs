@@ -159,11 +159,11 @@ keys! {
     NFACCTD_ZMQ_ADDRESS: Option<String> = text(&["nfacctd_zmq_address", "sfacctd_zmq_address"])
         .daemons(COLLECTORS);
 
-    /// Additional port for IPFIX over DTLS.
-    NFACCTD_DTLS_PORT: Option<u16> = port(&["nfacctd_dtls_port"]).daemons(NFACCTD);
+    /// Additional UDP port for IPFIX and NetFlow over DTLS; the registered one is 4740.
+    NFACCTD_DTLS_PORT: Option<u16> = port(&["nfacctd_dtls_port"]).daemons(NFACCTD).acts();
 
     /// Directory of the key and the certificates for DTLS: `key.pem`, `cert.pem`, `ca-certificates.crt`.
-    DTLS_PATH: Option<PathBuf> = path(&["dtls_path"]).daemons(NFACCTD.and(PACKETS));
+    DTLS_PATH: Option<PathBuf> = path(&["dtls_path"]).daemons(NFACCTD.and(PACKETS)).acts();
 
     /// Capture file to read instead of the network.
     ///

@@ -13,6 +13,7 @@ pub mod geoip;
 pub mod ha;
 pub mod http;
 pub mod input;
+pub mod ipfix;
 pub mod kafka;
 pub mod maps;
 pub mod memory;
@@ -40,12 +41,13 @@ pub struct Group {
 
 /// Every group, in the order of the documentation.
 #[must_use]
-pub fn groups() -> [Group; 26] {
+pub fn groups() -> [Group; 27] {
     let group = |title, keys| Group { title, keys };
     [
         group("General", core::KEYS),
         group("Aggregation, filters and tags", aggregation::KEYS),
         group("Input", input::KEYS),
+        group("IPFIX over TCP, TLS and DTLS", ipfix::KEYS),
         group("Time", time::KEYS),
         group("Output files", output::KEYS),
         group("Print plugin", print::KEYS),

@@ -4,6 +4,7 @@ use crate::daemons::*;
 use crate::key::*;
 use crate::value::words;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 words! {
     /// Versions of the export protocol.
@@ -31,6 +32,20 @@ words! {
     }
 }
 
+words! {
+    /// Transport protocols of the export.
+    pub enum NfprobeTransport {
+        /// Datagrams.
+        Udp = "udp",
+        /// A connection.
+        Tcp = "tcp",
+        /// An encrypted connection.
+        Tls = "tls",
+        /// Encrypted datagrams.
+        Dtls = "dtls",
+    }
+}
+
 keys! {
     /// Times after which flows are exported: `name=seconds`, separated by colons, with the names tcp, tcp.rst, tcp.fin,
     /// udp, icmp, general, maxlife and expint.
@@ -46,11 +61,41 @@ keys! {
     /// Collector, as `host:port` or `[address]:port`.
     NFPROBE_RECEIVER: String = text(&["nfprobe_receiver"]).default("127.0.0.1:2100").both().daemons(PACKETS).acts();
 
-    /// Exports over DTLS with the certificates in `dtls_path`.
-    NFPROBE_DTLS: bool = boolean(&["nfprobe_dtls"]).default("false").both().daemons(PACKETS);
+    /// Maximum length of exported datagrams, in octets without the headers of IP and UDP.
+    ///
+    /// Without it, 1472 over IPv4 and 1452 over IPv6, which fit into an Ethernet frame. If the MTU of the path is smaller, datagrams are
+    /// shorter.
+    NFPROBE_DATAGRAM_SIZE: Option<u32> = integer(&["nfprobe_datagram_size", "sfprobe_datagram_size"], 512, 65507)
+        .both().daemons(PACKETS).acts();
 
-    /// Name that the collector's certificate must contain.
-    NFPROBE_DTLS_VERIFY_CERT: Option<String> = text(&["nfprobe_dtls_verify_cert"]).both().daemons(PACKETS);
+    /// Transport protocol of the export. TCP and TLS carry IPFIX only.
+    NFPROBE_TRANSPORT: NfprobeTransport = words(&["nfprobe_transport"]).default("udp").both().daemons(PACKETS).acts();
+
+    /// Exports over DTLS, as `nfprobe_transport: dtls`.
+    NFPROBE_DTLS: bool = boolean(&["nfprobe_dtls"]).default("false").both().daemons(PACKETS).acts();
+
+    /// Name that the collector's certificate must contain, with TLS and DTLS.
+    ///
+    /// Without it, the host of `nfprobe_receiver`.
+    NFPROBE_DTLS_VERIFY_CERT: Option<String> = text(&["nfprobe_dtls_verify_cert"]).both().daemons(PACKETS).acts();
+
+    /// PEM file of the authorities that may have signed the collector's certificate, with TLS and DTLS.
+    ///
+    /// Without it, those of the system with TLS, and `ca-certificates.crt` in `dtls_path` with DTLS.
+    NFPROBE_TLS_CA_FILE: Option<PathBuf> = path(&["nfprobe_tls_ca_file"]).both().daemons(PACKETS).acts();
+
+    /// PEM file of the probe's certificate, for collectors that ask for one.
+    ///
+    /// Without it, `cert.pem` in `dtls_path` with DTLS.
+    NFPROBE_TLS_CERT_FILE: Option<PathBuf> = path(&["nfprobe_tls_cert_file"]).both().daemons(PACKETS).acts();
+
+    /// PEM file of the private key of `nfprobe_tls_cert_file`, without a password.
+    ///
+    /// Without it, `key.pem` in `dtls_path` with DTLS.
+    NFPROBE_TLS_KEY_FILE: Option<PathBuf> = path(&["nfprobe_tls_key_file"]).both().daemons(PACKETS).acts();
+
+    /// Accepts any certificate of the collector, so that whoever answers gets the records.
+    NFPROBE_TLS_INSECURE: bool = boolean(&["nfprobe_tls_insecure"]).default("false").both().daemons(PACKETS).acts();
 
     /// Engine as `type:id` for NetFlow v5; source ID or observation domain for NetFlow v9 and IPFIX.
     NFPROBE_ENGINE: Option<String> = text(&["nfprobe_engine"]).both().daemons(PACKETS).acts();

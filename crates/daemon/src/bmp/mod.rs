@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`settings`] | the configuration |
 //! | [`service`] | the thread: it accepts connections |
-//! | [`connections`], [`connection`], [`tls`] | the connections |
+//! | [`connections`], [`connection`] | the connections |
 //! | [`session`] | the session of a router, wherever its octets come from |
 //! | [`collector`] | routes to the RIB, events to the log and to the next dump |
 //! | [`messages`], [`dump`], [`events`] | the message log, table dumps, and what waits for them |
@@ -30,7 +30,6 @@ mod savefile;
 mod service;
 mod session;
 mod settings;
-mod tls;
 
 use crate::host::describe;
 use crate::host::part::{Commit, Kind, Part, Prepare, Reading, Services};

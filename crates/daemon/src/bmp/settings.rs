@@ -1,11 +1,11 @@
 //! The settings of the BMP daemon: `bmp_daemon_*`, `bmp_dump_*` and what they depend on.
 
-use super::tls;
 use crate::host::blame;
 use crate::host::part::Reading;
 use crate::routing::settings::{DumpSettings, Kind, fixed};
 use crate::sessions::admission::Limits;
 use crate::sessions::settings::{batch, read};
+use crate::sessions::tls;
 use crate::{allow, routing};
 use ::maps::load::Context;
 use ::maps::routing_tag::RoutingTagMap;
@@ -79,6 +79,13 @@ pub(super) struct Loaded {
     pub(super) tls: Option<tls::Server>,
 }
 
+/// The keys of TLS.
+const TLS: tls::Keys = tls::Keys {
+    cert: &bmp::BMP_DAEMON_TLS_CERT_FILE,
+    key: &bmp::BMP_DAEMON_TLS_KEY_FILE,
+    ca: &bmp::BMP_DAEMON_TLS_CA_FILE,
+};
+
 impl Settings {
     /// Reads the settings; errors are added to the problems.
     pub(super) fn read(reading: &mut Reading<'_>) -> Self {
@@ -119,7 +126,7 @@ impl Settings {
             sources: Files {
                 allow: config.core(&maps::BMP_DAEMON_ALLOW_FILE),
                 tags: config.core(&maps::BMP_DAEMON_TAG_MAP),
-                tls: tls::Files::read(config, problems),
+                tls: tls::Files::read(config, TLS, problems),
                 context: Some(Context {
                     label_as_map: config.core(&encoding::PRE_TAG_LABEL_ENCODE_AS_MAP),
                     ..Context::new(config.daemon())

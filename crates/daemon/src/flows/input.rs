@@ -4,9 +4,10 @@
 //! types up to the worker, whose code is made for its protocol; the rest of the daemon sees an [`Input`]. What no row of a daemon names
 //! is not part of its program.
 
+use super::intake::delivery::Admission;
 use super::pipeline::Require;
 use super::worker::{Protocol, Worker, WorkerContext};
-use crate::host::part::{Reading, Services};
+use crate::host::part::{Prepare, Reading, Services};
 use config::{AnyKey, Names};
 use enrich::Context;
 use flow::needs::Needs;
@@ -64,7 +65,33 @@ pub(crate) trait Intake<P> {
     ///
     /// # Errors
     /// The message, with the key.
-    fn open(&self) -> Result<Vec<Opened<P>>, String>;
+    fn open(&mut self) -> Result<Vec<Opened<P>>, String>;
+
+    /// Starts threads of its own, which receive for the workers.
+    ///
+    /// # Errors
+    /// The kernel allows no more threads.
+    fn start(&mut self, _services: &Services, _admission: &Admission) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Asks these threads to end. They hand over what they have received.
+    fn stop(&mut self) {}
+
+    /// Files that a reload reads again, for these threads.
+    fn files(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    /// The reload of these files.
+    fn prepare_reload(&self) -> Option<Prepare> {
+        None
+    }
+
+    /// A line of statistics.
+    fn line(&self) -> Option<String> {
+        None
+    }
 
     /// Logs that the daemon is ready. `what`: the kind of input, in words.
     fn announce(&self, _what: &str) {}
@@ -218,13 +245,17 @@ pub(crate) trait Input {
     /// Link types of the open sources.
     fn links(&self) -> Vec<i32>;
     fn prepare(&mut self) -> Result<(), String>;
-    fn start(&mut self, services: &Services) -> io::Result<()>;
+    fn start(&mut self, services: &Services, admission: &Admission) -> io::Result<()>;
+    fn stop(&mut self);
+    fn files(&self) -> Vec<PathBuf>;
+    fn prepare_reload(&self) -> Option<Prepare>;
     /// The work of each worker.
     fn work(&mut self, needs: &Needs, context: Vec<WorkerContext>) -> Vec<Work>;
     fn announce(&self);
     fn learn(&mut self, exporter: IpAddr, template: Template);
     fn end(&mut self, templates: Vec<(IpAddr, Template)>);
-    fn line(&self) -> Option<String>;
+    /// Lines of statistics.
+    fn lines(&self) -> Vec<String>;
 }
 
 struct Combined<D: Decoder> {
@@ -286,8 +317,21 @@ impl<D: Decoder> Input for Combined<D> {
         self.decoder.prepare()
     }
 
-    fn start(&mut self, services: &Services) -> io::Result<()> {
-        self.decoder.start(services)
+    fn start(&mut self, services: &Services, admission: &Admission) -> io::Result<()> {
+        self.decoder.start(services)?;
+        self.intake.start(services, admission)
+    }
+
+    fn stop(&mut self) {
+        self.intake.stop();
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        self.intake.files()
+    }
+
+    fn prepare_reload(&self) -> Option<Prepare> {
+        self.intake.prepare_reload()
     }
 
     fn work(&mut self, needs: &Needs, context: Vec<WorkerContext>) -> Vec<Work> {
@@ -314,7 +358,7 @@ impl<D: Decoder> Input for Combined<D> {
         self.decoder.end(templates);
     }
 
-    fn line(&self) -> Option<String> {
-        self.decoder.line()
+    fn lines(&self) -> Vec<String> {
+        self.intake.line().into_iter().chain(self.decoder.line()).collect()
     }
 }

@@ -331,7 +331,7 @@ impl Part for Flows {
     fn watched(&self) -> Vec<PathBuf> {
         let files = self.settings.enrichment.files().into_iter().map(PathBuf::from);
         let receivers = self.tees.iter().map(|tee| tee.settings.receivers.clone());
-        files.chain(self.settings.allow_file.clone()).chain(receivers).collect()
+        files.chain(self.settings.allow_file.clone()).chain(receivers).chain(self.input.files()).collect()
     }
 
     fn prepare_reload(&self) -> Option<Prepare> {
@@ -359,10 +359,11 @@ impl Part for Flows {
         let reports = std::mem::take(&mut self.reports);
         let Some(pipeline) = self.current() else { return };
         let listen = self.settings.listen.as_deref();
-        statistics::print(listen, now, reports, &self.readers, pipeline.enrichment(), self.input.line());
+        statistics::print(listen, now, reports, &self.readers, pipeline.enrichment(), &self.input.lines());
     }
 
     fn stop(&mut self) {
+        self.input.stop();
         self.wake();
     }
 

@@ -22,6 +22,7 @@ pub(super) fn prepare(flows: &Flows) -> Prepare {
     let (requests, wakes, before) = (Arc::clone(&flows.requests), Arc::clone(&flows.wakes), flows.current());
     let tees: Vec<_> = flows.tees.iter().map(|tee| (tee.settings.clone(), tee.identity())).collect();
     let threads = flows.threads.clone();
+    let of_input = flows.input.prepare_reload();
     #[cfg(feature = "pcap")]
     let interfaces = flows.input.interfaces();
     Box::new(move || {
@@ -51,6 +52,10 @@ pub(super) fn prepare(flows: &Flows) -> Prepare {
                 }
             }
         }
+        let of_input = match of_input {
+            Some(prepare) => Some(prepare()?),
+            None => None,
+        };
         let snapshot = Snapshot {
             allow,
             pipeline: Arc::new(before?.reloaded(plans, &files)),
@@ -58,6 +63,9 @@ pub(super) fn prepare(flows: &Flows) -> Prepare {
             interfaces,
         };
         Some(Box::new(move || {
+            if let Some(commit) = of_input {
+                commit();
+            }
             if let Ok(mut newest) = requests.snapshot.write() {
                 *newest = Some(snapshot);
             }

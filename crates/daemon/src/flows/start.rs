@@ -1,5 +1,6 @@
 //! Starts the threads of the pipeline: plugins first, then the workers that feed them.
 
+use super::intake::delivery::Admission;
 use super::pipeline::{Pipeline, Require, TeePlan};
 use super::settings::Settings;
 use super::worker::{Classes, Ends, PluginSlot, TeeSlot, Tees, WorkerContext};
@@ -27,7 +28,8 @@ impl Flows {
         let Some(pipeline) = self.pipeline.clone() else { return Err(ErrorKind::NotConnected.into()) };
         let (mailbox, messages) = Mailbox::new(MESSAGES, services.bell.clone());
         self.messages = Some(messages);
-        self.input.start(services)?;
+        let admission = Admission::new(Arc::clone(&self.requests), self.settings.allow.clone());
+        self.input.start(services, &admission)?;
         self.threads = Some(services.threads.clone());
         let outlets = self.start_plugins(&pipeline, services)?;
         let context = outlets.into_iter().map(|outlets| self.context_of(&pipeline, outlets, &mailbox, services));

@@ -5,14 +5,14 @@ use crate::host::Readers;
 use runtime::notice;
 use stats::{Scope, Snapshot};
 
-/// Prints everything. `listen`: the daemon's address as shown; `now`: seconds since 1970.
+/// Prints everything. `listen`: the daemon's address as shown; `now`: seconds since 1970; `lines`: of the input.
 pub(crate) fn print(
     listen: Option<&str>,
     now: u64,
     reports: Vec<Report>,
     readers: &Readers,
     enrichment: &enrich::Compiled,
-    templates_file: Option<String>,
+    lines: &[String],
 ) {
     let Readers { workers, plugins } = readers;
     let (mut exporters, mut interfaces) = (Vec::new(), Vec::new());
@@ -68,7 +68,7 @@ pub(crate) fn print(
             None => notice!("stats {usage}"),
         }
     }
-    if let Some(line) = templates_file {
+    for line in lines {
         notice!("stats {line}");
     }
 }

@@ -1,8 +1,8 @@
 //! Which files the daemon needs, for `landlock`: those that the configuration names.
 
 use config::keys::{
-    amqp, bgp, bmp, core, encoding, event_log, geoip, http, input, kafka, maps, output, print, rpki, sampling,
-    sql, tee, telemetry,
+    amqp, bgp, bmp, core, encoding, event_log, geoip, http, input, ipfix, kafka, maps, nfprobe, output, print,
+    rpki, sampling, sql, tee, telemetry,
 };
 use config::{Config, Key, KeyPrefix, Plugin};
 use plugins::kinds::{self, Kind};
@@ -56,6 +56,13 @@ const READ: &[&Key<Option<PathBuf>>] = &[
     &geoip::GEOIPV2_FILE,
     &tee::TEE_RECEIVERS,
     &tee::TEE_KAFKA_CONFIG_FILE,
+    &input::DTLS_PATH,
+    &ipfix::NFACCTD_TLS_CERT_FILE,
+    &ipfix::NFACCTD_TLS_KEY_FILE,
+    &ipfix::NFACCTD_TLS_CA_FILE,
+    &nfprobe::NFPROBE_TLS_CA_FILE,
+    &nfprobe::NFPROBE_TLS_CERT_FILE,
+    &nfprobe::NFPROBE_TLS_KEY_FILE,
     &sampling::SAMPLING_MAP,
     &input::PCAP_SAVEFILE,
     &sql::SQL_TABLE_SCHEMA,

@@ -13,6 +13,11 @@ impl Figure {
         self.0.fetch_add(more, Ordering::Relaxed);
     }
 
+    /// For gauges.
+    pub(crate) fn take(&self, less: u64) {
+        self.0.fetch_sub(less, Ordering::Relaxed);
+    }
+
     pub(crate) fn set(&self, value: u64) {
         self.0.store(value, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! What listeners for sessions of routers share: BGP, BMP and telemetry.
+//! What listeners for sessions of routers share: BGP, BMP, telemetry and IPFIX.
 //!
 //! | module | what it is |
 //! |---|---|
@@ -6,8 +6,10 @@
 //! | [`admission`] | which connections become sessions |
 //! | [`memory`] | a bound on the memory of events that wait for a dump |
 //! | [`settings`] | reading of settings and files |
+//! | [`tls`] | servers of TLS |
 
 pub(crate) mod accept;
 pub(crate) mod admission;
 pub(crate) mod memory;
 pub(crate) mod settings;
+pub(crate) mod tls;

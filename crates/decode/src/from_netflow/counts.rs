@@ -121,6 +121,8 @@ pub enum Notice {
         exporter: IpAddr,
         /// The template.
         template: netflow::template::Template,
+        /// It ends with its transport session, so the file does not need it.
+        of_session: bool,
     },
     /// An exporter was evicted, with its templates and options data.
     ExporterEvicted {

@@ -122,6 +122,8 @@ pub struct Exporter {
     pub(super) accounted_templates: usize,
     /// The source address of its datagrams.
     pub address: IpAddr,
+    /// It is known by a transport session, with which its templates end.
+    pub has_session: bool,
 }
 
 /// Version, id and domain of a template.
@@ -165,7 +167,12 @@ impl Exporter {
             accounted_memory: 0,
             accounted_templates: 0,
             address,
+            has_session: false,
         }
+    }
+
+    pub(crate) fn of_session(address: IpAddr) -> Self {
+        Self { has_session: true, ..Self::new(address) }
     }
 
     /// Memory in bytes, approximately: on the heap, and in the map of exporters, which may be half empty.

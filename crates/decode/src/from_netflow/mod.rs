@@ -15,6 +15,7 @@ mod plan;
 mod plans;
 mod rates;
 mod run;
+mod sessions;
 mod sources;
 
 pub use counts::{Counts, NoFlow, Notice};
@@ -113,9 +114,14 @@ pub struct Decoder {
     settings: Settings,
     /// Keyed by their address, as a number.
     exporters: Map<u128, Exporter>,
+    /// Those with a transport session, keyed by its number.
+    sessions: Map<u64, Exporter>,
+    /// Sessions whose state was removed at a bound.
+    lost_sessions: Vec<u64>,
     totals: Totals,
     /// Where [`Self::expire`] continues.
     next: usize,
+    next_session: usize,
     counts: Counts,
     notices: Vec<Notice>,
     scratch: exporter::Scratch,
@@ -151,8 +157,11 @@ impl Decoder {
             scratch: exporter::Scratch::new(&needs, &settings),
             needs,
             exporters: Map::new(settings.max_exporters),
+            sessions: Map::new(settings.max_exporters),
+            lost_sessions: Vec::new(),
             totals: Totals::default(),
             next: 0,
+            next_session: 0,
             settings,
             counts: Counts::default(),
             notices: Vec::new(),
@@ -227,10 +236,20 @@ impl Decoder {
         {
             self.forget(exporter, Bound::Memory);
         }
-        while self.memory() > self.settings.max_memory
-            && let Some((_, oldest)) = self.exporters.pop_oldest()
-        {
-            self.forget(oldest, Bound::Memory);
+        self.shrink();
+    }
+
+    /// Evicts the least recently active exporters until memory is below its bound. Those with a session come last: they would
+    /// not send their templates again.
+    fn shrink(&mut self) {
+        while self.memory() > self.settings.max_memory {
+            if let Some((_, oldest)) = self.exporters.pop_oldest() {
+                self.forget(oldest, Bound::Memory);
+            } else if let Some((session, oldest)) = self.sessions.pop_oldest() {
+                self.lose_session(session, oldest, Bound::Memory);
+            } else {
+                return;
+            }
         }
     }
 
@@ -283,17 +302,17 @@ impl Decoder {
 
     /// Iterates over the exporters.
     pub fn exporters(&self) -> impl Iterator<Item = &Exporter> {
-        self.exporters.values()
+        self.exporters.values().chain(self.sessions.values())
     }
 
     /// Returns the number of exporters.
     pub fn len(&self) -> usize {
-        self.exporters.len()
+        self.exporters.len() + self.sessions.len()
     }
 
     /// Returns true if there are no exporters.
     pub fn is_empty(&self) -> bool {
-        self.exporters.is_empty()
+        self.exporters.is_empty() && self.sessions.is_empty()
     }
 
     /// Adds a template from an earlier run of the daemon.
@@ -317,7 +336,7 @@ impl Decoder {
         let parts = std::mem::take(&mut self.scratch.parts);
         self.scratch = exporter::Scratch::new(&needs, &self.settings);
         self.scratch.parts = parts;
-        for exporter in self.exporters.values_mut() {
+        for exporter in self.exporters.values_mut().chain(self.sessions.values_mut()) {
             exporter.drop_plans();
             self.totals.update(exporter);
         }
@@ -328,16 +347,17 @@ impl Decoder {
     /// them, and the next one continues.
     pub fn expire(&mut self, now: u64) {
         let (chunk, next) = self.exporters.chunk_mut(self.next, MAX_VISITED);
-        for exporter in chunk {
+        let (of_sessions, next_session) = self.sessions.chunk_mut(self.next_session, MAX_VISITED);
+        for exporter in chunk.chain(of_sessions) {
             exporter.expire(now, &mut self.counts);
             self.totals.update(exporter);
         }
-        self.next = next;
+        (self.next, self.next_session) = (next, next_session);
     }
 
     /// Drops and counts all data sets without a template, at exit.
     pub fn drop_pending(&mut self) {
-        for exporter in self.exporters.values_mut() {
+        for exporter in self.exporters.values_mut().chain(self.sessions.values_mut()) {
             exporter.drop_pending(&mut self.counts);
         }
     }

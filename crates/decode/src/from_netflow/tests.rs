@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 mod biflow;
 mod records;
+mod sessions;
 mod sharing;
 
 const NOW: u32 = 1_700_000_000;

@@ -4,6 +4,7 @@ use super::{Running, Sink};
 use crate::probe::{self, Nfprobe, Sfprobe, sfprobe};
 use ::probe::Sampler;
 use config::{Diagnostics, Plugin};
+use delivery::StoreError;
 use flow::schema::Schema;
 use std::io;
 use tracing::warn;
@@ -13,13 +14,22 @@ pub(super) fn nfprobe(plugin: &Plugin, problems: &mut Diagnostics) -> Box<dyn Si
 }
 
 impl Sink for Nfprobe {
+    fn check(&self) -> Result<(), StoreError> {
+        self.transport.dialler().map(drop)
+    }
+
     fn be_patient(&mut self) {
         self.is_replay = true;
     }
 
+    fn open(&mut self) -> Result<(), String> {
+        self.dialler = self.transport.dialler().map_err(|error| error.to_string())?;
+        Ok(())
+    }
+
     fn start(self: Box<Self>, running: Running) -> io::Result<()> {
         let Running { name, identity, schema, inlet, counters, threads, .. } = running;
-        threads.spawn(format!("nfprobe[{name}]"), identity, move || probe::run(&self, &schema, inlet, counters))
+        probe::start(&name, *self, schema, inlet, counters, (identity, &threads))
     }
 }
 

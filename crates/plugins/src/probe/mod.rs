@@ -5,26 +5,35 @@
 //! nfprobe takes the tables of the workers once a second, merges them in its flow cache, and sends the flows that have
 //! ended ([`::probe`]). A collector that is away costs datagrams, which are counted with the flows in them, and nothing else.
 
+mod batch;
+mod output;
 pub mod packets;
 mod sender;
+mod session;
 mod settings;
 pub(crate) mod sfprobe;
+mod target;
 
-pub use sender::Target;
 pub use settings::{Nfprobe, Sfprobe};
+pub use target::Target;
 
 use crate::outlet::{Event, Inlet};
-use crate::sink::{Accounting, DropReason, PATIENCE};
+use crate::sink::{Accounting, PATIENCE};
 use ::probe::options::About;
-use ::probe::{Cache, Contents, Datagram, Exporter};
+use ::probe::{Cache, Exporter};
 use aggregate::Table;
-use delivery::Sum;
 use flow::schema::Schema;
 use flow::strings::Strings;
+use output::Output;
 use runtime::clock;
+use runtime::log::Identity;
+use runtime::threads::Threads;
 use sender::{Pace, Sender};
+use session::Outlet;
 use stats::Counters;
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::warn;
 
@@ -39,9 +48,44 @@ const MAX_NAMES: usize = 256;
 /// Microseconds of a second.
 const SECOND: u64 = 1_000_000;
 
+/// Starts the thread of nfprobe `name`, and that of its session, if it has one.
+///
+/// # Errors
+/// The kernel allows no more threads.
+pub fn start(
+    name: &str,
+    settings: Nfprobe,
+    schema: Arc<Schema>,
+    inlet: Inlet,
+    counters: Counters,
+    (identity, threads): (Identity, &Threads),
+) -> io::Result<()> {
+    let accounting = Accounting::new(counters);
+    let (target, version) = (settings.target.clone(), settings.export.version);
+    // A socket is opened by the thread, since that asks the resolver.
+    let outlet = match settings.session() {
+        None => Err(accounting),
+        Some(session) => {
+            let of_session = (format!("nfprobe[{name}]/session"), identity.clone(), threads);
+            Ok(Outlet::start(target, version, session, accounting, of_session)?)
+        }
+    };
+    threads.spawn(format!("nfprobe[{name}]"), identity, move || {
+        let output = match outlet {
+            Ok(outlet) => Output::Session(Box::new(outlet)),
+            Err(accounting) => {
+                // Flows end together; packets come one by one, but from a file.
+                let pace = if settings.caches || settings.is_replay { Pace::Limited } else { Pace::Free };
+                Output::Datagrams(Box::new(Sender::new(settings.target.clone(), pace, accounting)))
+            }
+        };
+        run(&settings, &schema, inlet, output);
+    })
+}
+
 /// The thread of nfprobe: takes tables until all workers have ended.
-pub fn run(settings: &Nfprobe, schema: &Schema, mut inlet: Inlet, counters: Counters) {
-    let mut probe = Probe::new(settings, schema, counters);
+fn run(settings: &Nfprobe, schema: &Schema, mut inlet: Inlet, output: Output) {
+    let mut probe = Probe::new(settings, schema, output);
     let tick = if settings.caches { TICK } else { UNCACHED_TICK };
     let mut due = Instant::now() + tick;
     loop {
@@ -65,29 +109,6 @@ pub fn run(settings: &Nfprobe, schema: &Schema, mut inlet: Inlet, counters: Coun
     }
 }
 
-/// Where complete datagrams go, and what is counted.
-struct Output {
-    sender: Sender,
-    accounting: Accounting,
-    /// The kernel refused a datagram because of its length.
-    is_too_long: bool,
-}
-
-impl Output {
-    fn send(&mut self, datagram: Datagram<'_>) {
-        let Contents { flows, packets, bytes } = datagram.contents;
-        let outcome = self.sender.send(datagram.octets);
-        self.accounting.handed(flows);
-        self.accounting.datagram(outcome.is_sent, outcome.refused);
-        if outcome.is_sent {
-            self.accounting.written(flows);
-        } else {
-            self.is_too_long |= outcome.is_too_long;
-            self.accounting.dropped(Sum { aggregates: flows, packets, bytes }, DropReason::Refused);
-        }
-    }
-}
-
 struct Probe<'a> {
     settings: &'a Nfprobe,
     cache: Cache,
@@ -95,6 +116,8 @@ struct Probe<'a> {
     output: Output,
     /// When flows were examined: microseconds since 1970.
     examined: u64,
+    /// What options data tell.
+    about: About,
     /// When the names of interfaces were read.
     named: Option<Instant>,
     /// IPv6 flows of v5 were mentioned.
@@ -102,11 +125,13 @@ struct Probe<'a> {
 }
 
 impl<'a> Probe<'a> {
-    fn new(settings: &'a Nfprobe, schema: &Schema, counters: Counters) -> Self {
-        // Flows end together; packets come one by one, but from a file.
-        let pace = if settings.caches || settings.is_replay { Pace::Limited } else { Pace::Free };
-        let sender = Sender::new(settings.target.clone(), pace);
-        let exporter = Exporter::new(settings.export.clone(), schema, sender.limit());
+    fn new(settings: &'a Nfprobe, schema: &Schema, output: Output) -> Self {
+        let mut exporter = Exporter::new(settings.export.clone(), schema, output.limit());
+        if let Output::Session(outlet) = &output
+            && outlet.keeps_templates()
+        {
+            exporter.leave_out_templates();
+        }
         for name in exporter.unsupported() {
             let version = settings.version;
             warn!(
@@ -117,8 +142,9 @@ impl<'a> Probe<'a> {
             settings,
             cache: Cache::new(schema, settings.timeouts, settings.max_flows),
             exporter,
-            output: Output { sender, accounting: Accounting::new(counters), is_too_long: false },
+            output,
             examined: clock::now(),
+            about: About::default(),
             named: None,
             has_warned: false,
         }
@@ -130,7 +156,7 @@ impl<'a> Probe<'a> {
         let now = clock::now();
         let Self { cache, exporter, output, .. } = self;
         let mut export = |key: &[u8], values: &[u64], strings: &Strings| {
-            exporter.add(key, values, strings, now, &mut |datagram| output.send(datagram));
+            exporter.add(key, values, strings, now, &mut |datagram| output.push(datagram));
         };
         if self.settings.caches {
             cache.add(table, &mut export);
@@ -142,6 +168,7 @@ impl<'a> Probe<'a> {
 
     /// Ends the flows that are due.
     fn tick(&mut self) {
+        self.introduce();
         let now = clock::now();
         if now.abs_diff(self.examined) >= u64::from(self.settings.timeouts.expint) * SECOND {
             self.examined = now;
@@ -149,7 +176,7 @@ impl<'a> Probe<'a> {
             let time = if self.settings.is_replay { self.cache.latest() } else { now };
             let Self { cache, exporter, output, .. } = self;
             cache.expire(time, &mut |key, values, strings| {
-                exporter.add(key, values, strings, now, &mut |datagram| output.send(datagram));
+                exporter.add(key, values, strings, now, &mut |datagram| output.push(datagram));
             });
         }
         self.flush(now);
@@ -160,37 +187,50 @@ impl<'a> Probe<'a> {
         let now = clock::now();
         let Self { cache, exporter, output, .. } = self;
         cache.drain(&mut |key, values, strings| {
-            exporter.add(key, values, strings, now, &mut |datagram| output.send(datagram));
+            exporter.add(key, values, strings, now, &mut |datagram| output.push(datagram));
         });
         self.flush(now);
+        self.output.finish();
     }
 
     fn flush(&mut self, now: u64) {
         let Self { cache, exporter, output, .. } = self;
-        exporter.flush(now, &mut |datagram| output.send(datagram));
-        output.accounting.open_flows(cache.len() as u64, cache.size() as u64);
+        exporter.flush(now, &mut |datagram| output.push(datagram));
+        output.flush();
+        exporter.set_limit(output.limit());
+        let accounting = output.accounting();
+        accounting.open_flows(cache.len() as u64, cache.size() as u64);
         let skipped = exporter.take_skipped().flows;
         if skipped > 0 {
-            output.accounting.handed(skipped);
-            output.accounting.filtered(skipped);
+            accounting.handed(skipped);
+            accounting.filtered(skipped);
             if !std::mem::replace(&mut self.has_warned, true) {
                 warn!("nfprobe_version: NetFlow v5 cannot express IPv6 flows; they are not exported.");
             }
-        }
-        if std::mem::take(&mut output.is_too_long) {
-            exporter.set_limit(sender::SAFE_LENGTH);
         }
     }
 
     /// Sets the exporter's address and the names of interfaces, which may change.
     fn introduce(&mut self) {
-        if self.settings.version == 5 || self.named.is_some_and(|named| named.elapsed() < NAMES) {
+        if self.settings.version == 5 {
+            return;
+        }
+        let address = self.settings.target.source.or_else(|| self.output.local_address());
+        let is_due = self.named.is_none_or(|named| named.elapsed() >= NAMES);
+        if !is_due && self.about.address == address {
             return;
         }
         self.named = Some(Instant::now());
-        let address = self.settings.target.source.or_else(|| self.output.sender.local_address());
-        let interfaces = if self.settings.names_interfaces { interfaces() } else { Vec::new() };
-        self.exporter.set_about(About { address, interfaces });
+        self.about.address = address;
+        if self.settings.names_interfaces {
+            self.about.interfaces = interfaces();
+        }
+        let has_changed = self.exporter.set_about(self.about.clone());
+        if let Output::Session(outlet) = &mut self.output
+            && (has_changed || !outlet.has_announcement())
+        {
+            outlet.announce(&mut self.exporter, clock::now());
+        }
     }
 }
 

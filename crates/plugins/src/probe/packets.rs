@@ -9,8 +9,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounde
 use flow::schema::Schema;
 use std::time::{Duration, Instant};
 
-/// Octets of a full batch.
-const FULL: usize = 64 << 10;
+/// Octets of a full batch: what the kernel takes as one message, as its datagrams are of one size if packets are long.
+const FULL: usize = 60_000;
 /// Batches that wait for the agent: 4 MB at most.
 const WAITING: usize = 64;
 
@@ -131,11 +131,6 @@ impl Inlet {
             Err(RecvTimeoutError::Timeout) => Event::Due,
             Err(RecvTimeoutError::Disconnected) => Event::Ended,
         }
-    }
-
-    /// True if no batch waits.
-    pub fn is_idle(&self) -> bool {
-        self.full.is_empty()
     }
 
     /// Returns a batch, so that its memory is used again.

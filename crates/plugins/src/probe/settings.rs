@@ -1,10 +1,13 @@
 //! Settings of the probes.
 
-use super::Target;
+use super::session::settings::Transport;
+use super::session::{self, Dialler};
+use super::target::Target;
 use ::probe::interfaces::{self, Direction, Ifindex, Tag};
 use ::probe::samples;
 use ::probe::{Precision, Settings, Timeouts, Version};
 use config::keys::aggregation::NFACCTD_PEER_AS;
+use config::keys::core::{PLUGIN_EXIT_TIMEOUT, PLUGIN_QUEUE_MEMORY, PLUGIN_WRITE_TIMEOUT};
 use config::keys::input::{InterfaceIndex, PCAP_IFINDEX, PCAP_INTERFACE};
 use config::keys::maps::PCAP_INTERFACES_MAP;
 use config::keys::nfprobe::{self as keys, NfprobeVersion, ProbeDirection};
@@ -16,12 +19,21 @@ use flow::schema::{Options, Selection};
 use runtime::clock;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What an nfprobe plugin does.
 #[derive(Clone, Debug)]
 pub struct Nfprobe {
     /// Where it sends.
     pub target: Target,
+    /// How it sends.
+    pub(crate) transport: Transport,
+    /// What makes connections, if there are any.
+    pub(crate) dialler: Option<Dialler>,
+    /// `plugin_queue_memory`.
+    queue_bytes: usize,
+    /// `plugin_write_timeout`, `plugin_exit_timeout`.
+    timeouts_of_session: [Duration; 2],
     /// What it exports.
     pub export: Settings,
     /// 5, 9 or 10.
@@ -60,6 +72,7 @@ pub(super) fn target(
         source: plugin.get(&keys::NFPROBE_SOURCE_IP),
         hop_limit: hop_limit.and_then(|limit| u8::try_from(limit).ok()),
         precedence: u8::try_from(plugin.get(&keys::NFPROBE_IPPREC)).unwrap_or(0),
+        datagram_size: plugin.get(&keys::NFPROBE_DATAGRAM_SIZE).map(|size| size as usize),
         key,
     }
 }
@@ -127,15 +140,15 @@ impl Nfprobe {
             );
             Timeouts::default()
         });
-        if plugin.get(&keys::NFPROBE_DTLS) {
-            problems.fatal(
-                plugin.blame(&keys::NFPROBE_DTLS),
-                format!("nfprobe_dtls[{}]: export over DTLS is not implemented.", plugin.name),
-                Some("Remove it to send unencrypted datagrams, for example through a tunnel.".to_owned()),
-            );
-        }
+        let target =
+            target(plugin, ("nfprobe_receiver", &receiver), plugin.get(&keys::NFPROBE_HOPLIMIT), problems);
+        let limit = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
         Self {
-            target: target(plugin, ("nfprobe_receiver", &receiver), plugin.get(&keys::NFPROBE_HOPLIMIT), problems),
+            transport: Transport::read(plugin, &target.host, problems),
+            dialler: None,
+            queue_bytes: limit(plugin.get(&PLUGIN_QUEUE_MEMORY)),
+            timeouts_of_session: [plugin.get(&PLUGIN_WRITE_TIMEOUT), plugin.get(&PLUGIN_EXIT_TIMEOUT)],
+            target,
             version: match export.version {
                 Version::V5 => 5,
                 Version::V9 => 9,
@@ -149,6 +162,19 @@ impl Nfprobe {
             names_interfaces: plugin.get(&PCAP_IFINDEX) == InterfaceIndex::System
                 && plugin.get(&keys::NFPROBE_IFINDEX).is_none(),
         }
+    }
+
+    /// What a session needs, if there are any.
+    pub(super) fn session(&self) -> Option<session::Settings> {
+        let [timeout, exit] = self.timeouts_of_session;
+        Some(session::Settings {
+            dialler: self.dialler.clone()?,
+            transport: self.transport.clone(),
+            queue_bytes: self.queue_bytes,
+            timeout,
+            exit,
+            is_patient: self.is_replay,
+        })
     }
 
     /// What its tables need beyond the configured primitives.

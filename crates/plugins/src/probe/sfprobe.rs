@@ -1,12 +1,11 @@
 //! The thread of sfprobe: an sFlow agent.
 
 use super::packets::{Event, Inlet};
-use super::sender::{self, Pace, Sender};
+use super::sender::{Pace, Sender};
 use super::settings::Sfprobe;
-use crate::sink::{Accounting, DropReason};
+use crate::sink::Accounting;
 use ::probe::agent::{Identity, InterfaceCounters};
-use ::probe::{Agent, Contents, Datagram};
-use delivery::Sum;
+use ::probe::{Agent, Batch};
 use runtime::clock;
 use stats::Counters;
 use std::path::Path;
@@ -24,64 +23,41 @@ const MEGABIT: u64 = 1_000_000;
 /// Takes samples until all workers have ended.
 pub(crate) fn run(settings: &Sfprobe, inlet: &Inlet, counters: Counters) {
     let pace = if settings.is_replay { Pace::Limited } else { Pace::Free };
-    let sender = Sender::new(settings.target.clone(), pace);
+    let mut sender = Sender::new(settings.target.clone(), pace, Accounting::new(counters));
     let identity = Identity { address: settings.address, sub_agent: settings.sub_agent, started_us: clock::now() };
     let mut agent = Agent::new(identity, sender.limit());
-    let mut output = Output { sender, accounting: Accounting::new(counters), is_too_long: false };
+    let mut counters = Batch::default();
     let mut counted = Instant::now();
     loop {
         let event = inlet.wait(Instant::now() + TICK);
         let now = clock::now();
-        let mut send = |datagram: Datagram<'_>| output.send(datagram);
         match event {
-            Event::Samples(batch) => {
-                agent.add(&batch, now, &mut send);
+            Event::Samples(mut batch) => {
+                send(&mut agent, &mut batch, &mut sender, now);
                 inlet.give_back(batch);
-                if inlet.is_idle() {
-                    agent.flush(now, &mut send);
-                }
             }
             Event::Due => {}
-            Event::Ended => {
-                agent.flush(now, &mut send);
-                return;
-            }
+            Event::Ended => return,
         }
         if counted.elapsed() >= COUNTERS {
             counted = Instant::now();
             for name in interfaces(settings) {
                 if let Some(interface) = interface_counters(&name, settings.speed) {
-                    agent.counters(&interface, now, &mut send);
+                    agent.counters(&interface, &mut counters);
                 }
             }
-            agent.flush(now, &mut send);
+            send(&mut agent, &mut counters, &mut sender, now);
+            counters.clear();
         }
-        if std::mem::take(&mut output.is_too_long) {
-            agent.set_limit(sender::SAFE_LENGTH);
-        }
+        agent.set_limit(sender.limit());
     }
 }
 
-struct Output {
-    sender: Sender,
-    accounting: Accounting,
-    is_too_long: bool,
-}
-
-impl Output {
-    fn send(&mut self, datagram: Datagram<'_>) {
-        let Contents { flows: samples, .. } = datagram.contents;
-        let outcome = self.sender.send(datagram.octets);
-        self.accounting.handed(samples);
-        self.accounting.datagram(outcome.is_sent, outcome.refused);
-        if outcome.is_sent {
-            self.accounting.written(samples);
-        } else {
-            self.is_too_long |= outcome.is_too_long;
-            let sum = Sum { aggregates: samples, packets: samples, bytes: 0 };
-            self.accounting.dropped(sum, DropReason::Refused);
-        }
-    }
+/// Sends the samples of a batch.
+fn send(agent: &mut Agent, batch: &mut Batch, sender: &mut Sender, now_us: u64) {
+    let packed = agent.pack(batch, now_us);
+    let batch = &*batch;
+    sender.send(packed.iter().map(|packed| (packed.pieces(batch), packed.contents)));
 }
 
 /// The interfaces that packets are captured on. The map is read each time, since a reload may have changed them.

@@ -8,7 +8,6 @@ mod brokers;
 use self::brokers::Brokers;
 use ::tee::balance::Balance;
 use ::tee::limit::Limit;
-use ::tee::link::Options;
 use ::tee::pool::{Pool, Pools, Receiver};
 use ::tee::{Counts, DropReason, Replicator};
 use config::keys::nfprobe::{NFPROBE_IPPREC, NFPROBE_SOURCE_IP};
@@ -26,6 +25,7 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
+use udp_link::Options;
 
 /// A pool as the file describes it.
 pub use maps::tee_receivers::Pool as Rule;
@@ -66,6 +66,7 @@ impl Settings {
                 source: plugin.get(&NFPROBE_SOURCE_IP),
                 // The precedence is the upper three bits of the octet (RFC 791 section 3.1).
                 tos: u8::try_from(precedence << 5).ok().filter(|tos| *tos != 0),
+                hop_limit: None,
                 send_buffer: plugin.get(&TEE_PIPE_SIZE).map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
             },
             brokers: Arc::new(Brokers::new(plugin.get(&TEE_KAFKA_CONFIG_FILE))),

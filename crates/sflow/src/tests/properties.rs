@@ -2,7 +2,7 @@
 
 use crate::counters::{self, CounterBlock, CounterField, CounterKind, KINDS, OLD_KINDS, Value, Width};
 use crate::encode::{self, EncodeError};
-use crate::flow::{FlowRecord, Gateway, Url, User};
+use crate::flow::{FlowRecord, Gateway, HeaderProtocol, RawHeader, Switch, Url, User};
 use crate::tests::Generate;
 use crate::*;
 use proptest::prelude::*;
@@ -332,6 +332,28 @@ fn read_all(octets: &[u8]) {
 }
 
 proptest! {
+    #[test]
+    fn samples_of_switched_packets_have_the_octets_of_others(
+        entropy in entropy(),
+        octets in prop::collection::vec(any::<u8>(), 0..200),
+        expanded in any::<bool>(),
+    ) {
+        let mut r = Reader::new(&entropy);
+        let head = flow_head(&mut r, expanded);
+        let (mut general, mut special) = (wire::Writer::new(), wire::Writer::new());
+        let mut number = || u32::generate(&mut r);
+        let switch =
+            Switch { in_vlan: number(), in_priority: number(), out_vlan: number(), out_priority: number() };
+        let (protocol, frame_length, stripped) = (HeaderProtocol(number()), number(), Some(number()));
+        let raw = RawHeader { protocol, frame_length, stripped, octets: &octets };
+        let records = [FlowRecord::Switch(switch), FlowRecord::RawHeader(raw)];
+        let expected = encode::flow_sample(&mut general, &head, &records);
+        match encode::switched_packet(&mut special, &head, &switch, &raw) {
+            Err(EncodeError::NoSuch(_)) => prop_assert!(expanded),
+            result => prop_assert_eq!((result, special.octets()), (expected, general.octets())),
+        }
+    }
+
     #[test]
     fn flow_samples_round_trip(entropy in entropy(), expanded in any::<bool>()) {
         let mut r = Reader::new(&entropy);

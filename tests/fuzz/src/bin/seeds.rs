@@ -27,6 +27,8 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 use telemetry::Encoding;
 use telemetry::udp_notif::{Datagram, Segment};
+use dtls::hello::ClientHello;
+use dtls::{Client, ClientContext, Peer};
 use telemetry_gpb::messages::cisco::TelemetryField;
 use telemetry_gpb::messages::cisco::telemetry::NodeId;
 use telemetry_gpb::messages::cisco::telemetry_field::ValueByType;
@@ -222,6 +224,23 @@ fn telemetry_gpb_messages() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+/// The first hello of a client, and the second, which has a cookie.
+fn dtls_hellos() -> [(&'static str, Vec<u8>); 2] {
+    let context = ClientContext::new(None, None).expect("a context");
+    let mut client = Client::new(&context, &Peer::Anyone).expect("a client");
+    let hello = |client: &mut Client| {
+        let mut hello = Vec::new();
+        client.flush(|datagram| hello.extend_from_slice(datagram));
+        hello
+    };
+    let first = hello(&mut client);
+    let mut answer = Vec::new();
+    ClientHello::read(&first).expect("a hello").write_verify_request(&[7; 32], &mut answer);
+    client.receive(&answer);
+    let second = hello(&mut client);
+    [("first", first), ("second", second)]
+}
+
 fn main() -> io::Result<()> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let ends: [SocketAddrV4; 2] =
@@ -246,6 +265,12 @@ fn main() -> io::Result<()> {
         }
         write(&folder, "netflow", name, &sequence)?;
         write(&folder, "tee", name, &[&[0], &sequence[..]].concat())?;
+        if name == "ipfix" {
+            write(&folder, "ipfix_stream", name, &[&[100, 7], &datagrams.concat()[..]].concat())?;
+        }
+    }
+    for (name, datagram) in dtls_hellos() {
+        write(&folder, "dtls_hello", name, &datagram)?;
     }
     for (name, text) in BGP_FAMILIES {
         write(&folder, "bgp_families", name, &octets(text))?;

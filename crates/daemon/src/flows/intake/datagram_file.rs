@@ -28,7 +28,7 @@ impl<P: Datagrams> Intake<P> for DatagramFile {
         true
     }
 
-    fn open(&self) -> Result<Vec<Opened<P>>, String> {
+    fn open(&mut self) -> Result<Vec<Opened<P>>, String> {
         let payloads = Payloads::open(&self.0).map_err(|error| format!("pcap_savefile: {error}"))?;
         let (ring, bell) = crossbeam_channel::bounded(1);
         let source: Box<dyn Source<P>> = Box::new(Reader { payloads, settings: self.0.clone(), bell });

@@ -194,7 +194,7 @@ mod live {
             Vec::new()
         }
 
-        fn open(&self) -> Result<Vec<Opened<Packets>>, String> {
+        fn open(&mut self) -> Result<Vec<Opened<Packets>>, String> {
             let live = Live::open(self.settings.clone()).map_err(|error| error.to_string())?;
             for (interface, link) in live.opened() {
                 known("pcap_interface", &format!("{},{}", interface.name, interface.index), link)?;

@@ -2,9 +2,11 @@
 
 #[cfg(feature = "pcap")]
 pub(crate) mod datagram_file;
+pub(crate) mod delivery;
 #[cfg(feature = "pcap")]
 mod files;
 pub(crate) mod interfaces;
+pub(crate) mod ipfix;
 pub(crate) mod nflog;
 #[cfg(feature = "pcap")]
 pub(crate) mod packet_file;

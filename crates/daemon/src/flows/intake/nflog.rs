@@ -31,7 +31,7 @@ impl Intake<Packets> for Log {
         true
     }
 
-    fn open(&self) -> Result<Vec<Opened<Packets>>, String> {
+    fn open(&mut self) -> Result<Vec<Opened<Packets>>, String> {
         let group = self.0.group;
         let log = Nflog::open(&self.0).map_err(|error| format!("uacctd_group: {group}: {error}"))?;
         let waker = log.waker();

@@ -35,7 +35,7 @@ impl Intake<Packets> for PacketFile {
         true
     }
 
-    fn open(&self) -> Result<Vec<Opened<Packets>>, String> {
+    fn open(&mut self) -> Result<Vec<Opened<Packets>>, String> {
         let file = pcap_file::Source::open(&self.settings).map_err(|error| format!("pcap_savefile: {error}"))?;
         let links = file.links();
         for link in &links {

@@ -11,19 +11,28 @@ use config::{AnyKey, Names};
 use enrich::Context;
 use plugins::outlet::Wake;
 use std::io::ErrorKind;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use tracing::info;
 
-struct Udp {
+/// The key of the kernel's buffer.
+pub(super) const BUFFER: &dyn AnyKey = &input::NFACCTD_PIPE_SIZE;
+
+/// The UDP port.
+pub(super) struct Udp {
     settings: Settings,
     names: Names,
     /// Percentage of a worker's time that one exporter may use while others are waiting.
-    share: u32,
+    pub(super) share: u32,
 }
 
 /// What a collector reads unless it reads a file.
 pub(crate) fn choose<P: Datagrams>(reading: &mut Reading<'_>, _: &Context) -> Choice<P> {
+    Choice::This(Box::new(read(reading)))
+}
+
+/// Reads the settings.
+pub(super) fn read(reading: &mut Reading<'_>) -> Udp {
     let groups = groups(reading);
     let config = reading.config;
     let receive_buffer = config.core(&input::NFACCTD_PIPE_SIZE);
@@ -38,7 +47,7 @@ pub(crate) fn choose<P: Datagrams>(reading: &mut Reading<'_>, _: &Context) -> Ch
         shared: config.core(&ha::CLUSTER_NAME).is_some(),
     };
     let share = config.core(&input::NFACCTD_EXPORTER_SHARE);
-    Choice::This(Box::new(Udp { settings, names: reading.names.clone(), share }))
+    Udp { settings, names: reading.names.clone(), share }
 }
 
 /// Multicast groups to join.
@@ -59,8 +68,39 @@ fn groups(reading: &mut Reading<'_>) -> Vec<IpAddr> {
 }
 
 impl Udp {
+    /// Opens a socket for each worker.
+    pub(super) fn open(&self) -> Result<Vec<Receiver>, String> {
+        let port_key = self.names.of(&input::NFACCTD_PORT);
+        let receivers = capture::udp::open(&self.settings).map_err(|error| self.describe(&error, port_key))?;
+        if let (Some(asked), Some(Ok(given))) =
+            (self.settings.receive_buffer, receivers.first().map(Receiver::receive_buffer))
+        {
+            info!("{}: obtained={given} target={asked}.", self.names.of(&input::NFACCTD_PIPE_SIZE));
+        }
+        Ok(receivers)
+    }
+
+    /// Opens the same sockets on another port, which `key` states.
+    pub(super) fn open_other(&self, port: u16, key: &str) -> Result<Vec<Receiver>, String> {
+        let settings = Settings { port, groups: Vec::new(), ..self.settings.clone() };
+        let other = Self { settings, names: self.names.clone(), share: self.share };
+        capture::udp::open(&other.settings).map_err(|error| other.describe(&error, key))
+    }
+
+    /// The address on which it listens.
+    pub(super) fn address(&self) -> IpAddr {
+        self.settings.address.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED))
+    }
+
+    /// Logs that the daemon is ready.
+    pub(super) fn announce(&self, what: &str) {
+        let interface = self.settings.interface.as_deref().unwrap_or("all");
+        let (address, port) = (self.address(), self.settings.port);
+        info!("waiting for {what} on interface={interface} ip={address} port={port}/udp");
+    }
+
     /// Describes why a socket cannot be opened, with the key concerned.
-    fn describe(&self, error: &BindError) -> String {
+    fn describe(&self, error: &BindError, port_key: &str) -> String {
         let (settings, names) = (&self.settings, &self.names);
         let BindError { part, error: fault } = error;
         match part {
@@ -81,7 +121,7 @@ impl Udp {
                     }
                     _ => "",
                 };
-                let (ip_key, port_key) = (names.of(&input::NFACCTD_IP), names.of(&input::NFACCTD_PORT));
+                let ip_key = names.of(&input::NFACCTD_IP);
                 format!("{ip_key}, {port_key}: cannot listen on {address} port {port}: {fault}{taken}")
             }
         }
@@ -89,30 +129,21 @@ impl Udp {
 }
 
 impl<P: Datagrams> Intake<P> for Udp {
-    fn open(&self) -> Result<Vec<Opened<P>>, String> {
-        let receivers = capture::udp::open(&self.settings).map_err(|error| self.describe(&error))?;
-        if let (Some(asked), Some(Ok(given))) =
-            (self.settings.receive_buffer, receivers.first().map(Receiver::receive_buffer))
-        {
-            info!("{}: obtained={given} target={asked}.", self.names.of(&input::NFACCTD_PIPE_SIZE));
-        }
+    fn open(&mut self) -> Result<Vec<Opened<P>>, String> {
         let opened = |receiver: Receiver| {
             let waker = receiver.waker();
             let source: Box<dyn Source<P>> = Box::new(Socket { receiver, share: self.share });
             (source, Arc::new(move || waker.wake()) as Wake)
         };
-        Ok(receivers.into_iter().map(opened).collect())
+        Ok(Udp::open(self)?.into_iter().map(opened).collect())
     }
 
     fn announce(&self, what: &str) {
-        let interface = self.settings.interface.as_deref().unwrap_or("all");
-        let address = self.settings.address.map_or("::".to_owned(), |address| address.to_string());
-        let port = self.settings.port;
-        info!("waiting for {what} on interface={interface} ip={address} port={port}/udp");
+        Udp::announce(self, what);
     }
 
     fn buffer(&self) -> Option<&'static dyn AnyKey> {
-        Some(&input::NFACCTD_PIPE_SIZE)
+        Some(BUFFER)
     }
 }
 
@@ -123,6 +154,6 @@ struct Socket {
 
 impl<P: Datagrams> Source<P> for Socket {
     fn run(self: Box<Self>, worker: Worker<P>) {
-        worker.run_udp(self.receiver, self.share);
+        worker.run_udp(self.receiver, self.share, None);
     }
 }

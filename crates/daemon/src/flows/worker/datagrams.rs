@@ -3,6 +3,8 @@
 use super::budget::Budget;
 use super::tee::Decoded;
 use super::{Protocol, ROWS, WAIT, Worker};
+use crate::flows::intake::delivery::Feed;
+use capture::udp::Received;
 use capture::{Batch, Datagram};
 use enrich::BatchPackets;
 use flow::output::Output;
@@ -36,6 +38,14 @@ pub(crate) trait Datagrams: Protocol {
 
     /// The parts of the last datagram, if they are listed.
     fn parts(&self) -> &[Part];
+
+    /// A transport session has ended.
+    fn end_session(&mut self, _session: u64) {}
+
+    /// Sessions whose state was removed at a bound since the last call.
+    fn take_lost_sessions(&mut self) -> Vec<u64> {
+        Vec::new()
+    }
 }
 
 /// The result of decoding a datagram.
@@ -47,15 +57,22 @@ pub(crate) struct Read {
 }
 
 impl<P: Datagrams> Worker<P> {
-    /// Reads a socket until shutdown. `share`: percentage of its time that one exporter may use while others are waiting.
-    pub(crate) fn run_udp(mut self, mut receiver: capture::udp::Receiver, share: u32) {
+    /// Reads a socket until shutdown, and what other threads have received. `share`: percentage of its time that one exporter may use
+    /// while others are waiting.
+    pub(crate) fn run_udp(mut self, mut receiver: capture::udp::Receiver, share: u32, mut feed: Option<Feed>) {
         let mut batch = Batch::new();
         let mut budget = Budget::new(share, self.names.clone());
         let mut dropped = 0;
         let failing = Limited::new(RATE);
         while !self.stop.is_requested() {
             match receiver.receive(&mut batch, Some(WAIT)) {
-                Ok(capture::udp::Received::Datagrams) => self.batch(&batch, Some(&mut budget)),
+                Ok(Received::Datagrams) => self.received(&batch, &mut budget),
+                // Threads that deliver wake it all the time; datagrams must not wait for them.
+                Ok(Received::Woken)
+                    if feed.is_some() && receiver.receive_queued(&mut batch).is_ok_and(|some| some) =>
+                {
+                    self.received(&batch, &mut budget);
+                }
                 Ok(_) => {}
                 Err(error) => {
                     if let Some(pass) = failing.pass() {
@@ -65,11 +82,20 @@ impl<P: Datagrams> Worker<P> {
                     let _ = self.stop.pause(Duration::from_millis(100));
                 }
             }
+            if let Some(feed) = &mut feed
+                && self.take_deliveries(feed)
+            {
+                receiver.waker().wake();
+            }
             if self.between() && self.kernel_drops(&receiver, &mut dropped) > 0 {
                 budget.crowded(monotonic());
             }
         }
+        let began = Instant::now();
         self.drain(&mut receiver, &mut batch, &mut budget);
+        if let Some(feed) = feed {
+            self.drain_feed(feed, &receiver.waker(), began);
+        }
         budget.report(true);
         self.kernel_drops(&receiver, &mut dropped);
         self.end();
@@ -81,21 +107,27 @@ impl<P: Datagrams> Worker<P> {
         loop {
             let now = Instant::now();
             match receiver.receive(batch, Some(Duration::ZERO)) {
-                Ok(capture::udp::Received::Datagrams) if now < until => self.batch(batch, Some(budget)),
-                Ok(capture::udp::Received::Datagrams) if now < until + COUNTED => self.discard(batch),
-                // The wakeup for shutdown.
-                Ok(capture::udp::Received::Woken) => {}
+                Ok(Received::Datagrams) if now < until => self.received(batch, budget),
+                Ok(Received::Datagrams) if now < until + COUNTED => self.discard(batch.iter()),
+                // The wakeup for shutdown, or of threads that deliver.
+                Ok(Received::Woken) if now < until + COUNTED => {}
                 Ok(_) | Err(_) => return,
             }
         }
     }
 
     /// Counts datagrams that there is no time left to decode.
-    fn discard(&mut self, batch: &Batch) {
-        let bytes = batch.iter().map(|datagram| datagram.payload.len() as u64).sum();
-        self.tally.add(Counter::DatagramsReceived, batch.len() as u64);
-        self.tally.add(Counter::DatagramBytes, bytes);
-        self.tally.add(Counter::DatagramsAtShutdown, batch.len() as u64);
+    pub(super) fn discard<'a>(&mut self, datagrams: impl Iterator<Item = Datagram<'a>>) {
+        for datagram in datagrams {
+            self.tally.add(Counter::DatagramsReceived, 1);
+            self.tally.add(Counter::DatagramBytes, datagram.payload.len() as u64);
+            self.tally.add(Counter::DatagramsAtShutdown, 1);
+        }
+    }
+
+    /// Decodes what a socket has received.
+    fn received(&mut self, batch: &Batch, budget: &mut Budget) {
+        self.batch(batch.iter(), batch.is_full(), Some(budget));
     }
 
     /// Counts what the kernel dropped since the last call, and returns it.
@@ -125,7 +157,7 @@ impl<P: Datagrams> Worker<P> {
         self.pause(settings.delay, wake);
         while !self.stop.is_requested() {
             match file.fill(&mut batch) {
-                Ok(Filled::Datagrams) => self.batch(&batch, None),
+                Ok(Filled::Datagrams) => self.batch(batch.iter(), false, None),
                 // The next round is opened first, so that a program that watches the file sees that reading goes on.
                 Ok(Filled::Ended) => match file.next_round() {
                     Ok(true) => self.pause(settings.delay, wake),
@@ -136,7 +168,7 @@ impl<P: Datagrams> Worker<P> {
                     }
                 },
                 Err(error) => {
-                    self.batch(&batch, None);
+                    self.batch(batch.iter(), false, None);
                     tracing::error!("{path}: {error}");
                     break;
                 }
@@ -148,13 +180,19 @@ impl<P: Datagrams> Worker<P> {
         self.end();
     }
 
-    fn batch(&mut self, batch: &Batch, mut budget: Option<&mut Budget>) {
+    /// Decodes datagrams. `is_full`: more may be waiting.
+    pub(super) fn batch<'a>(
+        &mut self,
+        datagrams: impl Iterator<Item = Datagram<'a>> + Clone,
+        is_full: bool,
+        mut budget: Option<&mut Budget>,
+    ) {
         let mut turn = budget.as_mut().map(|budget| budget.begin(monotonic()));
-        let units: Vec<&[u8]> = batch.iter().map(|datagram| datagram.payload).collect();
+        let units: Vec<&[u8]> = datagrams.clone().map(|datagram| datagram.payload).collect();
         // Datagrams that are replicated as a whole, and nothing else, need not be decoded.
         let decodes = !self.slots.is_empty() || self.tees.need_parts();
         let mut bytes = 0;
-        for (number, datagram) in (0..).zip(batch.iter()) {
+        for (number, datagram) in (0..).zip(datagrams) {
             let source = datagram.source.ip();
             let size = datagram.payload.len() as u64;
             bytes += size;
@@ -195,9 +233,10 @@ impl<P: Datagrams> Worker<P> {
         self.tees.flush(&units);
         self.aggregate(&units);
         if let (Some(budget), Some(turn)) = (budget, turn) {
-            budget.end(&turn, monotonic(), bytes, batch.is_full());
+            budget.end(&turn, monotonic(), bytes, is_full);
         }
     }
+
     /// Replicates a datagram. `first`: number of its first row, if it was decoded.
     fn replicate(&mut self, datagram: (u32, &Datagram<'_>, IpAddr), first: Option<usize>, units: &[&[u8]]) {
         let Self { protocol, enricher, output, tees, .. } = self;

@@ -9,6 +9,7 @@
 mod budget;
 mod classes;
 mod datagrams;
+mod deliveries;
 mod foreign;
 mod gaps;
 mod netflow;

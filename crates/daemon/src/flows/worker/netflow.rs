@@ -58,7 +58,11 @@ impl Datagrams for NetFlow {
         let exporter = datagram.source.ip();
         let Output { rows, strings, .. } = output;
         let first = rows.len();
-        let decoded = self.decoder.datagram(exporter, datagram.payload, datagram.arrival_us, rows, strings);
+        let (octets, arrival) = (datagram.payload, datagram.arrival_us);
+        let decoded = match datagram.session {
+            0 => self.decoder.datagram(exporter, octets, arrival, rows, strings),
+            session => self.decoder.session_message((session, exporter), octets, arrival, rows, strings),
+        };
         match (decoded, &mut self.window) {
             (Ok(export), Some(window)) if rows.len() > first => {
                 window.apply(rows, first, exporter, [export, datagram.arrival_us]);
@@ -75,6 +79,14 @@ impl Datagrams for NetFlow {
 
     fn parts(&self) -> &[Part] {
         self.decoder.parts()
+    }
+
+    fn end_session(&mut self, session: u64) {
+        self.decoder.end_session(session);
+    }
+
+    fn take_lost_sessions(&mut self) -> Vec<u64> {
+        self.decoder.take_lost_sessions()
     }
 }
 
@@ -177,7 +189,7 @@ impl Protocol for NetFlow {
             let address = exporter.address;
             exporter.templates().map(|template| (address, template.clone())).collect::<Vec<_>>()
         };
-        self.decoder.exporters().flat_map(of).collect()
+        self.decoder.exporters().filter(|exporter| !exporter.has_session).flat_map(of).collect()
     }
 }
 

@@ -121,9 +121,9 @@ impl Notices {
             Notice::Gap { exporter, domain, lost } => {
                 debug!(%exporter, domain, lost, "sequence number jumped");
             }
-            Notice::Template { exporter, template } => {
+            Notice::Template { exporter, template, of_session } => {
                 debug!(%exporter, domain = template.domain, template = template.id, "template learned");
-                return Some((exporter, template));
+                return (!of_session).then_some((exporter, template));
             }
         }
         None

@@ -148,7 +148,7 @@ impl Exporter {
             && let Some((template, _)) = sets.templates.find(ipfix, domain, id)
         {
             let template = template.clone();
-            context.notice(Notice::Template { exporter: self.address, template });
+            context.notice(Notice::Template { exporter: self.address, template, of_session: self.has_session });
         }
         // No sets are pending for a template that was known before.
         if matches!(announced, Announced::Same | Announced::Refreshed) || sets.pending.is_empty() {

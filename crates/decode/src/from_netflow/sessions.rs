@@ -1,0 +1,92 @@
+//! Exporters that are connected: over TCP, TLS or DTLS, templates and sequence numbers belong to the transport session and end with it
+//! (RFC 7011 sections 8.1, 8.4 and 10.4).
+//!
+//! They are kept apart from exporters that send datagrams. These can be evicted at a bound, since they announce their templates again;
+//! datagrams with forged sources, which evict them, must not touch sessions. If a session loses its state nevertheless, because the memory
+//! bound is reached without other exporters, its number is reported: the connection must be closed, so that the exporter begins anew.
+
+use super::exporter::{Context, Exporter};
+use super::{Bound, Decoder, HeaderError, Rows, Strings, datagram};
+use std::net::IpAddr;
+
+impl Decoder {
+    /// Decodes a message of a transport session, as [`Decoder::datagram`] does. `source` is the exporter.
+    ///
+    /// # Errors
+    /// If its header is invalid.
+    pub fn session_message(
+        &mut self,
+        (session, source): (u64, IpAddr),
+        octets: &[u8],
+        arrival: u64,
+        rows: &mut Rows,
+        strings: &mut Strings,
+    ) -> Result<u64, HeaderError> {
+        self.scratch.parts.clear();
+        let message = datagram::open(octets)?;
+        self.scratch.plans.add_credit(octets.len());
+        if self.sessions.peek(&session).is_none() {
+            self.begin_session(session, source);
+        }
+        let mut context = Context {
+            needs: &self.needs,
+            settings: &self.settings,
+            strings,
+            counts: &mut self.counts,
+            notices: &mut self.notices,
+            scratch: &mut self.scratch,
+            rows,
+        };
+        if let Some(exporter) = self.sessions.get_mut(&session) {
+            exporter.datagram(&message, octets.len(), arrival, &mut context);
+            if exporter.is_changed {
+                self.totals.update(exporter);
+            }
+        }
+        if self.memory() > self.settings.max_memory {
+            self.make_room_for_session(session);
+        }
+        Ok(u64::from(message.header.export_secs) * 1_000_000)
+    }
+
+    /// The session has ended.
+    pub fn end_session(&mut self, session: u64) {
+        if let Some(exporter) = self.sessions.remove(&session) {
+            self.totals.remove(&exporter);
+            exporter.forget(&mut self.counts);
+        }
+    }
+
+    /// Returns the sessions that have lost their state at a bound since the last call.
+    pub fn take_lost_sessions(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.lost_sessions)
+    }
+
+    #[cold]
+    fn begin_session(&mut self, session: u64, source: IpAddr) {
+        let mut exporter = Exporter::of_session(source);
+        self.totals.update(&mut exporter);
+        if let Some((lost, oldest)) = self.sessions.insert(session, exporter) {
+            self.lose_session(lost, oldest, Bound::Exporters);
+        }
+    }
+
+    /// As [`Decoder::make_room`], after a message of a session.
+    #[cold]
+    fn make_room_for_session(&mut self, last: u64) {
+        if self
+            .sessions
+            .peek(&last)
+            .is_some_and(|exporter| exporter.accounted_memory > self.settings.max_memory / 2)
+            && let Some(exporter) = self.sessions.remove(&last)
+        {
+            self.lose_session(last, exporter, Bound::Memory);
+        }
+        self.shrink();
+    }
+
+    pub(super) fn lose_session(&mut self, session: u64, exporter: Exporter, bound: Bound) {
+        self.lost_sessions.push(session);
+        self.forget(exporter, bound);
+    }
+}
