@@ -54,7 +54,7 @@ pub enum Next {
     Stop,
 }
 
-fn client_config(settings: &KafkaInput) -> Result<ClientConfig, StoreError> {
+pub(crate) fn client_config(settings: &KafkaInput) -> Result<ClientConfig, StoreError> {
     let mut config = ClientConfig::new();
     let timeout = settings.timeout.as_millis().clamp(1000, 300_000).to_string();
     config.set("bootstrap.servers", &settings.brokers);
@@ -114,7 +114,7 @@ impl Consumer {
                         Next::Stop => break,
                     }
                 }
-                Some(Err(error)) => self.failure(&error),
+                Some(Err(error)) => failure(&self.client, &self.topic, &error),
             };
             match self.reported {
                 Some(reported) if reported.elapsed() < RATE => self.held_back += 1,
@@ -125,16 +125,17 @@ impl Consumer {
             }
         }
     }
+}
 
-    fn failure(&self, error: &KafkaError) -> StoreError {
-        match error.rdkafka_error_code() {
-            Some(
-                code @ (RDKafkaErrorCode::UnknownTopic
-                | RDKafkaErrorCode::UnknownTopicOrPartition
-                | RDKafkaErrorCode::TopicAuthorizationFailed),
-            ) => no_topic(&self.topic, code),
-            _ => with_last_error(self.client.context(), &error.to_string()),
-        }
+/// Describes an error of the client library.
+pub(crate) fn failure(client: &BaseConsumer<Reports>, topic: &str, error: &KafkaError) -> StoreError {
+    match error.rdkafka_error_code() {
+        Some(
+            code @ (RDKafkaErrorCode::UnknownTopic
+            | RDKafkaErrorCode::UnknownTopicOrPartition
+            | RDKafkaErrorCode::TopicAuthorizationFailed),
+        ) => no_topic(topic, code),
+        _ => with_last_error(client.context(), &error.to_string()),
     }
 }
 

@@ -7,11 +7,14 @@
 //! | [`kafka`] | Kafka |
 //! | [`producer`] | sending to a Kafka topic without waiting |
 //! | [`consumer`] | reading a Kafka topic |
+//! | [`compacted`] | a Kafka topic as a table that processes share |
 //! | [`amqp`] | AMQP 0.9.1 |
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "amqp")]
 pub mod amqp;
+#[cfg(feature = "kafka")]
+pub mod compacted;
 #[cfg(feature = "kafka")]
 pub mod consumer;
 pub mod encoder;

@@ -12,6 +12,10 @@ use config::keys::bmp::{
 };
 use config::keys::core::PLUGIN_WRITE_TIMEOUT;
 use config::keys::encoding::AVRO_BUFFER_SIZE;
+use config::keys::input::{
+    NFACCTD_TEMPLATES_KAFKA_BROKER_HOST, NFACCTD_TEMPLATES_KAFKA_BROKER_PORT, NFACCTD_TEMPLATES_KAFKA_CONFIG_FILE,
+    NFACCTD_TEMPLATES_KAFKA_TOPIC,
+};
 use config::keys::kafka::{
     KAFKA_AVRO_SCHEMA_REGISTRY, KAFKA_BROKER_HOST, KAFKA_BROKER_PORT, KAFKA_CONFIG_FILE, KAFKA_PARTITION,
     KAFKA_PARTITION_KEY, KAFKA_TOPIC, KAFKA_TOPIC_RR,
@@ -289,6 +293,31 @@ impl KafkaInput {
             config_file: config.core(&TELEMETRY_DAEMON_KAFKA_CONFIG_FILE),
             timeout: config.core(&PLUGIN_WRITE_TIMEOUT),
         })
+    }
+}
+
+/// The group that a reader of shared templates names. It is never joined: such a reader reads all partitions, and commits nothing.
+const TEMPLATES_GROUP: &str = "pmacct-templates";
+
+impl KafkaInput {
+    /// Templates that collectors share; `None` without `nfacctd_templates_kafka_topic`.
+    pub fn of_templates(config: &Config) -> Option<Self> {
+        Some(Self {
+            brokers: brokers(
+                &config.core(&NFACCTD_TEMPLATES_KAFKA_BROKER_HOST),
+                config.core(&NFACCTD_TEMPLATES_KAFKA_BROKER_PORT),
+            ),
+            topic: config.core(&NFACCTD_TEMPLATES_KAFKA_TOPIC)?,
+            group: TEMPLATES_GROUP.to_owned(),
+            config_file: config.core(&NFACCTD_TEMPLATES_KAFKA_CONFIG_FILE),
+            timeout: config.core(&PLUGIN_WRITE_TIMEOUT),
+        })
+    }
+
+    /// The same cluster, for messages that are written.
+    pub fn for_writing(&self) -> Kafka {
+        let Self { brokers, config_file, timeout, .. } = self.clone();
+        Kafka { brokers, partition: None, config_file, registry: None, timeout }
     }
 }
 

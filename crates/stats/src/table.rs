@@ -96,6 +96,7 @@ counters! {
     Templates = Worker Gauge "templates" "": "Templates known now";
     TemplatesLearned = Worker Total "templates_learned_total" "": "Templates that were new";
     TemplatesChanged = Worker Total "templates_changed_total" "": "Templates that replaced another one with the same id";
+    TemplatesShared = Worker Total "templates_shared_total" "": "Templates that were taken over from other collectors";
     TemplatesWithdrawn = Worker Total "templates_withdrawn_total" "": "Templates that their exporter withdrew";
     TemplatesRejected = Worker Total "templates_rejected_total" "": "Templates that cannot be used";
     TemplatesEvicted = Worker Total "templates_evicted_total" "": "Templates evicted at the bound of templates";

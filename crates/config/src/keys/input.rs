@@ -113,6 +113,29 @@ keys! {
     NFACCTD_TEMPLATES_FILE_SIZE: u64 = bytes(&["nfacctd_templates_file_size"], 65536).with_units().default("64M")
         .daemons(NFACCTD).acts();
 
+    /// Kafka topic through which collectors share templates: each writes those that it learns, and reads those of the others.
+    ///
+    /// The topic should be compacted (`cleanup.policy=compact,delete`). All its partitions are read from their beginning.
+    NFACCTD_TEMPLATES_KAFKA_TOPIC: Option<String> = text(&["nfacctd_templates_kafka_topic"]).daemons(NFACCTD).acts();
+
+    /// Broker of that topic, or several separated by commas.
+    NFACCTD_TEMPLATES_KAFKA_BROKER_HOST: String = text(&["nfacctd_templates_kafka_broker_host"])
+        .default("127.0.0.1").daemons(NFACCTD).acts();
+
+    /// Port of the broker.
+    NFACCTD_TEMPLATES_KAFKA_BROKER_PORT: u16 = port(&["nfacctd_templates_kafka_broker_port"]).default("9092")
+        .daemons(NFACCTD).acts();
+
+    /// File with options for librdkafka.
+    NFACCTD_TEMPLATES_KAFKA_CONFIG_FILE: Option<PathBuf> = path(&["nfacctd_templates_kafka_config_file"])
+        .daemons(NFACCTD).acts();
+
+    /// Bytes of templates that are kept of that topic; beyond it, the exporters with the largest part lose their oldest ones.
+    ///
+    /// May end with K, M or G.
+    NFACCTD_TEMPLATES_KAFKA_SIZE: u64 = bytes(&["nfacctd_templates_kafka_size"], 65536).with_units().default("256M")
+        .daemons(NFACCTD).acts();
+
     /// Destination to which datagrams with templates are forwarded: `host:port`.
     NFACCTD_TEMPLATES_RECEIVER: Option<String> = text(&["nfacctd_templates_receiver"]).daemons(NFACCTD);
 

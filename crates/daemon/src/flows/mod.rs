@@ -15,6 +15,7 @@ mod start;
 mod statistics;
 mod tee;
 mod templates_file;
+mod templates_topic;
 mod worker;
 
 pub(crate) use settings::checks::meant;

@@ -39,6 +39,8 @@ pub struct Counts {
     pub templates_new: u64,
     /// Templates that replaced one of another shape.
     pub templates_changed: u64,
+    /// Templates taken over from other collectors.
+    pub templates_shared: u64,
     /// Templates withdrawn.
     pub templates_withdrawn: u64,
     /// Invalid templates.

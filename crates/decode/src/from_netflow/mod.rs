@@ -296,6 +296,40 @@ impl Decoder {
         self.exporters.is_empty()
     }
 
+    /// Takes over a template that another collector has learned from an exporter, and decodes the sets that wait for it. If there are rows,
+    /// it returns the latest export time of these sets, microseconds since 1970. Unknown exporters are ignored. With `replaces`, the template
+    /// replaces a different one of the same id; without, it is ignored if there is one.
+    pub fn take_over_template(
+        &mut self,
+        address: IpAddr,
+        template: Template,
+        replaces: bool,
+        rows: &mut Rows,
+        strings: &mut Strings,
+    ) -> Option<u64> {
+        self.scratch.parts.clear();
+        let exporter = self.exporters.get_mut(&address::number(address))?;
+        let before = rows.len();
+        let mut context = exporter::Context {
+            needs: &self.needs,
+            settings: &self.settings,
+            strings,
+            counts: &mut self.counts,
+            notices: &mut self.notices,
+            scratch: &mut self.scratch,
+            rows,
+        };
+        let latest = exporter.take_over(template, replaces, &mut context);
+        let is_decoded = context.rows.len() > before;
+        if exporter.is_changed {
+            self.totals.update(exporter);
+        }
+        if self.memory() > self.settings.max_memory {
+            self.make_room(address);
+        }
+        latest.filter(|_| is_decoded).map(|secs| u64::from(secs) * 1_000_000)
+    }
+
     /// Adds a template from an earlier run of the daemon.
     pub fn restore_template(&mut self, address: IpAddr, template: Template) {
         let key = address::number(address);

@@ -114,6 +114,12 @@ pub(crate) trait Protocol: Send + 'static {
     /// Drops what has waited too long at `now`, microseconds since 1970; this may create rows.
     fn expire(&mut self, now: u64, output: &mut Output);
 
+    /// Takes over what other collectors know of exporters, at `now`, microseconds since 1970. Returns an exporter whose waiting data became
+    /// rows; then there may be more.
+    fn take_over(&mut self, _now: u64, _output: &mut Output) -> Option<IpAddr> {
+        None
+    }
+
     /// Outputs all waiting rows, because their layout or strings are about to be replaced.
     fn release(&mut self, _output: &mut Output) {}
 
@@ -308,6 +314,7 @@ impl<P: Protocol> Worker<P> {
             self.apply_snapshot();
         }
         let now = runtime::clock::now();
+        self.take_over(now);
         if now.abs_diff(self.housekept) < HOUSEKEEPING {
             return false;
         }
@@ -318,6 +325,20 @@ impl<P: Protocol> Worker<P> {
         self.check_gaps(runtime::clock::monotonic());
         self.tees.reopen();
         true
+    }
+
+    /// Takes over what other collectors know of exporters.
+    #[inline]
+    fn take_over(&mut self, now: u64) {
+        let mut first = 0;
+        while let Some(exporter) = self.protocol.take_over(now, &mut self.output) {
+            self.enrich(first, Some(exporter), &[]);
+            if self.output.rows.len() >= ROWS {
+                self.add(&[]);
+            }
+            first = self.output.rows.len();
+        }
+        self.add(&[]);
     }
 
     /// Logs gaps in sequence numbers, if a line is due.

@@ -5,10 +5,11 @@ use super::notices::Notices;
 use super::report::ExporterReport;
 use super::window::{Limits, Window};
 use super::{Message, Protocol, Report};
+use crate::flows::templates_topic::{Follower, Found};
 use crate::host::part::Mailbox;
 use capture::Datagram;
 use config::Names;
-use decode::from_netflow::{Decoder, Exporter, Settings};
+use decode::from_netflow::{Decoder, Exporter, Notice, Settings};
 use flow::needs::Needs;
 use flow::output::Output;
 use flow::part::Part;
@@ -26,16 +27,18 @@ pub(crate) struct NetFlow {
     sets_pending: u64,
     /// Bytes of the rows' strings.
     strings: usize,
+    /// Templates of other collectors, if they are shared.
+    follower: Option<Follower>,
 }
 
 impl NetFlow {
-    /// Creates a decoder with the templates of an earlier run. `limits`: the limits within which flow times select
+    /// Creates a decoder with the templates of an earlier run, and those that other collectors share. `limits`: the limits within which flow times select
     /// time bins. `quiet`: no lines about versions and sequence numbers.
     pub(crate) fn new(
         needs: Needs,
         settings: Settings,
         limits: Limits,
-        known: &[(IpAddr, Template)],
+        (known, follower): (&[(IpAddr, Template)], Option<Follower>),
         quiet: bool,
         names: Names,
     ) -> Self {
@@ -45,7 +48,7 @@ impl NetFlow {
         for (exporter, template) in known {
             decoder.restore_template(*exporter, template.clone());
         }
-        Self { decoder, notices: Notices::new(quiet, names), window, sets_pending: 0, strings: 0 }
+        Self { decoder, notices: Notices::new(quiet, names), window, sets_pending: 0, strings: 0, follower }
     }
 }
 
@@ -107,6 +110,7 @@ impl Protocol for NetFlow {
             (Counter::SequencesEvicted, counts.sequences_evicted),
             (Counter::TemplatesLearned, counts.templates_new),
             (Counter::TemplatesChanged, counts.templates_changed),
+            (Counter::TemplatesShared, counts.templates_shared),
             (Counter::TemplatesWithdrawn, counts.templates_withdrawn),
             (Counter::TemplatesRejected, counts.templates_invalid),
             (Counter::TemplatesEvicted, counts.templates_evicted),
@@ -131,11 +135,32 @@ impl Protocol for NetFlow {
 
     fn log_events(&mut self, messages: &Mailbox<Message>) {
         for notice in self.decoder.take_notices() {
+            if let (Some(follower), Notice::NoTemplate { exporter, .. }) = (&mut self.follower, &notice) {
+                follower.miss(*exporter);
+            }
             if let Some((exporter, template)) = self.notices.notice(notice) {
                 // The file of templates is written completely at shutdown and then has a template that does not fit here.
                 messages.offer(Message::Template(exporter, template));
             }
         }
+    }
+
+    fn take_over(&mut self, now: u64, output: &mut Output) -> Option<IpAddr> {
+        let Self { decoder, follower, window, .. } = self;
+        let follower = follower.as_mut()?;
+        let Output { rows, strings, .. } = output;
+        let known = |decoder: &Decoder| decoder.exporters().map(|exporter| exporter.address).collect();
+        while let Some(Found { exporter, template, replaces }) = follower.next(|| known(decoder)) {
+            let first = rows.len();
+            let export = decoder.take_over_template(exporter, template, replaces, rows, strings);
+            if let Some(export) = export {
+                if let Some(window) = window {
+                    window.apply(rows, first, exporter, [export, now]);
+                }
+                return Some(exporter);
+            }
+        }
+        None
     }
 
     fn expire(&mut self, now: u64, output: &mut Output) {

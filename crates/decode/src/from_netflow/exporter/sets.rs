@@ -154,7 +154,14 @@ impl Exporter {
         if matches!(announced, Announced::Same | Announced::Refreshed) || sets.pending.is_empty() {
             return;
         }
-        for set in sets.pending.take(ipfix, domain, id) {
+        self.recover((ipfix, domain, id), context);
+    }
+
+    /// Decodes the pending sets of a template. Returns the latest export time in their headers, seconds since 1970.
+    fn recover(&mut self, (ipfix, domain, id): (bool, u32, u16), context: &mut Context<'_>) -> Option<u32> {
+        let sets = self.sets.as_mut()?.pending.take(ipfix, domain, id);
+        let latest = sets.iter().map(|set| set.header.export_secs).max();
+        for set in sets {
             context.counts.sets_recovered += 1;
             let (header, body) = (&set.header, &set.body);
             let PendingSet { missing, arrival, .. } = set;
@@ -164,6 +171,24 @@ impl Exporter {
                 context.scratch.parts.add_rows(context.rows.len().saturating_sub(before));
             }
         }
+        latest
+    }
+
+    /// Takes over a template that was learned elsewhere, and decodes the sets that waited for it. Returns the latest export time in their
+    /// headers, seconds since 1970. Ignores a template whose id has another one unless it `replaces` that, and one that was withdrawn.
+    pub(crate) fn take_over(&mut self, template: Template, replaces: bool, context: &mut Context<'_>) -> Option<u32> {
+        let (ipfix, domain, id) = (template.ipfix, template.domain, template.id);
+        let sets = self.sets_mut(context.settings);
+        let known = sets.templates.find(ipfix, domain, id).map(|(known, _)| *known == template);
+        if known != replaces.then_some(false) || sets.templates.is_withdrawn(ipfix, domain, id) {
+            return None;
+        }
+        let evicted = sets.templates.evicted();
+        sets.templates.restore(template, |_| Planned::default());
+        context.counts.templates_evicted += sets.templates.evicted() - evicted;
+        context.counts.templates_shared += 1;
+        (self.last, self.is_changed) = (None, true);
+        self.recover((ipfix, domain, id), context)
     }
 
     /// Decodes a data set. Returns `None` if its template is unknown.

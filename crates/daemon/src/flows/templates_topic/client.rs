@@ -1,0 +1,201 @@
+//! The thread that reads and writes the topic.
+
+use super::{Shared, key};
+use crate::flows::templates_file::{StoredTemplate, Time, from_line, to_line};
+use brokers::compacted::{Change, Reader};
+use brokers::producer::Producer;
+use brokers::settings::KafkaInput;
+use crossbeam_channel::{Receiver, TryRecvError};
+use delivery::StoreError;
+use runtime::clock;
+use runtime::log::Limited;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use tracing::{debug, info, warn};
+
+/// How long the thread waits for messages before it writes what was learned.
+const WAIT: Duration = Duration::from_millis(50);
+/// Messages that are read before it does.
+const READ: usize = 1000;
+/// Templates that are written at a time, and how many of them may be on their way.
+const WRITE: usize = 256;
+const UNCONFIRMED: usize = 65_536;
+/// When a template is written again that was not read back.
+const AGAIN: Duration = Duration::from_secs(30);
+/// When an unchanged template is written again, in microseconds: the topic may delete messages by age.
+const RENEWAL: Time = 20 * 3600 * 1_000_000;
+/// How often old templates are removed.
+const TIDY: Duration = Duration::from_secs(60);
+/// Minimum time between two lines of one kind.
+const RATE: Duration = Duration::from_secs(10);
+
+/// The thread's state.
+pub(super) struct Client {
+    reader: Reader,
+    producer: Producer,
+    topic: String,
+    shared: Arc<Shared>,
+    learned: Receiver<StoredTemplate>,
+    /// Templates that were written and not read back yet, and when.
+    unconfirmed: HashMap<String, (StoredTemplate, Instant)>,
+    is_complete: bool,
+    tidied: Instant,
+    failing: Limited,
+    bad: Limited,
+    crowded: Limited,
+}
+
+impl Client {
+    pub(super) fn new(
+        settings: &KafkaInput,
+        shared: Arc<Shared>,
+        learned: Receiver<StoredTemplate>,
+    ) -> Result<Self, StoreError> {
+        let limited = Limited::new(RATE);
+        let report = move |what: &str| {
+            if let Some(pass) = limited.pass() {
+                warn!(held_back = pass.held_back, "nfacctd_templates_kafka_topic: {what}");
+            }
+        };
+        Ok(Self {
+            reader: Reader::new(settings)?,
+            producer: Producer::new(&settings.for_writing(), settings.topic.clone(), Box::new(report))?,
+            topic: settings.topic.clone(),
+            shared,
+            learned,
+            unconfirmed: HashMap::new(),
+            is_complete: false,
+            tidied: Instant::now(),
+            failing: Limited::new(RATE),
+            bad: Limited::new(RATE),
+            crowded: Limited::new(RATE),
+        })
+    }
+
+    /// Works until the main thread's end is dropped.
+    pub(super) fn run(mut self) {
+        while self.write_learned() {
+            self.read();
+            self.write_again();
+            let now = Instant::now();
+            let is_due = now.duration_since(self.tidied) > TIDY;
+            if is_due {
+                self.tidied = now;
+            }
+            self.tidy(!is_due);
+        }
+        let left = self.unconfirmed.len();
+        debug!("{left} templates were written to topic {} and not read back", self.topic);
+    }
+
+    fn read(&mut self) {
+        let Self { reader, shared, unconfirmed, bad, .. } = self;
+        let now = clock::now();
+        let read = reader.poll(WAIT, READ, |change| take(&change, now, shared, unconfirmed, bad));
+        match read {
+            Err(error) => {
+                if let Some(pass) = self.failing.pass() {
+                    warn!(held_back = pass.held_back, "nfacctd_templates_{error}");
+                }
+                // Without partitions there is nothing else to wait for.
+                if let Ok(known) = self.learned.recv_timeout(WAIT) {
+                    self.learn(known);
+                }
+            }
+            Ok(0) if !self.is_complete && self.reader.is_complete() => {
+                self.is_complete = true;
+                self.shared.tidy(now, false);
+                let templates = self.shared.figures.templates.load(Ordering::Relaxed);
+                info!("topic {} has {templates} templates", self.topic);
+            }
+            Ok(_) => {}
+        }
+    }
+
+    /// Writes templates that were learned. Returns false at the end.
+    fn write_learned(&mut self) -> bool {
+        for _ in 0..WRITE {
+            match self.learned.try_recv() {
+                Ok(known) => self.learn(known),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+        true
+    }
+
+    fn learn(&mut self, known: StoredTemplate) {
+        let before = self.shared.find(known.exporter, &known.template);
+        let is_current = before.is_some_and(|(template, seen)| {
+            template == known.template && known.seen.saturating_sub(seen) < RENEWAL
+        });
+        if is_current {
+            return;
+        }
+        self.shared.insert(known.clone());
+        self.write(known);
+    }
+
+    fn write(&mut self, known: StoredTemplate) {
+        let key = key(known.exporter, &known.template);
+        let is_written = self.unconfirmed.len() < UNCONFIRMED
+            && to_line(&known).is_some_and(|line| self.producer.send(key.as_bytes(), &line));
+        let figures = &self.shared.figures;
+        let figure = if is_written { &figures.written } else { &figures.not_written };
+        figure.fetch_add(1, Ordering::Relaxed);
+        if self.unconfirmed.len() < UNCONFIRMED || self.unconfirmed.contains_key(&key) {
+            self.unconfirmed.insert(key, (known, Instant::now()));
+        }
+    }
+
+    /// Writes templates again that were not read back.
+    fn write_again(&mut self) {
+        self.producer.take_unconfirmed();
+        let late = |(_, (_, written)): &(&String, &(StoredTemplate, Instant))| written.elapsed() > AGAIN;
+        let late: Vec<StoredTemplate> =
+            self.unconfirmed.iter().filter(late).take(WRITE).map(|(_, (known, _))| known.clone()).collect();
+        late.into_iter().for_each(|known| self.write(known));
+    }
+
+    fn tidy(&self, only_if_crowded: bool) {
+        let no_room = self.shared.tidy(clock::now(), only_if_crowded);
+        if no_room > 0
+            && let Some(pass) = self.crowded.pass()
+        {
+            warn!(
+                held_back = pass.held_back,
+                "nfacctd_templates_kafka_topic: {no_room} templates find no room; a greater nfacctd_templates_kafka_size keeps more"
+            );
+        }
+    }
+}
+
+/// Takes a message of the topic.
+fn take(
+    change: &Change<'_>,
+    now: Time,
+    shared: &Shared,
+    unconfirmed: &mut HashMap<String, (StoredTemplate, Instant)>,
+    bad: &Limited,
+) {
+    // A key that was removed by an administrator: exporters may still use the template.
+    let Some(value) = change.value else { return };
+    let known = from_line(value, now).filter(|known| key(known.exporter, &known.template).as_bytes() == change.key);
+    let Some(known) = known else {
+        shared.figures.bad.fetch_add(1, Ordering::Relaxed);
+        if let Some(pass) = bad.pass() {
+            warn!(held_back = pass.held_back, "nfacctd_templates_kafka_topic: a message is not a template: ignored");
+        }
+        return;
+    };
+    // Up to the collector's own message, which is later in the topic, others are out of date.
+    let name = key(known.exporter, &known.template);
+    match unconfirmed.get(&name) {
+        Some((own, _)) if own.template == known.template => _ = unconfirmed.remove(&name),
+        Some(_) => return,
+        None => {}
+    }
+    shared.insert(known);
+}
