@@ -97,6 +97,8 @@ mod peer_state;
 mod programs;
 #[path = "suite/records.rs"]
 mod records;
+#[path = "suite/scale_out.rs"]
+mod scale_out;
 #[path = "suite/sessions.rs"]
 mod sessions;
 #[path = "suite/sflow.rs"]

@@ -12,7 +12,7 @@ use crate::kafka::{Reports, client_error, no_topic, read_options, with_last_erro
 use crate::settings::KafkaInput;
 use delivery::StoreError;
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
 use std::time::{Duration, Instant};
@@ -128,14 +128,18 @@ impl Consumer {
 }
 
 /// Describes an error of the client library.
-pub(crate) fn failure(client: &BaseConsumer<Reports>, topic: &str, error: &KafkaError) -> StoreError {
+pub(crate) fn failure<C: ConsumerContext + AsRef<Reports>>(
+    client: &BaseConsumer<C>,
+    topic: &str,
+    error: &KafkaError,
+) -> StoreError {
     match error.rdkafka_error_code() {
         Some(
             code @ (RDKafkaErrorCode::UnknownTopic
             | RDKafkaErrorCode::UnknownTopicOrPartition
             | RDKafkaErrorCode::TopicAuthorizationFailed),
         ) => no_topic(topic, code),
-        _ => with_last_error(client.context(), &error.to_string()),
+        _ => with_last_error(client.context().as_ref().as_ref(), &error.to_string()),
     }
 }
 

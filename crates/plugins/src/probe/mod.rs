@@ -47,10 +47,12 @@ pub fn run(settings: &Nfprobe, schema: &Schema, mut inlet: Inlet, counters: Coun
     loop {
         match inlet.wait(due) {
             Event::Early(table) => probe.take(table),
-            Event::Due => {
+            Event::Due | Event::Flush => {
                 if let Some(table) = inlet.collect(PATIENCE) {
                     probe.take(table);
                 }
+                // Open flows are in memory only.
+                inlet.checkpoint().confirm();
                 probe.tick();
                 due = Instant::now() + tick;
             }
@@ -58,6 +60,7 @@ pub fn run(settings: &Nfprobe, schema: &Schema, mut inlet: Inlet, counters: Coun
                 if let Some(table) = inlet.collect(PATIENCE) {
                     probe.take(table);
                 }
+                inlet.checkpoint().confirm();
                 probe.end();
                 return;
             }

@@ -169,6 +169,10 @@ pub(crate) struct Worker<P> {
     /// Its input is lost for good.
     failed: bool,
     names: Names,
+    /// The number of batches that it has aggregated: its position in the input, for inputs that can be read again.
+    position: u64,
+    /// It has handed a table over since an input asked.
+    has_answered: bool,
 }
 
 /// What a worker needs, whatever the protocol.
@@ -231,6 +235,8 @@ impl<P: Protocol> Worker<P> {
             gaps: Gaps::default(),
             failed: false,
             names,
+            position: 0,
+            has_answered: false,
         }
     }
 
@@ -301,7 +307,8 @@ impl<P: Protocol> Worker<P> {
     /// Does the work between batches. Returns true when housekeeping is due.
     fn between(&mut self) -> bool {
         for slot in &mut self.slots {
-            slot.answer();
+            slot.reach(self.position);
+            self.has_answered |= slot.answer();
         }
         let report = self.requests.report.load(Ordering::Acquire);
         if report != self.reported {
@@ -418,7 +425,8 @@ impl<P: Protocol> Worker<P> {
         // A plugin ends when all workers have handed over their last table. The message is sent before, so that the main thread knows,
         // when a plugin ends, whether its workers had ended.
         self.messages.send(Message::Ended { templates: self.protocol.templates(), failed: self.failed });
-        for slot in self.slots {
+        for mut slot in self.slots {
+            slot.reach(self.position);
             slot.finish();
         }
     }

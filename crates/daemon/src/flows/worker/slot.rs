@@ -7,7 +7,7 @@ use enrich::{Origin, PacketViews, Stage};
 use flow::row::{self, Rows};
 use flow::schema::Schema;
 use flow::strings::Strings;
-use plugins::outlet::Outlet;
+use plugins::outlet::{Outlet, Progress};
 use plugins::probe::packets;
 use probe::samples::Frame;
 use stats::{Counter, Counters, Tally};
@@ -201,17 +201,35 @@ impl PluginSlot {
         self.counters.publish(&mut self.tally);
     }
 
-    /// Hands the table over if the plugin requests it.
-    pub(crate) fn answer(&mut self) {
+    /// How much of the worker's input is safe at the plugin.
+    pub(crate) fn progress(&self) -> Progress {
+        self.outlet.progress()
+    }
+
+    /// Requests that the plugin writes now.
+    pub(crate) fn request_flush(&self) {
+        self.outlet.request_flush();
+    }
+
+    /// The worker's position in its input.
+    #[inline]
+    pub(crate) fn reach(&mut self, position: u64) {
+        self.outlet.reach(position);
+    }
+
+    /// Hands the table over if the plugin requests it. Returns true if it did.
+    pub(crate) fn answer(&mut self) -> bool {
         if let Some(packets) = &mut self.packets {
             lose(packets.hand_over(self.patience), &mut self.tally);
             self.publish();
         }
-        if self.outlet.is_asked() {
+        let is_asked = self.outlet.is_asked();
+        if is_asked {
             self.outlet.answer(self.aggregator.take());
             self.tally.add(Counter::TablesHanded, 1);
             self.publish();
         }
+        is_asked
     }
 
     /// Hands over the last table.
