@@ -7,6 +7,7 @@
 //! | [`limit`] | sampling and rate limits of a pool |
 //! | [`dissect`] | datagrams that are rebuilt from some of their records |
 //! | [`header`] | IP and UDP headers with the exporter as source |
+//! | [`message`] | messages with such headers, read |
 //! | [`link`] | sockets, and sending in batches |
 //! | [`replicator`] | all of it, for one worker |
 //!
@@ -22,6 +23,7 @@ pub mod dissect;
 pub mod header;
 pub mod limit;
 pub mod link;
+pub mod message;
 pub mod pool;
 pub mod replicator;
 
