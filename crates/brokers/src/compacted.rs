@@ -84,7 +84,7 @@ impl Reader {
                     each(Change { key: message.key().unwrap_or_default(), value: message.payload() });
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => _ = self.unread.remove(&partition),
-                Some(Err(error)) => return Err(failure(&self.client, &self.topic, &error)),
+                Some(Err(error)) => return Err(failure(&self.topic, &error, self.client.context())),
             }
             wait = Duration::ZERO;
         }
@@ -93,7 +93,7 @@ impl Reader {
 
     /// Begins to read partitions that are not read yet.
     fn look_for_partitions(&mut self) -> Result<(), StoreError> {
-        let failed = |error: KafkaError| failure(&self.client, &self.topic, &error);
+        let failed = |error: KafkaError| failure(&self.topic, &error, self.client.context());
         let metadata = self.client.fetch_metadata(Some(&self.topic), METADATA).map_err(failed)?;
         let topic = metadata.topics().iter().find(|topic| topic.name() == self.topic);
         if let Some(error) = topic.and_then(|topic| topic.error()) {

@@ -12,7 +12,7 @@ use crate::kafka::{Reports, client_error, no_topic, read_options, with_last_erro
 use crate::settings::KafkaInput;
 use delivery::StoreError;
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
 use std::time::{Duration, Instant};
@@ -114,7 +114,7 @@ impl Consumer {
                         Next::Stop => break,
                     }
                 }
-                Some(Err(error)) => failure(&self.client, &self.topic, &error),
+                Some(Err(error)) => failure(&self.topic, &error, self.client.context()),
             };
             match self.reported {
                 Some(reported) if reported.elapsed() < RATE => self.held_back += 1,
@@ -127,19 +127,15 @@ impl Consumer {
     }
 }
 
-/// Describes an error of the client library.
-pub(crate) fn failure<C: ConsumerContext + AsRef<Reports>>(
-    client: &BaseConsumer<C>,
-    topic: &str,
-    error: &KafkaError,
-) -> StoreError {
+/// What an error of a consumer means.
+pub(crate) fn failure(topic: &str, error: &KafkaError, reports: &Reports) -> StoreError {
     match error.rdkafka_error_code() {
         Some(
             code @ (RDKafkaErrorCode::UnknownTopic
             | RDKafkaErrorCode::UnknownTopicOrPartition
             | RDKafkaErrorCode::TopicAuthorizationFailed),
         ) => no_topic(topic, code),
-        _ => with_last_error(client.context().as_ref().as_ref(), &error.to_string()),
+        _ => with_last_error(reports, &error.to_string()),
     }
 }
 

@@ -70,12 +70,6 @@ impl ClientContext for Reports {
 
 impl ConsumerContext for Reports {}
 
-impl AsRef<Self> for Reports {
-    fn as_ref(&self) -> &Self {
-        self
-    }
-}
-
 impl Reports {
     /// Clears the last error.
     pub(crate) fn clear_error(&self) {

@@ -7,7 +7,6 @@
 //! | [`kafka`] | Kafka |
 //! | [`producer`] | sending to a Kafka topic without waiting |
 //! | [`consumer`] | reading a Kafka topic |
-//! | [`group`] | reading a Kafka topic together with others, with commits |
 //! | [`compacted`] | a Kafka topic as a table that processes share |
 //! | [`amqp`] | AMQP 0.9.1 |
 #![forbid(unsafe_code)]
@@ -19,8 +18,6 @@ pub mod compacted;
 #[cfg(feature = "kafka")]
 pub mod consumer;
 pub mod encoder;
-#[cfg(feature = "kafka")]
-pub mod group;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 #[cfg(feature = "kafka")]
