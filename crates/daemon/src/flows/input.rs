@@ -5,7 +5,7 @@
 //! is not part of its program.
 
 use super::pipeline::Require;
-use super::worker::{Protocol, Worker, WorkerContext};
+use super::worker::{Learned, Protocol, Worker, WorkerContext};
 use crate::host::part::{Reading, Services};
 use config::{AnyKey, Names};
 use enrich::Context;
@@ -153,8 +153,8 @@ pub(crate) trait Decoder: Sized + 'static {
     /// Creates the protocol of each worker.
     fn protocols(&mut self, needs: &Needs, workers: usize) -> Vec<Self::Protocol>;
 
-    /// A worker has learned a template.
-    fn learn(&mut self, _exporter: IpAddr, _template: Template) {}
+    /// A worker has learned something of an exporter.
+    fn learn(&mut self, _exporter: IpAddr, _learned: Learned) {}
 
     /// All workers have ended, with these templates.
     fn end(&mut self, _templates: Vec<(IpAddr, Template)>) {}
@@ -222,7 +222,7 @@ pub(crate) trait Input {
     /// The work of each worker.
     fn work(&mut self, needs: &Needs, context: Vec<WorkerContext>) -> Vec<Work>;
     fn announce(&self);
-    fn learn(&mut self, exporter: IpAddr, template: Template);
+    fn learn(&mut self, exporter: IpAddr, learned: Learned);
     fn end(&mut self, templates: Vec<(IpAddr, Template)>);
     fn line(&self) -> Option<String>;
 }
@@ -306,8 +306,8 @@ impl<D: Decoder> Input for Combined<D> {
         self.intake.announce(D::WHAT);
     }
 
-    fn learn(&mut self, exporter: IpAddr, template: Template) {
-        self.decoder.learn(exporter, template);
+    fn learn(&mut self, exporter: IpAddr, learned: Learned) {
+        self.decoder.learn(exporter, learned);
     }
 
     fn end(&mut self, templates: Vec<(IpAddr, Template)>) {

@@ -74,6 +74,21 @@ pub enum NoFlow {
     Elements,
 }
 
+/// An options record that announces a sampling rate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sampling {
+    /// It is of IPFIX, else of v9.
+    pub ipfix: bool,
+    /// Source id or observation domain.
+    pub domain: u32,
+    /// Id of its template.
+    pub template: u16,
+    /// What it applies to: sampler, selector, interface and template. Of records that agree in this and all fields above, the last counts.
+    pub scope: [Option<u64>; 4],
+    /// Its octets.
+    pub record: Box<[u8]>,
+}
+
 /// An event for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
@@ -124,6 +139,13 @@ pub enum Notice {
         /// The template.
         template: netflow::template::Template,
     },
+    /// Options data announce a sampling rate that is new or has changed.
+    Sampling {
+        /// The exporter.
+        exporter: IpAddr,
+        /// The record.
+        sampling: Sampling,
+    },
     /// An exporter was evicted, with its templates and options data.
     ExporterEvicted {
         /// The exporter.
@@ -160,6 +182,9 @@ pub enum Notice {
 
 /// Maximum number of notices between two calls of `take_notices`.
 const MAX_NOTICES: usize = 64;
+
+/// The same for sampling rates: an exporter may announce one for each of its interfaces.
+pub(super) const MAX_SAMPLINGS: usize = 4096;
 
 /// Returns false if a further notice would be dropped.
 pub(super) fn has_room(notices: &[Notice]) -> bool {

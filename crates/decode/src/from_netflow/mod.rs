@@ -17,7 +17,7 @@ mod rates;
 mod run;
 mod sources;
 
-pub use counts::{Counts, NoFlow, Notice};
+pub use counts::{Counts, NoFlow, Notice, Sampling};
 pub use exporter::Exporter;
 
 use crate::bound::{Bound, MAX_VISITED};
@@ -328,6 +328,15 @@ impl Decoder {
             self.make_room(address);
         }
         latest.filter(|_| is_decoded).map(|secs| u64::from(secs) * 1_000_000)
+    }
+
+    /// Takes over a sampling rate that another collector has learned from an exporter. Ignores it without the exporter, or without the
+    /// options template that describes it.
+    pub fn take_over_sampling(&mut self, address: IpAddr, sampling: &Sampling) {
+        if let Some(exporter) = self.exporters.get_mut(&address::number(address)) {
+            exporter.take_over_sampling(sampling, self.settings.ignore_scope);
+            self.totals.update(exporter);
+        }
     }
 
     /// Adds a template from an earlier run of the daemon.

@@ -27,7 +27,16 @@ pub(super) struct Purge {
 
 impl Purge {
     fn new(number: u64) -> Self {
-        Self { number, batches: 0, total: 0, written: 0, bin: None, began: Instant::now(), closed: false, checkpoint: None }
+        Self {
+            number,
+            batches: 0,
+            total: 0,
+            written: 0,
+            bin: None,
+            began: Instant::now(),
+            closed: false,
+            checkpoint: None,
+        }
     }
 
     /// Adds aggregates to it.

@@ -6,7 +6,7 @@ use crate::flows::pipeline::Require;
 use crate::flows::settings::time_limits;
 use crate::flows::templates_file::{self, Keeper, StoredTemplate};
 use crate::flows::templates_topic::{self, Follower, Topic};
-use crate::flows::worker::{self, Limits};
+use crate::flows::worker::{self, Learned, Limits};
 use crate::host::files_of;
 use crate::host::part::{Reading, Services};
 use config::keys::{aggregation, input, time};
@@ -96,11 +96,11 @@ impl Decoder for NetFlow {
         (0..workers).map(protocol).collect()
     }
 
-    fn learn(&mut self, exporter: IpAddr, template: Template) {
+    fn learn(&mut self, exporter: IpAddr, learned: Learned) {
         if let Some(topic) = &self.topic {
-            topic.learn(exporter, template.clone());
+            topic.learn(exporter, learned.clone());
         }
-        if let Some(keeper) = &self.keeper {
+        if let (Some(keeper), Learned::Template(template)) = (&self.keeper, learned) {
             keeper.learn(exporter, template);
         }
     }

@@ -68,7 +68,11 @@ impl Kept {
 
     /// The templates of an exporter.
     pub(crate) fn of(&self, exporter: IpAddr) -> impl Iterator<Item = &Template> {
-        self.exporters.get(&exporter).into_iter().flat_map(|known| known.entries.values()).map(|entry| &entry.template)
+        self.exporters
+            .get(&exporter)
+            .into_iter()
+            .flat_map(|known| known.entries.values())
+            .map(|entry| &entry.template)
     }
 
     /// Keeps only those that are known at the end; the others were withdrawn.

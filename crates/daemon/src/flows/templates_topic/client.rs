@@ -1,7 +1,7 @@
 //! The thread that reads and writes the topic.
 
-use super::{Shared, key};
-use crate::flows::templates_file::{StoredTemplate, Time, from_line, to_line};
+use super::{Known, Shared};
+use crate::flows::templates_file::Time;
 use brokers::compacted::{Change, Reader};
 use brokers::producer::Producer;
 use brokers::settings::KafkaInput;
@@ -37,9 +37,9 @@ pub(super) struct Client {
     producer: Producer,
     topic: String,
     shared: Arc<Shared>,
-    learned: Receiver<StoredTemplate>,
+    learned: Receiver<Known>,
     /// Templates that were written and not read back yet, and when.
-    unconfirmed: HashMap<String, (StoredTemplate, Instant)>,
+    unconfirmed: HashMap<String, (Known, Instant)>,
     is_complete: bool,
     tidied: Instant,
     failing: Limited,
@@ -51,7 +51,7 @@ impl Client {
     pub(super) fn new(
         settings: &KafkaInput,
         shared: Arc<Shared>,
-        learned: Receiver<StoredTemplate>,
+        learned: Receiver<Known>,
     ) -> Result<Self, StoreError> {
         let limited = Limited::new(RATE);
         let report = move |what: &str| {
@@ -126,22 +126,18 @@ impl Client {
         true
     }
 
-    fn learn(&mut self, known: StoredTemplate) {
-        let before = self.shared.find(known.exporter, &known.template);
-        let is_current = before.is_some_and(|(template, seen)| {
-            template == known.template && known.seen.saturating_sub(seen) < RENEWAL
-        });
-        if is_current {
+    fn learn(&mut self, known: Known) {
+        if self.shared.knows(&known, RENEWAL) {
             return;
         }
         self.shared.insert(known.clone());
         self.write(known);
     }
 
-    fn write(&mut self, known: StoredTemplate) {
-        let key = key(known.exporter, &known.template);
+    fn write(&mut self, known: Known) {
+        let key = known.key();
         let is_written = self.unconfirmed.len() < UNCONFIRMED
-            && to_line(&known).is_some_and(|line| self.producer.send(key.as_bytes(), &line));
+            && known.value().is_some_and(|line| self.producer.send(key.as_bytes(), &line));
         let figures = &self.shared.figures;
         let figure = if is_written { &figures.written } else { &figures.not_written };
         figure.fetch_add(1, Ordering::Relaxed);
@@ -153,8 +149,8 @@ impl Client {
     /// Writes templates again that were not read back.
     fn write_again(&mut self) {
         self.producer.take_unconfirmed();
-        let late = |(_, (_, written)): &(&String, &(StoredTemplate, Instant))| written.elapsed() > AGAIN;
-        let late: Vec<StoredTemplate> =
+        let late = |(_, (_, written)): &(&String, &(Known, Instant))| written.elapsed() > AGAIN;
+        let late: Vec<Known> =
             self.unconfirmed.iter().filter(late).take(WRITE).map(|(_, (known, _))| known.clone()).collect();
         late.into_iter().for_each(|known| self.write(known));
     }
@@ -177,23 +173,26 @@ fn take(
     change: &Change<'_>,
     now: Time,
     shared: &Shared,
-    unconfirmed: &mut HashMap<String, (StoredTemplate, Instant)>,
+    unconfirmed: &mut HashMap<String, (Known, Instant)>,
     bad: &Limited,
 ) {
     // A key that was removed by an administrator: exporters may still use the template.
     let Some(value) = change.value else { return };
-    let known = from_line(value, now).filter(|known| key(known.exporter, &known.template).as_bytes() == change.key);
+    let known = Known::read(change.key, value, now);
     let Some(known) = known else {
         shared.figures.bad.fetch_add(1, Ordering::Relaxed);
         if let Some(pass) = bad.pass() {
-            warn!(held_back = pass.held_back, "nfacctd_templates_kafka_topic: a message is not a template: ignored");
+            warn!(
+                held_back = pass.held_back,
+                "nfacctd_templates_kafka_topic: a message is not a template or sampling rate: ignored"
+            );
         }
         return;
     };
     // Up to the collector's own message, which is later in the topic, others are out of date.
-    let name = key(known.exporter, &known.template);
+    let name = known.key();
     match unconfirmed.get(&name) {
-        Some((own, _)) if own.template == known.template => _ = unconfirmed.remove(&name),
+        Some((own, _)) if own.learned == known.learned => _ = unconfirmed.remove(&name),
         Some(_) => return,
         None => {}
     }

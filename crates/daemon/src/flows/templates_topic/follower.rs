@@ -1,7 +1,7 @@
 //! A worker's look at the templates of the topic.
 
 use super::shared::{Changes, Shared};
-use netflow::template::Template;
+use crate::flows::worker::Learned;
 use std::collections::{HashSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use std::sync::Arc;
 /// Exporters whose templates are looked for again when something was added to the topic.
 const MISSING: usize = 4096;
 
-/// A template that a worker takes over.
+/// A template or a sampling rate that a worker takes over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) exporter: IpAddr,
-    pub(crate) template: Template,
-    /// It replaces a different one; else it is one that is missing.
+    pub(crate) learned: Learned,
+    /// It replaces a different template; else it is one that is missing.
     pub(crate) replaces: bool,
 }
 
@@ -41,7 +41,7 @@ impl Follower {
         self.new.insert(exporter);
     }
 
-    /// The next template to take over. `known`: the exporters of the worker; they are listed only if it cannot be told what has changed.
+    /// The next one to take over. `known`: the exporters of the worker; they are listed only if it cannot be told what has changed.
     pub(crate) fn next(&mut self, known: impl FnOnce() -> Vec<IpAddr>) -> Option<Found> {
         if self.found.is_empty() {
             self.look(known);
@@ -66,15 +66,15 @@ impl Follower {
                 Changes::Some(changes) => changes,
                 Changes::Unknown => self.shared.of(known().into_iter()),
             };
-            let found = |(exporter, template)| Found { exporter, template, replaces: true };
+            let found = |(exporter, learned)| Found { exporter, learned, replaces: true };
             self.found.extend(changes.into_iter().map(found));
             wanted.extend(self.missing.drain());
             self.version = version;
         }
         let found = self.shared.of(wanted.iter().copied());
         found.iter().for_each(|(exporter, _)| _ = wanted.remove(exporter));
-        self.found
-            .extend(found.into_iter().map(|(exporter, template)| Found { exporter, template, replaces: false }));
+        let found = found.into_iter().map(|(exporter, learned)| Found { exporter, learned, replaces: false });
+        self.found.extend(found);
         let room = MISSING.saturating_sub(self.missing.len());
         self.missing.extend(wanted.into_iter().take(room));
     }
@@ -82,18 +82,19 @@ impl Follower {
 
 #[cfg(test)]
 mod tests {
-    use super::super::StoredTemplate;
+    use super::super::Known;
     use super::*;
-    use netflow::template::{Field, Kind};
+    use netflow::template::{Field, Kind, Template};
 
-    fn known(host: u8, length: u16) -> StoredTemplate {
+    fn known(host: u8, length: u16) -> Known {
         let template = Template::new(1, 256, Kind::Data, vec![Field { enterprise: 0, element: 1, length }]);
-        StoredTemplate { exporter: IpAddr::from([192, 0, 2, host]), template, seen: 1_700_000_000_000_000 }
+        let (exporter, learned) = (IpAddr::from([192, 0, 2, host]), Learned::Template(template));
+        Known { exporter, learned, seen: 1_700_000_000_000_000 }
     }
 
     fn found(host: u8, length: u16, replaces: bool) -> Option<Found> {
-        let StoredTemplate { exporter, template, .. } = known(host, length);
-        Some(Found { exporter, template, replaces })
+        let Known { exporter, learned, .. } = known(host, length);
+        Some(Found { exporter, learned, replaces })
     }
 
     #[test]

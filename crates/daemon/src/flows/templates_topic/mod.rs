@@ -5,30 +5,42 @@
 //! it ([`Shared`]). A worker that misses a template looks there: until then, its data sets wait as for any template. A template that
 //! another collector has changed replaces the worker's.
 //!
-//! The value of a message is a line of the templates file; its key names exporter, version, domain and id.
+//! Sampling rates that exporters announce in options data travel in the same way: without them, a collector with `nfacctd_renormalize` would
+//! count too little.
 
 #[cfg(feature = "kafka")]
 mod client;
 mod follower;
+#[cfg(feature = "kafka")]
+mod message;
 mod shared;
 
 pub(crate) use follower::{Follower, Found};
 pub(crate) use shared::Shared;
 
-use super::templates_file::StoredTemplate;
+use super::worker::Learned;
+use crate::flows::templates_file::Time;
 use crate::host::part::{Reading, Services};
 use brokers::settings::KafkaInput;
 use config::keys::input;
 use crossbeam_channel::{Receiver, Sender};
-use netflow::template::Template;
 use runtime::clock;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// Capacity of the channel to the thread. A template that does not fit is written when its exporter announces it on another day.
+/// Capacity of the channel to the thread. What does not fit is not shared until the exporter announces it on another day, or changes it.
 const WAITING: usize = 4096;
+
+/// What is known of an exporter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) exporter: IpAddr,
+    pub(crate) learned: Learned,
+    /// When it was announced.
+    pub(crate) seen: Time,
+}
 
 /// The topic, and its bound.
 #[derive(Clone, Debug)]
@@ -40,14 +52,8 @@ pub(crate) struct Settings {
 
 /// The main thread's end. The thread ends when this is dropped.
 pub(crate) struct Topic {
-    learned: Sender<StoredTemplate>,
+    learned: Sender<Known>,
     shared: Arc<Shared>,
-}
-
-/// The key of a message.
-fn key(exporter: IpAddr, template: &Template) -> String {
-    let version = if template.ipfix { 10 } else { 9 };
-    format!("{exporter} {version} {} {}", template.domain, template.id)
 }
 
 impl Settings {
@@ -75,13 +81,13 @@ fn check(_settings: &KafkaInput) -> Result<(), String> {
 
 #[cfg(not(feature = "kafka"))]
 mod client {
-    use super::{KafkaInput, Receiver, Shared, StoredTemplate};
+    use super::{KafkaInput, Known, Receiver, Shared};
     use std::sync::Arc;
 
     pub(super) struct Client;
 
     impl Client {
-        pub(super) fn new(_: &KafkaInput, _: Arc<Shared>, _: Receiver<StoredTemplate>) -> Result<Self, String> {
+        pub(super) fn new(_: &KafkaInput, _: Arc<Shared>, _: Receiver<Known>) -> Result<Self, String> {
             Err("built without Kafka".to_owned())
         }
 
@@ -95,7 +101,7 @@ impl Topic {
     /// # Errors
     /// The thread cannot be created, or the client library rejects an option.
     pub(crate) fn start(settings: &Settings, services: &Services) -> io::Result<Self> {
-        let (learned, orders): (_, Receiver<StoredTemplate>) = crossbeam_channel::bounded(WAITING);
+        let (learned, orders): (_, Receiver<Known>) = crossbeam_channel::bounded(WAITING);
         let shared = Arc::new(Shared::new(settings.bound));
         let client = client::Client::new(&settings.kafka, Arc::clone(&shared), orders)
             .map_err(|error| io::Error::other(error.to_string()))?;
@@ -108,9 +114,9 @@ impl Topic {
         Arc::clone(&self.shared)
     }
 
-    /// An exporter has announced a template.
-    pub(crate) fn learn(&self, exporter: IpAddr, template: Template) {
-        let known = StoredTemplate { exporter, template, seen: clock::now() };
+    /// An exporter has announced something.
+    pub(crate) fn learn(&self, exporter: IpAddr, learned: Learned) {
+        let known = Known { exporter, learned, seen: clock::now() };
         if self.learned.try_send(known).is_err() {
             self.shared.figures.not_written.fetch_add(1, Ordering::Relaxed);
         }

@@ -35,6 +35,7 @@ use crate::host::part::Mailbox;
 use ::netflow::template::Template;
 use capture::allow::AllowList;
 use config::Names;
+use decode::from_netflow::Sampling;
 use enrich::{BatchPackets, Enricher, Origin};
 use flow::needs::Needs;
 use flow::output::Output;
@@ -77,12 +78,21 @@ pub(crate) struct Snapshot {
     pub(crate) interfaces: Option<Vec<capture::live::Interface>>,
 }
 
+/// What a worker has learned of an exporter, and needs to decode its data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Learned {
+    /// A template.
+    Template(Template),
+    /// A sampling rate.
+    Sampling(Sampling),
+}
+
 /// A message from a worker to the main thread.
 pub(crate) enum Message {
     /// The requested report of its input.
     Report(Report),
-    /// A template that is new or has changed.
-    Template(IpAddr, Template),
+    /// Something to keep of an exporter, which is new or has changed.
+    Learned(IpAddr, Learned),
     /// It has applied the snapshot with that number.
     Applied(u64),
     /// It has read its file to the end and keeps waiting.

@@ -4,7 +4,7 @@ use super::datagrams::{Datagrams, Read};
 use super::notices::Notices;
 use super::report::ExporterReport;
 use super::window::{Limits, Window};
-use super::{Message, Protocol, Report};
+use super::{Learned, Message, Protocol, Report};
 use crate::flows::templates_topic::{Follower, Found};
 use crate::host::part::Mailbox;
 use capture::Datagram;
@@ -138,9 +138,9 @@ impl Protocol for NetFlow {
             if let (Some(follower), Notice::NoTemplate { exporter, .. }) = (&mut self.follower, &notice) {
                 follower.miss(*exporter);
             }
-            if let Some((exporter, template)) = self.notices.notice(notice) {
+            if let Some((exporter, learned)) = self.notices.notice(notice) {
                 // The file of templates is written completely at shutdown and then has a template that does not fit here.
-                messages.offer(Message::Template(exporter, template));
+                messages.offer(Message::Learned(exporter, learned));
             }
         }
     }
@@ -150,8 +150,15 @@ impl Protocol for NetFlow {
         let follower = follower.as_mut()?;
         let Output { rows, strings, .. } = output;
         let known = |decoder: &Decoder| decoder.exporters().map(|exporter| exporter.address).collect();
-        while let Some(Found { exporter, template, replaces }) = follower.next(|| known(decoder)) {
+        while let Some(Found { exporter, learned, replaces }) = follower.next(|| known(decoder)) {
             let first = rows.len();
+            let template = match learned {
+                Learned::Template(template) => template,
+                Learned::Sampling(sampling) => {
+                    decoder.take_over_sampling(exporter, &sampling);
+                    continue;
+                }
+            };
             let export = decoder.take_over_template(exporter, template, replaces, rows, strings);
             if let Some(export) = export {
                 if let Some(window) = window {

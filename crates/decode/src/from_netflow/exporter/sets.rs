@@ -1,7 +1,7 @@
 //! Decodes the sets of NetFlow v9 and IPFIX: templates, options data and data records.
 
 use super::{Context, Exporter, Scratch, SetState, counts, prepare};
-use crate::from_netflow::counts::{NoFlow, Notice};
+use crate::from_netflow::counts::{NoFlow, Notice, Sampling};
 use crate::from_netflow::plans::{Compiled, OverBudget, Planned};
 use crate::from_netflow::run::{Record, Run, add_record};
 use flow::part::{Part, Parts, narrow};
@@ -176,7 +176,12 @@ impl Exporter {
 
     /// Takes over a template that was learned elsewhere, and decodes the sets that waited for it. Returns the latest export time in their
     /// headers, seconds since 1970. Ignores a template whose id has another one unless it `replaces` that, and one that was withdrawn.
-    pub(crate) fn take_over(&mut self, template: Template, replaces: bool, context: &mut Context<'_>) -> Option<u32> {
+    pub(crate) fn take_over(
+        &mut self,
+        template: Template,
+        replaces: bool,
+        context: &mut Context<'_>,
+    ) -> Option<u32> {
         let (ipfix, domain, id) = (template.ipfix, template.domain, template.id);
         let sets = self.sets_mut(context.settings);
         let known = sets.templates.find(ipfix, domain, id).map(|(known, _)| *known == template);
@@ -189,6 +194,18 @@ impl Exporter {
         context.counts.templates_shared += 1;
         (self.last, self.is_changed) = (None, true);
         self.recover((ipfix, domain, id), context)
+    }
+
+    /// Takes over a sampling rate that was learned elsewhere.
+    pub(crate) fn take_over_sampling(&mut self, sampling: &Sampling, ignore_scope: bool) {
+        let Sampling { ipfix, domain, template, record, .. } = sampling;
+        let known = self.sets.as_ref().and_then(|sets| sets.templates.find(*ipfix, *domain, *template));
+        let Some((template, _)) = known.filter(|(template, _)| template.kind != Kind::Data) else { return };
+        let mut records = record::records(template, record);
+        if records.next() == Some(Ok(record)) {
+            let entries = OptionsRecord::read(template, record);
+            self.options.get_or_insert_default().learn_rate(*domain, &entries, ignore_scope);
+        }
     }
 
     /// Decodes a data set. Returns `None` if its template is unknown.
@@ -365,6 +382,16 @@ impl Exporter {
                     let learned = options.learn(domain, &entries, context.settings.ignore_scope);
                     if learned.unusable_rate {
                         context.notice(Notice::Rate { exporter, domain, id });
+                    }
+                    if learned.changed_rate && context.notices.len() < counts::MAX_SAMPLINGS {
+                        let sampling = Sampling {
+                            ipfix: template.ipfix,
+                            domain,
+                            template: id,
+                            scope: entries.rate_scope(),
+                            record: octets.into(),
+                        };
+                        context.notices.push(Notice::Sampling { exporter, sampling });
                     }
                     if learned.dropped > 0 {
                         context.counts.options_entries_dropped += learned.dropped;
