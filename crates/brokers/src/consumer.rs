@@ -59,7 +59,8 @@ pub(crate) fn client_config(settings: &KafkaInput) -> Result<ClientConfig, Store
     let timeout = settings.timeout.as_millis().clamp(1000, 300_000).to_string();
     config.set("bootstrap.servers", &settings.brokers);
     config.set("client.id", "pmacct");
-    config.set("group.id", &settings.group);
+    // The client library insists on a group, even if all partitions are read and nothing is committed.
+    config.set("group.id", settings.group.as_deref().unwrap_or("pmacct"));
     config.set("socket.timeout.ms", &timeout);
     config.set("auto.offset.reset", "earliest");
     config.set("enable.auto.commit", "false");
@@ -114,7 +115,7 @@ impl Consumer {
                         Next::Stop => break,
                     }
                 }
-                Some(Err(error)) => failure(&self.topic, &error, self.client.context()),
+                Some(Err(error)) => self.failure(&error),
             };
             match self.reported {
                 Some(reported) if reported.elapsed() < RATE => self.held_back += 1,
@@ -124,6 +125,10 @@ impl Consumer {
                 }
             }
         }
+    }
+
+    fn failure(&self, error: &KafkaError) -> StoreError {
+        failure(&self.topic, error, self.client.context())
     }
 }
 
@@ -147,7 +152,7 @@ mod tests {
         KafkaInput {
             brokers: "127.0.0.1:1".to_owned(),
             topic: "t".to_owned(),
-            group: "g".to_owned(),
+            group: Some("g".to_owned()),
             config_file: None,
             timeout: Duration::from_secs(1),
         }

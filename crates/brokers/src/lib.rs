@@ -6,7 +6,8 @@
 //! | [`encoder`] | encodes aggregates as messages |
 //! | [`kafka`] | Kafka |
 //! | [`producer`] | sending to a Kafka topic without waiting |
-//! | [`consumer`] | reading a Kafka topic |
+//! | [`consumer`] | reading a Kafka topic from its beginning |
+//! | [`topic`] | reading a Kafka topic with positions, alone or in a consumer group |
 //! | [`compacted`] | a Kafka topic as a table that processes share |
 //! | [`amqp`] | AMQP 0.9.1 |
 #![forbid(unsafe_code)]
@@ -25,5 +26,7 @@ pub mod producer;
 #[cfg(feature = "kafka")]
 mod registry;
 pub mod settings;
+#[cfg(feature = "kafka")]
+pub mod topic;
 
 pub use encoder::Encoder;

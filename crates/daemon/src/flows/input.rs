@@ -66,6 +66,14 @@ pub(crate) trait Intake<P> {
     /// The message, with the key.
     fn open(&self) -> Result<Vec<Opened<P>>, String>;
 
+    /// Starts threads of its own.
+    ///
+    /// # Errors
+    /// The kernel allows no more.
+    fn start(&self, _services: &Services) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Logs that the daemon is ready. `what`: the kind of input, in words.
     fn announce(&self, _what: &str) {}
 
@@ -287,7 +295,8 @@ impl<D: Decoder> Input for Combined<D> {
     }
 
     fn start(&mut self, services: &Services) -> io::Result<()> {
-        self.decoder.start(services)
+        self.decoder.start(services)?;
+        self.intake.start(services)
     }
 
     fn work(&mut self, needs: &Needs, context: Vec<WorkerContext>) -> Vec<Work> {

@@ -1,6 +1,6 @@
 //! Packets of a capture file that match the filter.
 
-use super::files::{self, bell_of};
+use super::{bell_of, files};
 use super::interfaces::{check_filter, expression, known, sources_named};
 use super::sorted;
 use crate::flows::input::{Choice, Intake, Opened, Source};

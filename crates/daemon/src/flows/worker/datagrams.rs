@@ -148,7 +148,7 @@ impl<P: Datagrams> Worker<P> {
         self.end();
     }
 
-    fn batch(&mut self, batch: &Batch, mut budget: Option<&mut Budget>) {
+    pub(super) fn batch(&mut self, batch: &Batch, mut budget: Option<&mut Budget>) {
         let mut turn = budget.as_mut().map(|budget| budget.begin(monotonic()));
         let units: Vec<&[u8]> = batch.iter().map(|datagram| datagram.payload).collect();
         // Datagrams that are replicated as a whole, and nothing else, need not be decoded.

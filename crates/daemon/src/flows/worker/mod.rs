@@ -9,6 +9,8 @@
 mod budget;
 mod classes;
 mod datagrams;
+#[cfg(any(feature = "kafka", feature = "zmq"))]
+mod fed;
 mod foreign;
 mod gaps;
 mod netflow;

@@ -55,6 +55,8 @@ pub(crate) struct PluginSlot {
     bound: Bound,
     /// How long to wait for a slow plugin before records are dropped.
     patience: Duration,
+    /// Tables that the plugin has taken.
+    tables_taken: u64,
     counters: Counters,
     tally: Tally,
 }
@@ -64,7 +66,7 @@ impl PluginSlot {
         let Ends { tables: outlet, packets } = ends;
         let patience = Duration::ZERO;
         let (counters, tally) = (Counters::new(), Tally::default());
-        Self { aggregator, stage, outlet, packets, bound, patience, counters, tally }
+        Self { aggregator, stage, outlet, packets, bound, patience, tables_taken: 0, counters, tally }
     }
 
     /// Switches to rows of another layout, and another stage.
@@ -77,9 +79,15 @@ impl PluginSlot {
     }
 
     /// The input can wait, as a file can: a slow plugin is waited for.
-    #[cfg(feature = "pcap")]
+    #[cfg(any(feature = "kafka", feature = "pcap", feature = "zmq"))]
     pub(crate) fn be_patient(&mut self, patience: Duration) {
         self.patience = patience;
+    }
+
+    /// Tables that the plugin has taken. Each had all rows up to then.
+    #[cfg(any(feature = "kafka", feature = "zmq"))]
+    pub(crate) fn tables_taken(&self) -> u64 {
+        self.tables_taken
     }
 
     /// `plugin_memory`.
@@ -158,7 +166,7 @@ impl PluginSlot {
             match self.outlet.offer(self.aggregator.take()) {
                 Ok(()) => {
                     self.tally.add(Counter::FlushEarly, 1);
-                    self.tally.add(Counter::TablesHanded, 1);
+                    self.has_taken();
                     return true;
                 }
                 Err(table) => self.aggregator.give_back(table),
@@ -175,7 +183,7 @@ impl PluginSlot {
         match self.outlet.offer_patiently(self.aggregator.take(), self.patience) {
             Ok(()) => {
                 self.tally.add(Counter::FlushEarly, 1);
-                self.tally.add(Counter::TablesHanded, 1);
+                self.has_taken();
                 true
             }
             Err(table) => {
@@ -185,6 +193,11 @@ impl PluginSlot {
                 asked
             }
         }
+    }
+
+    fn has_taken(&mut self) {
+        self.tables_taken += 1;
+        self.tally.add(Counter::TablesHanded, 1);
     }
 
     pub(crate) fn forget_strings(&mut self) {
@@ -226,7 +239,7 @@ impl PluginSlot {
         let is_asked = self.outlet.is_asked();
         if is_asked {
             self.outlet.answer(self.aggregator.take());
-            self.tally.add(Counter::TablesHanded, 1);
+            self.has_taken();
             self.publish();
         }
         is_asked
