@@ -14,9 +14,8 @@ use config::keys::core::PLUGIN_WRITE_TIMEOUT;
 use config::keys::encoding::AVRO_BUFFER_SIZE;
 use config::keys::input::{
     NFACCTD_KAFKA_BROKER_HOST, NFACCTD_KAFKA_BROKER_PORT, NFACCTD_KAFKA_CONFIG_FILE, NFACCTD_KAFKA_GROUP,
-    NFACCTD_KAFKA_TOPIC,
-    NFACCTD_TEMPLATES_KAFKA_BROKER_HOST, NFACCTD_TEMPLATES_KAFKA_BROKER_PORT, NFACCTD_TEMPLATES_KAFKA_CONFIG_FILE,
-    NFACCTD_TEMPLATES_KAFKA_TOPIC,
+    NFACCTD_KAFKA_TOPIC, NFACCTD_TEMPLATES_KAFKA_BROKER_HOST, NFACCTD_TEMPLATES_KAFKA_BROKER_PORT,
+    NFACCTD_TEMPLATES_KAFKA_CONFIG_FILE, NFACCTD_TEMPLATES_KAFKA_TOPIC,
 };
 use config::keys::kafka::{
     KAFKA_AVRO_SCHEMA_REGISTRY, KAFKA_BROKER_HOST, KAFKA_BROKER_PORT, KAFKA_CONFIG_FILE, KAFKA_PARTITION,
@@ -324,10 +323,7 @@ impl KafkaInput {
     /// Datagrams of exporters; `None` unless both `nfacctd_kafka_broker_host` and `nfacctd_kafka_topic` are set.
     pub fn of_flows(config: &Config) -> Option<Self> {
         Some(Self {
-            brokers: brokers(
-                &config.core(&NFACCTD_KAFKA_BROKER_HOST)?,
-                config.core(&NFACCTD_KAFKA_BROKER_PORT),
-            ),
+            brokers: brokers(&config.core(&NFACCTD_KAFKA_BROKER_HOST)?, config.core(&NFACCTD_KAFKA_BROKER_PORT)),
             topic: config.core(&NFACCTD_KAFKA_TOPIC)?,
             group: config.core(&NFACCTD_KAFKA_GROUP),
             config_file: config.core(&NFACCTD_KAFKA_CONFIG_FILE),

@@ -329,11 +329,14 @@ impl TopicReader {
         let found = found.map_err(|error| with_last_error(&self.client.context().reports, &error.to_string()));
         let partitions = found.and_then(|metadata| {
             let topic = metadata.topics().iter().find(|topic| topic.name() == self.topic);
-            let partitions: Vec<i32> =
-                topic.map(|topic| topic.partitions().iter().map(|partition| partition.id()).collect()).unwrap_or_default();
+            let partitions: Vec<i32> = topic
+                .map(|topic| topic.partitions().iter().map(|partition| partition.id()).collect())
+                .unwrap_or_default();
             match topic.and_then(|topic| topic.error()).map(RDKafkaErrorCode::from) {
                 Some(error) => Err(no_topic(&self.topic, error)),
-                None if partitions.is_empty() => Err(no_topic(&self.topic, RDKafkaErrorCode::UnknownTopicOrPartition)),
+                None if partitions.is_empty() => {
+                    Err(no_topic(&self.topic, RDKafkaErrorCode::UnknownTopicOrPartition))
+                }
                 None => Ok(partitions),
             }
         });

@@ -14,8 +14,8 @@
 
 use aggregate::Table;
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, TrySendError, bounded};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// How often a worker that waits for room checks whether its table is requested.
@@ -44,6 +44,7 @@ struct Confirmed {
     /// The position of each worker up to which everything is safe.
     positions: Box<[AtomicU64]>,
     has_ended: AtomicBool,
+    wakes: OnceLock<Vec<Wake>>,
 }
 
 /// What a plugin had taken of the input of each worker at the end of a collection.
@@ -54,11 +55,12 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Everything is safe that was taken until then: written, counted as lost, or kept on disk.
+    /// Everything is safe that was taken until then: written, counted as lost, or kept on disk. Wakes the workers.
     pub fn confirm(&self) {
         for (position, taken) in self.confirmed.positions.iter().zip(&self.taken) {
             position.fetch_max(*taken, Ordering::AcqRel);
         }
+        self.confirmed.wakes.get().into_iter().flatten().for_each(|wake| wake());
     }
 }
 
@@ -222,7 +224,7 @@ pub fn channel(workers: usize, tables: usize) -> (Vec<Outlet>, Inlet) {
     let (early, full) = bounded(tables.max(1));
     let (flush, flushes) = bounded(1);
     let positions = (0..workers).map(|_| AtomicU64::new(0)).collect();
-    let confirmed = Arc::new(Confirmed { positions, has_ended: AtomicBool::new(false) });
+    let confirmed = Arc::new(Confirmed { positions, has_ended: AtomicBool::new(false), wakes: OnceLock::new() });
     let outlets = (0..workers)
         .map(|worker| Outlet {
             requests: Arc::clone(&requests),
@@ -251,6 +253,7 @@ pub fn channel(workers: usize, tables: usize) -> (Vec<Outlet>, Inlet) {
 impl Inlet {
     /// Sets how to wake the workers.
     pub fn set_wakes(&mut self, wakes: Vec<Wake>) {
+        let _ = self.confirmed.wakes.set(wakes.clone());
         self.wakes = wakes;
     }
 

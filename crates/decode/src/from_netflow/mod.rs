@@ -339,6 +339,14 @@ impl Decoder {
         }
     }
 
+    /// Forgets the sequence numbers of all exporters: the next datagram of each is followed by others, and follows none.
+    pub fn restart_sequences(&mut self) {
+        for exporter in self.exporters.values_mut() {
+            exporter.sequence.restart();
+            self.totals.update(exporter);
+        }
+    }
+
     /// Adds a template from an earlier run of the daemon.
     pub fn restore_template(&mut self, address: IpAddr, template: Template) {
         let key = address::number(address);

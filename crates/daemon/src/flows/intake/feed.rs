@@ -10,8 +10,8 @@
 //! moves when it is full, or when the reader has nothing more to read. Parcels come back to be filled again, so memory is bounded, and
 //! nothing is allocated once all are in use.
 //!
-//! The reader learns from [`Feeder::are_done`] and [`Feeder::are_handed_over`] what became of the parcels sent up to a [`Mark`]: their rows
-//! are in tables of the workers, or all plugins have taken these tables.
+//! The reader learns from [`Feeder::are_safe`] what became of the parcels sent up to a [`Mark`]: whether all plugins have stored their rows,
+//! so that a killed process loses none of them.
 
 use ::tee::message::{self, Fault};
 use capture::{Batch, MAX_DATAGRAM};
@@ -20,7 +20,7 @@ use plugins::outlet::Wake;
 use runtime::clock;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Parcels that wait for a worker.
@@ -32,26 +32,29 @@ pub(crate) struct Parcel {
     pub(crate) batch: Batch,
     /// Messages without a datagram, by [`Fault::index`].
     pub(crate) rejected: [u64; Fault::COUNT],
+    /// Other exporters follow than before, or the same ones at another place of their streams.
+    pub(crate) is_reassigned: bool,
 }
 
 impl Parcel {
     fn is_empty(&self) -> bool {
-        self.batch.is_empty() && self.rejected.iter().all(|count| *count == 0)
+        !self.is_reassigned && self.batch.is_empty() && self.rejected.iter().all(|count| *count == 0)
     }
 
     fn clear(&mut self) {
         self.batch.clear();
         self.rejected = [0; Fault::COUNT];
+        self.is_reassigned = false;
     }
 }
 
 /// How far a worker is: numbers of parcels, counted from the first.
 #[derive(Debug, Default)]
 struct Progress {
-    /// Parcels whose rows are in tables.
-    done: AtomicU64,
-    /// Parcels whose rows are in tables that all plugins have taken.
-    handed_over: AtomicU64,
+    /// Parcels whose rows all plugins have stored.
+    safe: AtomicU64,
+    /// Plugins should store them now.
+    flush: AtomicBool,
 }
 
 /// How many parcels were sent to each worker at some time.
@@ -71,6 +74,7 @@ struct Lane {
     empty: Receiver<Parcel>,
     sent: u64,
     progress: Arc<Progress>,
+    wake: Wake,
 }
 
 /// A worker's end.
@@ -111,8 +115,10 @@ pub(crate) fn channel(workers: usize) -> (Feeder, Vec<(Feed, Wake)>) {
         let (emptied, empty) = bounded(QUEUED + 2);
         let (ring, bell) = bounded(1);
         let progress = Arc::new(Progress::default());
-        lanes.push(Lane { parcel: Parcel::default(), full, empty, sent: 0, progress: Arc::clone(&progress) });
-        feeds.push((Feed { full: filled, empty: emptied, bell, progress }, super::bell_of(ring)));
+        let (wake, parcel) = (super::bell_of(ring), Parcel::default());
+        let own = (Arc::clone(&progress), Arc::clone(&wake));
+        lanes.push(Lane { parcel, full, empty, sent: 0, progress: own.0, wake: own.1 });
+        feeds.push((Feed { full: filled, empty: emptied, bell, progress }, wake));
     }
     (Feeder { lanes, is_full: false }, feeds)
 }
@@ -172,19 +178,28 @@ impl Feeder {
         Mark(self.lanes.iter().map(|lane| lane.sent).collect())
     }
 
-    /// Whether the rows of all that was sent up to a mark are in tables.
-    pub(crate) fn are_done(&self, mark: &Mark) -> bool {
-        self.all(mark, |progress| &progress.done)
-    }
-
-    /// Whether all plugins have taken these tables.
-    pub(crate) fn are_handed_over(&self, mark: &Mark) -> bool {
-        self.all(mark, |progress| &progress.handed_over)
-    }
-
-    fn all(&self, mark: &Mark, number: impl Fn(&Progress) -> &AtomicU64) -> bool {
+    /// Whether all plugins have stored the rows of all that was sent up to a mark.
+    pub(crate) fn are_safe(&self, mark: &Mark) -> bool {
         let mut lanes = self.lanes.iter().zip(&mark.0);
-        lanes.all(|(lane, sent)| number(&lane.progress).load(Ordering::Acquire) >= *sent)
+        lanes.all(|(lane, sent)| lane.progress.safe.load(Ordering::Acquire) >= *sent)
+    }
+
+    /// Asks plugins to store what they have, as far as they can.
+    pub(crate) fn request_flush(&self) {
+        for lane in &self.lanes {
+            lane.progress.flush.store(true, Ordering::Release);
+            (lane.wake)();
+        }
+    }
+
+    /// Whether all workers have ended.
+    pub(crate) fn have_ended(&self) -> bool {
+        self.lanes.iter().all(|lane| Arc::strong_count(&lane.progress) == 1)
+    }
+
+    /// The partitions of this process have changed: the next parcels say so.
+    pub(crate) fn reassigned(&mut self) {
+        self.lanes.iter_mut().for_each(|lane| lane.parcel.is_reassigned = true);
     }
 
     /// Ends the input of the workers. Marks can still be compared.
@@ -217,16 +232,20 @@ impl Lane {
 }
 
 impl Feed {
-    /// The parcel was processed: `number` were up to now.
-    pub(crate) fn done(&self, mut parcel: Parcel, number: u64) {
-        self.progress.done.store(number, Ordering::Release);
+    /// The parcel was processed.
+    pub(crate) fn done(&self, mut parcel: Parcel) {
         parcel.clear();
         let _ = self.empty.try_send(parcel);
     }
 
-    /// Plugins have taken all tables with rows of the first `number` parcels.
-    pub(crate) fn handed_over(&self, number: u64) {
-        self.progress.handed_over.store(number, Ordering::Release);
+    /// Plugins have stored all rows of the first `number` parcels.
+    pub(crate) fn safe(&self, number: u64) {
+        self.progress.safe.store(number, Ordering::Release);
+    }
+
+    /// Whether plugins should store what they have, once.
+    pub(crate) fn is_flush_requested(&self) -> bool {
+        self.progress.flush.swap(false, Ordering::AcqRel)
     }
 
     /// Waits for the next parcel.
@@ -324,17 +343,15 @@ mod tests {
         let mark = feeder.mark();
         assert_eq!(mark, Mark(vec![QUEUED as u64]));
         let mut got = 0;
-        for number in 1.. {
-            let Some(parcel) = take(feed) else { break };
-            assert!(number > QUEUED as u64 || !feeder.are_done(&mark));
+        while let Some(parcel) = take(feed) {
             got += parcel.batch.len();
-            feed.done(parcel, number);
+            feed.done(parcel);
             let _ = feeder.send(Duration::ZERO);
         }
         assert_eq!(got, added);
-        assert!(feeder.are_done(&mark) && !feeder.are_handed_over(&mark));
-        feed.handed_over(QUEUED as u64);
-        assert!(feeder.are_handed_over(&mark));
+        assert!(!feeder.are_safe(&mark));
+        feed.safe(QUEUED as u64);
+        assert!(feeder.are_safe(&mark));
         feeder.end();
         assert!(matches!(feed.next(Duration::from_secs(60)), Next::End));
     }
@@ -342,7 +359,14 @@ mod tests {
     #[test]
     fn a_worker_that_has_ended_is_noticed() {
         let (mut feeder, feeds) = channel(1);
+        assert!(!feeder.have_ended());
+        feeder.request_flush();
+        assert!(feeds[0].0.is_flush_requested() && !feeds[0].0.is_flush_requested());
+        feeder.reassigned();
+        feeder.send(Duration::ZERO).unwrap();
+        assert!(take(&feeds[0].0).unwrap().is_reassigned);
         drop(feeds);
+        assert!(feeder.have_ended());
         feeder.add(&message("192.0.2.1", b"x")).unwrap();
         assert_eq!(feeder.send(Duration::ZERO), Err(Unsent::Gone));
     }

@@ -57,8 +57,12 @@ mod with_kafka {
     const POLL: Duration = Duration::from_millis(200);
     /// How long workers may be behind before the group is told that this member is alive nevertheless.
     const BEHIND: Duration = Duration::from_secs(5);
-    /// How long workers may take for what was read before partitions are released, or the daemon ends.
+    /// How long workers may take for what was read before the daemon ends.
     const LAST: Duration = Duration::from_secs(5);
+    /// How long plugins may take to store what was read, before partitions are released.
+    const HANDOVER: Duration = Duration::from_secs(15);
+    /// The same at the end of the daemon: longer than `plugin_exit_timeout` can reasonably be.
+    const END: Duration = Duration::from_secs(600);
 
     struct Kafka {
         settings: KafkaInput,
@@ -191,15 +195,26 @@ mod with_kafka {
                 Polled::Message | Polled::Nothing => {}
                 Polled::Gained(partitions) => {
                     gained.add(partitions.len() as u64);
+                    self.positions.forget(&partitions);
+                    self.feeder.reassigned();
                     info!("{}: reading partitions {partitions:?}", self.key);
                 }
                 Polled::Leaving(partitions) => {
                     released.add(partitions.len() as u64);
-                    // Their rows are in tables of this process, and written by it; others must not count them again.
-                    let is_done = self.wait(|feeder, mark| feeder.are_done(mark));
+                    // What is stored then, others do not count again.
+                    self.feeder.request_flush();
+                    let is_safe = self.wait(HANDOVER);
+                    let stored = self.positions.take_ready(&self.feeder).unwrap_or_default();
                     let positions = self.positions.forget(&partitions);
-                    self.topic.release(if is_done { &positions } else { &[] });
+                    self.topic.release(if is_safe { &positions } else { &stored });
                     info!("{}: released partitions {partitions:?}", self.key);
+                    if !is_safe {
+                        warn!(
+                            "{}: flows of the last partitions were not stored within {} s: the next reader counts them again",
+                            self.key,
+                            HANDOVER.as_secs()
+                        );
+                    }
                 }
                 Polled::Lost(partitions) => {
                     lost.add(partitions.len() as u64);
@@ -219,27 +234,29 @@ mod with_kafka {
             self.show();
         }
 
-        /// Waits until something holds for all that was sent. Returns false if it takes too long.
-        fn wait(&self, holds: impl Fn(&Feeder, &super::super::feed::Mark) -> bool) -> bool {
-            let (mark, until) = (self.feeder.mark(), Instant::now() + LAST);
+        /// Waits until all that was sent is stored. Returns false if it takes too long, or the workers have ended before.
+        fn wait(&self, patience: Duration) -> bool {
+            let (mark, until) = (self.feeder.mark(), Instant::now() + patience);
             loop {
-                if holds(&self.feeder, &mark) {
+                let have_ended = self.feeder.have_ended();
+                if self.feeder.are_safe(&mark) {
                     return true;
                 }
-                if Instant::now() > until {
+                if have_ended || Instant::now() > until || self.stop.is_forced() {
                     return false;
                 }
                 std::thread::park_timeout(Duration::from_millis(2));
             }
         }
 
-        /// The daemon ends: what was read is processed, and committed when plugins have its rows.
+        /// The daemon ends: what was read is processed, and committed when plugins have stored its rows. They have limits of their own for
+        /// that, and the workers stay until then.
         fn end(mut self) {
             let is_sent = self.feeder.send(LAST).is_ok();
             self.feeder.end();
-            let is_taken = is_sent && self.wait(|feeder, mark| feeder.are_handed_over(mark));
+            let is_safe = self.wait(END) && is_sent;
             let ready = self.positions.take_ready(&self.feeder);
-            let last = if is_taken { self.positions.all().to_vec() } else { ready.unwrap_or_default() };
+            let last = if is_safe { self.positions.all().to_vec() } else { ready.unwrap_or_default() };
             self.topic.close(&last);
         }
     }

@@ -1,15 +1,15 @@
 //! How far a topic was read, and how far it may be committed.
 //!
-//! What was read is in tables of workers for a while, which a killed process loses. So a position is committed only when all plugins have
-//! taken the tables with the rows of all messages before it. Positions are noted several times in a second ([`Positions::note`]), each with
-//! what had been sent to workers, and the newest one whose rows were taken is committed ([`Positions::take_ready`]).
+//! What was read is in tables of workers for a while, and then in plugins, and a killed process loses both. So a position is committed only
+//! when all plugins have stored the rows of all messages before it. Positions are noted several times in a second ([`Positions::note`]), each with
+//! what had been sent to workers, and the newest one whose rows were stored is committed ([`Positions::take_ready`]).
 
 use super::feed::{Feeder, Mark};
 use brokers::topic::Position;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// The interval between notes. What was read since the last note before a plugin took its tables is read twice after a kill.
+/// The interval between notes. What was read between the last note and a plugin's request for tables is read twice after a kill.
 const INTERVAL: Duration = Duration::from_millis(100);
 /// Notes that are kept; beyond that, every other one is forgotten, so that less can be committed at a time.
 const NOTES: usize = 4096;
@@ -84,7 +84,7 @@ impl Positions {
     /// The newest positions that may be committed, once.
     pub(super) fn take_ready(&mut self, feeder: &Feeder) -> Option<Vec<Position>> {
         let mut ready = None;
-        while self.notes.front().is_some_and(|note| feeder.are_handed_over(&note.mark)) {
+        while self.notes.front().is_some_and(|note| feeder.are_safe(&note.mark)) {
             ready = self.notes.pop_front().map(|note| note.positions);
         }
         ready
@@ -114,7 +114,7 @@ mod tests {
     use ::tee::header::Header;
 
     #[test]
-    fn positions_are_ready_when_plugins_have_taken_the_rows_before_them() {
+    fn positions_are_ready_when_plugins_have_stored_the_rows_before_them() {
         let (mut feeder, feeds) = channel(1);
         let (feed, _) = &feeds[0];
         let message = Header::message("192.0.2.1:5".parse().unwrap(), b"").unwrap();
@@ -127,16 +127,15 @@ mod tests {
             positions.note(&feeder);
         }
         assert_eq!(positions.take_ready(&feeder), None);
-        for number in 1..=3 {
-            let Next::Parcel(parcel) = feed.next(Duration::ZERO) else { panic!() };
-            feed.done(parcel, number);
+        while let Next::Parcel(parcel) = feed.next(Duration::ZERO) {
+            feed.done(parcel);
         }
         assert_eq!(positions.take_ready(&feeder), None);
-        feed.handed_over(2);
+        feed.safe(2);
         assert_eq!(positions.take_ready(&feeder), Some(vec![(0, 12), (7, 23)]));
         assert_eq!(positions.take_ready(&feeder), None);
         assert_eq!(positions.forget(&[7]), [(7, 25)]);
-        feed.handed_over(3);
+        feed.safe(3);
         assert_eq!(positions.take_ready(&feeder), Some(vec![(0, 13)]));
         positions.note(&feeder);
         assert_eq!(positions.take_ready(&feeder), None, "nothing was read since");

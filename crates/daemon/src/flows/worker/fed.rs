@@ -1,14 +1,18 @@
 //! Workers whose datagrams come from a reader in another thread ([`Feed`]).
 
 use super::datagrams::Datagrams;
-use super::{WAIT, Worker};
+use super::{PluginSlot, WAIT, Worker};
 use crate::flows::intake::feed::{Feed, Next, Parcel};
 use ::tee::message::Fault;
+use plugins::outlet::Progress;
 use stats::Counter;
 use std::time::Duration;
 
 /// How long the input waits for a slow plugin before records are dropped.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often a worker that has ended looks whether plugins have stored its rows.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The counters of messages without a datagram, by [`Fault::index`].
 const REJECTED: [Counter; Fault::COUNT] = [
@@ -19,54 +23,46 @@ const REJECTED: [Counter; Fault::COUNT] = [
     Counter::MessagesBadLength,
 ];
 
-/// What plugins have taken.
-#[derive(Clone, Copy, Default)]
-struct Taken {
-    /// Tables, as the slot of the plugin counts them.
-    tables: u64,
-    /// Parcels whose rows were all in one of these.
-    parcels: u64,
-}
-
 impl<P: Datagrams> Worker<P> {
-    /// Processes parcels until there are no more.
+    /// Processes parcels until there are no more, and stays until plugins have stored their rows.
     pub(crate) fn run_fed(mut self, feed: &Feed) {
         self.slots.iter_mut().for_each(|slot| slot.be_patient(PATIENCE));
-        let mut number = 0;
-        let mut taken = vec![Taken::default(); self.slots.len()];
+        let progress: Vec<Progress> = self.slots.iter().map(PluginSlot::progress).collect();
+        let safe = |position| progress.iter().map(Progress::position).min().unwrap_or(position);
         loop {
             match feed.next(WAIT) {
                 Next::Parcel(parcel) => {
                     self.parcel(&parcel);
-                    // A table that a plugin took in between may lack rows of this parcel.
-                    self.look(&mut taken, number);
-                    number += 1;
-                    feed.done(parcel, number);
+                    feed.done(parcel);
                 }
                 Next::Nothing => {}
                 Next::End => break,
             }
             self.between();
-            feed.handed_over(self.look(&mut taken, number));
+            if feed.is_flush_requested() {
+                self.slots.iter().for_each(PluginSlot::request_flush);
+            }
+            feed.safe(safe(self.position));
         }
         self.failed = !self.stop.is_requested();
+        let (position, stop) = (self.position, self.stop.clone());
         self.end();
-        feed.handed_over(number);
-    }
-
-    /// Notes which plugins have taken a table since the last call, when the rows of `number` parcels were in it. Returns the number of
-    /// parcels of which all plugins have taken the rows.
-    fn look(&self, taken: &mut [Taken], number: u64) -> u64 {
-        for (slot, taken) in self.slots.iter().zip(&mut *taken) {
-            let tables = slot.tables_taken();
-            if tables != taken.tables {
-                *taken = Taken { tables, parcels: number };
+        loop {
+            let safe = safe(position);
+            feed.safe(safe);
+            if safe >= position || progress.iter().all(Progress::has_ended) {
+                return;
+            }
+            if stop.pause_until_forced(PAUSE) {
+                return;
             }
         }
-        taken.iter().map(|taken| taken.parcels).min().unwrap_or(number)
     }
 
     fn parcel(&mut self, parcel: &Parcel) {
+        if parcel.is_reassigned {
+            self.protocol.restart_sequences();
+        }
         let rejected = parcel.rejected.iter().sum();
         if rejected > 0 {
             self.tally.add(Counter::DatagramsReceived, rejected);

@@ -141,6 +141,9 @@ pub(crate) trait Protocol: Send + 'static {
     /// Reports its input.
     fn report(&self) -> Report;
 
+    /// Other exporters come from now on, or the same ones at another place of their streams: sequence numbers begin anew.
+    fn restart_sequences(&mut self) {}
+
     /// Sets whether it lists the parts of each datagram.
     fn want_parts(&mut self, _wanted: bool) {}
 
@@ -183,8 +186,6 @@ pub(crate) struct Worker<P> {
     names: Names,
     /// The number of batches that it has aggregated: its position in the input, for inputs that can be read again.
     position: u64,
-    /// It has handed a table over since an input asked.
-    has_answered: bool,
 }
 
 /// What a worker needs, whatever the protocol.
@@ -248,7 +249,6 @@ impl<P: Protocol> Worker<P> {
             failed: false,
             names,
             position: 0,
-            has_answered: false,
         }
     }
 
@@ -320,7 +320,7 @@ impl<P: Protocol> Worker<P> {
     fn between(&mut self) -> bool {
         for slot in &mut self.slots {
             slot.reach(self.position);
-            self.has_answered |= slot.answer();
+            slot.answer();
         }
         let report = self.requests.report.load(Ordering::Acquire);
         if report != self.reported {

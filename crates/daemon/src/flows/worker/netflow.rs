@@ -196,6 +196,10 @@ impl Protocol for NetFlow {
         Report { exporters: seen.map(report).collect(), ..Report::default() }
     }
 
+    fn restart_sequences(&mut self) {
+        self.decoder.restart_sequences();
+    }
+
     fn want_parts(&mut self, wanted: bool) {
         self.decoder.want_parts(wanted);
     }

@@ -7,7 +7,9 @@ use enrich::{Origin, PacketViews, Stage};
 use flow::row::{self, Rows};
 use flow::schema::Schema;
 use flow::strings::Strings;
-use plugins::outlet::{Outlet, Progress};
+use plugins::outlet::Outlet;
+#[cfg(any(feature = "kafka", feature = "zmq"))]
+use plugins::outlet::Progress;
 use plugins::probe::packets;
 use probe::samples::Frame;
 use stats::{Counter, Counters, Tally};
@@ -55,8 +57,6 @@ pub(crate) struct PluginSlot {
     bound: Bound,
     /// How long to wait for a slow plugin before records are dropped.
     patience: Duration,
-    /// Tables that the plugin has taken.
-    tables_taken: u64,
     counters: Counters,
     tally: Tally,
 }
@@ -66,7 +66,7 @@ impl PluginSlot {
         let Ends { tables: outlet, packets } = ends;
         let patience = Duration::ZERO;
         let (counters, tally) = (Counters::new(), Tally::default());
-        Self { aggregator, stage, outlet, packets, bound, patience, tables_taken: 0, counters, tally }
+        Self { aggregator, stage, outlet, packets, bound, patience, counters, tally }
     }
 
     /// Switches to rows of another layout, and another stage.
@@ -82,12 +82,6 @@ impl PluginSlot {
     #[cfg(any(feature = "kafka", feature = "pcap", feature = "zmq"))]
     pub(crate) fn be_patient(&mut self, patience: Duration) {
         self.patience = patience;
-    }
-
-    /// Tables that the plugin has taken. Each had all rows up to then.
-    #[cfg(any(feature = "kafka", feature = "zmq"))]
-    pub(crate) fn tables_taken(&self) -> u64 {
-        self.tables_taken
     }
 
     /// `plugin_memory`.
@@ -166,7 +160,7 @@ impl PluginSlot {
             match self.outlet.offer(self.aggregator.take()) {
                 Ok(()) => {
                     self.tally.add(Counter::FlushEarly, 1);
-                    self.has_taken();
+                    self.tally.add(Counter::TablesHanded, 1);
                     return true;
                 }
                 Err(table) => self.aggregator.give_back(table),
@@ -183,7 +177,7 @@ impl PluginSlot {
         match self.outlet.offer_patiently(self.aggregator.take(), self.patience) {
             Ok(()) => {
                 self.tally.add(Counter::FlushEarly, 1);
-                self.has_taken();
+                self.tally.add(Counter::TablesHanded, 1);
                 true
             }
             Err(table) => {
@@ -193,11 +187,6 @@ impl PluginSlot {
                 asked
             }
         }
-    }
-
-    fn has_taken(&mut self) {
-        self.tables_taken += 1;
-        self.tally.add(Counter::TablesHanded, 1);
     }
 
     pub(crate) fn forget_strings(&mut self) {
@@ -215,11 +204,13 @@ impl PluginSlot {
     }
 
     /// How much of the worker's input is safe at the plugin.
+    #[cfg(any(feature = "kafka", feature = "zmq"))]
     pub(crate) fn progress(&self) -> Progress {
         self.outlet.progress()
     }
 
     /// Requests that the plugin writes now.
+    #[cfg(any(feature = "kafka", feature = "zmq"))]
     pub(crate) fn request_flush(&self) {
         self.outlet.request_flush();
     }
@@ -230,19 +221,17 @@ impl PluginSlot {
         self.outlet.reach(position);
     }
 
-    /// Hands the table over if the plugin requests it. Returns true if it did.
-    pub(crate) fn answer(&mut self) -> bool {
+    /// Hands the table over if the plugin requests it.
+    pub(crate) fn answer(&mut self) {
         if let Some(packets) = &mut self.packets {
             lose(packets.hand_over(self.patience), &mut self.tally);
             self.publish();
         }
-        let is_asked = self.outlet.is_asked();
-        if is_asked {
+        if self.outlet.is_asked() {
             self.outlet.answer(self.aggregator.take());
-            self.has_taken();
+            self.tally.add(Counter::TablesHanded, 1);
             self.publish();
         }
-        is_asked
     }
 
     /// Hands over the last table.
