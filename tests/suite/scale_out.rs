@@ -1,11 +1,15 @@
-//! Several collectors as one: templates that travel between them.
-#![cfg(feature = "kafka")]
+//! Several collectors as one: templates that travel between them, and groups that share a topic.
+#![cfg(all(feature = "kafka", feature = "sql"))]
 
+use crate::clients::{login, pgsql};
 use crate::support::{NOW, UPTIME, assert_rows, printing, start, template, without_event_type};
+use crate::tee::tee;
 use netflow::encode::{Message, field};
 use serde_json::json;
-use testkit::eventually;
-use testkit::servers::{self, Kafka, Shared};
+use std::collections::{BTreeMap, BTreeSet};
+use testkit::process::Signal;
+use testkit::servers::{self, Address, Kafka, Shared};
+use testkit::{Exporter, Process, Setup, eventually};
 
 /// The keys of a topic for templates.
 fn templates_topic(kafka: &Shared<Kafka>, topic: &str) -> String {
@@ -56,4 +60,133 @@ fn a_template_that_one_collector_learned_decodes_the_data_at_another() {
     assert_rows(without_event_type(second.stop().json("out.json")), [row(7), row(8), row(11)]);
     assert_rows(without_event_type(third.stop().json("out.json")), [row(10)]);
     first.stop();
+}
+
+/// A collector of a group, which adds to a table.
+fn member(flows: &str, group: &str, kafka: &Shared<Kafka>, templates: &str, store: &str) -> Setup {
+    let (host, port) = (&kafka.address.host, kafka.address.port);
+    Setup::new(env!("CARGO_BIN_EXE_nfacctd"))
+        .config(&format!(
+            "nfacctd_kafka_broker_host: {host}
+             nfacctd_kafka_broker_port: {port}
+             nfacctd_kafka_topic: {flows}
+             nfacctd_kafka_group: {group}
+             nfacctd_kafka_config_file: {{dir}}/options
+             plugins: pgsql[s]
+             aggregate[s]: peer_src_ip, src_port
+             sql_refresh_time[s]: 2
+             sql_optimize_clauses[s]: true"
+        ))
+        .more_config(store)
+        .more_config(&templates_topic(kafka, templates))
+        .file("options", "global, session.timeout.ms, 6000\n")
+}
+
+fn join(setup: &Setup) -> Process {
+    let process = setup.spawn();
+    process.wait_for_log("reading NetFlow/IPFIX data from topic");
+    process
+}
+
+const EXPORTERS: u8 = 12;
+/// Records of a datagram.
+const RECORDS: u16 = 10;
+
+/// Exporters that announce their template once, and then send records that all differ.
+struct Exporters {
+    sockets: Vec<Exporter>,
+    rounds: u16,
+}
+
+impl Exporters {
+    fn new(tee: &Process) -> Self {
+        let sockets: Vec<Exporter> = (1..=EXPORTERS).map(|host| tee.exporter(&format!("127.0.1.{host}"))).collect();
+        let template = template(1, 256, vec![field(7, 2), field(2, 4), field(1, 4)]);
+        let announcement = Message::ipfix(1, 0, NOW).templates(&[&template]).finish();
+        sockets.iter().for_each(|exporter| exporter.send(&announcement));
+        Self { sockets, rounds: 0 }
+    }
+
+    /// Each exporter sends a datagram.
+    fn round(&mut self) {
+        let (first, sequence) = (self.rounds * RECORDS, u32::from(self.rounds * RECORDS));
+        let record = |w: &mut wire::Writer, port: u16| _ = w.u16(port).u32(1).u32(100);
+        let datagram = Message::ipfix(1, sequence, NOW)
+            .records(256, RECORDS.into(), |w| (first..first + RECORDS).for_each(|port| record(w, port)))
+            .finish();
+        self.sockets.iter().for_each(|exporter| exporter.send(&datagram));
+        self.rounds += 1;
+    }
+
+    /// The records of all rounds so far: exporter and port.
+    fn sent(&self) -> BTreeSet<(String, u16)> {
+        let ports = || 0..self.rounds * RECORDS;
+        (1..=EXPORTERS).flat_map(|host| ports().map(move |port| (format!("127.0.1.{host}"), port))).collect()
+    }
+}
+
+/// How often each record was counted.
+fn counted(address: &Address, table: &str) -> BTreeMap<(String, u16), u64> {
+    let rows = pgsql(address, &format!("SELECT host(peer_ip_src), port_src, packets, bytes FROM {table}"));
+    let number = |text: &str| text.parse::<u64>().expect("a number");
+    rows.iter()
+        .map(|row| {
+            assert_eq!(number(&row[2]) * 100, number(&row[3]));
+            ((row[0].clone(), row[1].parse().expect("a port")), number(&row[2]))
+        })
+        .collect()
+}
+
+#[test]
+fn nothing_is_lost_when_collectors_of_a_group_die_leave_and_join() {
+    let (Some(kafka), Some(postgres)) = (servers::kafka(), servers::postgres()) else { return };
+    let Some(broker) = kafka.private() else { return };
+    let names @ [flows, templates, group, table] = &["flows", "templates", "group", "acct"].map(servers::name);
+    broker.create_partitions(flows, 6);
+    broker.create_topic(templates);
+    let columns = "peer_ip_src inet, port_src INT, packets BIGINT NOT NULL, bytes BIGINT NOT NULL";
+    pgsql(&postgres.address, &format!("CREATE TABLE {table} ({columns}, PRIMARY KEY (peer_ip_src, port_src))"));
+    let receivers = format!("id=1 kafka_broker={}:{} kafka_topic={flows}", kafka.address.host, kafka.address.port);
+    let tee = start(&tee(&receivers, "tee_transparent: true"));
+    let store = format!("{}\nsql_table: {table}", login(&postgres.address));
+    let setup = || member(flows, group, kafka, templates, &store);
+    let mut members: Vec<Process> = (0..3).map(|_| join(&setup())).collect();
+    let mut exporters = Exporters::new(&tee);
+    // Flows go on while things happen.
+    let settle = |exporters: &mut Exporters, what: &str| {
+        (0..3).for_each(|_| exporters.round());
+        eventually(what, || {
+            let counted = counted(&postgres.address, table);
+            exporters.sent().iter().all(|record| counted.contains_key(record)).then_some(())
+        });
+    };
+    settle(&mut exporters, "the first flows in the table");
+    // One is killed with flows in memory, and one is added.
+    (0..5).for_each(|_| exporters.round());
+    let victim = members.remove(1);
+    victim.signal(Signal::SIGKILL);
+    let killed_after = exporters.rounds;
+    drop(victim);
+    exporters.round();
+    members.push(join(&setup()));
+    settle(&mut exporters, "the flows of the killed collector");
+    // One leaves, and another one joins: nothing is counted twice.
+    let planned_after = exporters.rounds;
+    exporters.round();
+    members.remove(0).stop_with(Signal::SIGTERM);
+    exporters.round();
+    members.push(join(&setup()));
+    settle(&mut exporters, "the flows of the collector that left");
+    for member in members {
+        member.statistics().assert_all_accounted();
+        member.stop();
+    }
+    let counted = counted(&postgres.address, table);
+    assert_eq!(counted.keys().cloned().collect::<BTreeSet<_>>(), exporters.sent(), "{names:?}");
+    let twice: Vec<_> = counted.iter().filter(|(_, count)| **count > 1).collect();
+    let is_planned = |port: u16| port >= planned_after * RECORDS;
+    assert!(twice.iter().all(|((_, port), _)| !is_planned(*port)), "counted twice: {twice:?}");
+    // What was stored and not committed yet when the collector was killed: the flows of one refresh time at most.
+    assert!(twice.iter().all(|((_, port), count)| *port < killed_after * RECORDS && **count == 2), "{twice:?}");
+    tee.stop();
 }

@@ -34,6 +34,8 @@ const PROBE: Duration = Duration::from_secs(10);
 const PROBE_DOWN: Duration = Duration::from_secs(2);
 /// How long they have for that answer. Meanwhile no message is read, so this is short.
 const ANSWER: Duration = Duration::from_millis(500);
+/// The option for the ways in which the members of a group can share partitions.
+const ASSIGNMENT: &str = "partition.assignment.strategy";
 /// How long the last commit may take.
 const LAST_COMMIT: Duration = Duration::from_secs(2);
 
@@ -156,8 +158,12 @@ impl TopicReader {
     /// If the client library rejects an option: the key without its prefix, and what is wrong.
     pub fn new(settings: &KafkaInput) -> Result<Self, StoreError> {
         let rejected = |error| client_error(settings.config_file.is_some(), error);
-        let client: BaseConsumer<Events> =
-            client_config(settings)?.create_with_context(Events::new()).map_err(rejected)?;
+        let mut config = client_config(settings)?;
+        // Only partitions that must move do, and the others are read on meanwhile. All members of a group need the same.
+        if config.get(ASSIGNMENT).is_none() {
+            config.set(ASSIGNMENT, "cooperative-sticky");
+        }
+        let client: BaseConsumer<Events> = config.create_with_context(Events::new()).map_err(rejected)?;
         if settings.group.is_some() {
             client.subscribe(&[&settings.topic]).map_err(rejected)?;
         }
