@@ -100,7 +100,8 @@ struct Exporters {
 
 impl Exporters {
     fn new(tee: &Process) -> Self {
-        let sockets: Vec<Exporter> = (1..=EXPORTERS).map(|host| tee.exporter(&format!("127.0.1.{host}"))).collect();
+        let sockets: Vec<Exporter> =
+            (1..=EXPORTERS).map(|host| tee.exporter(&format!("127.0.1.{host}"))).collect();
         let template = template(1, 256, vec![field(7, 2), field(2, 4), field(1, 4)]);
         let announcement = Message::ipfix(1, 0, NOW).templates(&[&template]).finish();
         sockets.iter().for_each(|exporter| exporter.send(&announcement));

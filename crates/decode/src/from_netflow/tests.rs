@@ -17,6 +17,7 @@ use std::sync::Arc;
 mod biflow;
 mod records;
 mod sharing;
+mod takeover;
 
 const NOW: u32 = 1_700_000_000;
 const ARRIVAL: u64 = 1_700_000_005_000_000;

@@ -10,6 +10,7 @@ use delivery::StoreError;
 use runtime::clock;
 use runtime::log::Limited;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -22,6 +23,8 @@ const READ: usize = 1000;
 /// Templates that are written at a time, and how many of them may be on their way.
 const WRITE: usize = 256;
 const UNCONFIRMED: usize = 65_536;
+/// Templates that are written in a second, of all exporters and of one. Others are written later.
+const A_SECOND: [u32; 2] = [4000, 500];
 /// When a template is written again that was not read back.
 const AGAIN: Duration = Duration::from_secs(30);
 /// When an unchanged template is written again, in microseconds: the topic may delete messages by age.
@@ -38,10 +41,11 @@ pub(super) struct Client {
     topic: String,
     shared: Arc<Shared>,
     learned: Receiver<Known>,
-    /// Templates that were written and not read back yet, and when.
+    /// Templates that were written and not read back yet, or may not be written yet, and since when.
     unconfirmed: HashMap<String, (Known, Instant)>,
     is_complete: bool,
     tidied: Instant,
+    pace: Pace,
     failing: Limited,
     bad: Limited,
     crowded: Limited,
@@ -68,6 +72,7 @@ impl Client {
             unconfirmed: HashMap::new(),
             is_complete: false,
             tidied: Instant::now(),
+            pace: Pace::new(Instant::now()),
             failing: Limited::new(RATE),
             bad: Limited::new(RATE),
             crowded: Limited::new(RATE),
@@ -137,6 +142,7 @@ impl Client {
     fn write(&mut self, known: Known) {
         let key = known.key();
         let is_written = self.unconfirmed.len() < UNCONFIRMED
+            && self.pace.allows(known.exporter, Instant::now())
             && known.value().is_some_and(|line| self.producer.send(key.as_bytes(), &line));
         let figures = &self.shared.figures;
         let figure = if is_written { &figures.written } else { &figures.not_written };
@@ -165,6 +171,38 @@ impl Client {
                 "nfacctd_templates_kafka_topic: {no_room} templates find no room; a greater nfacctd_templates_kafka_size keeps more"
             );
         }
+    }
+}
+
+/// How many templates may be written. An exporter that changes its templates all the time must not fill the topic, nor keep back those of
+/// others.
+struct Pace {
+    began: Instant,
+    all: u32,
+    exporters: HashMap<IpAddr, u32>,
+}
+
+impl Pace {
+    fn new(now: Instant) -> Self {
+        Self { began: now, all: 0, exporters: HashMap::new() }
+    }
+
+    /// Whether one of this exporter may be written now; then it counts as written.
+    fn allows(&mut self, exporter: IpAddr, now: Instant) -> bool {
+        if now.duration_since(self.began) >= Duration::from_secs(1) {
+            *self = Self::new(now);
+        }
+        let [of_all, of_one] = A_SECOND;
+        if self.all >= of_all {
+            return false;
+        }
+        let written = self.exporters.entry(exporter).or_default();
+        let is_allowed = *written < of_one;
+        if is_allowed {
+            *written += 1;
+            self.all += 1;
+        }
+        is_allowed
     }
 }
 
@@ -197,4 +235,22 @@ fn take(
         None => {}
     }
     shared.insert(known);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_exporter_cannot_keep_back_the_templates_of_others() {
+        let now = Instant::now();
+        let mut pace = Pace::new(now);
+        let host = |host| IpAddr::from([192, 0, 2, host]);
+        assert_eq!((0..9999).filter(|_| pace.allows(host(1), now)).count(), 500);
+        assert!(pace.allows(host(2), now));
+        let all = (0..9999).filter(|number| pace.allows(host((number % 200) as u8), now)).count();
+        assert_eq!(all, 4000 - 501);
+        assert!(!pace.allows(host(250), now));
+        assert!(pace.allows(host(1), now + Duration::from_secs(1)));
+    }
 }
