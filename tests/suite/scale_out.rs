@@ -139,6 +139,12 @@ fn counted(address: &Address, table: &str) -> BTreeMap<(String, u16), u64> {
 }
 
 #[test]
+fn the_documented_examples_are_valid() {
+    let checked = crate::bgp_documents::check(env!("CARGO_BIN_EXE_nfacctd"), "scale-out.md");
+    assert_eq!(checked, ["replicate.conf", "collector.conf", "clickhouse.conf"]);
+}
+
+#[test]
 fn nothing_is_lost_when_collectors_of_a_group_die_leave_and_join() {
     let (Some(kafka), Some(postgres)) = (servers::kafka(), servers::postgres()) else { return };
     let Some(broker) = kafka.private() else { return };
