@@ -360,11 +360,12 @@ mod tests {
     fn a_worker_that_has_ended_is_noticed() {
         let (mut feeder, feeds) = channel(1);
         assert!(!feeder.have_ended());
-        feeder.request_flush();
-        assert!(feeds[0].0.is_flush_requested() && !feeds[0].0.is_flush_requested());
         feeder.reassigned();
         feeder.send(Duration::ZERO).unwrap();
         assert!(take(&feeds[0].0).unwrap().is_reassigned);
+        feeder.request_flush();
+        assert!(matches!(feeds[0].0.next(Duration::from_secs(60)), Next::Nothing));
+        assert!(feeds[0].0.is_flush_requested() && !feeds[0].0.is_flush_requested());
         drop(feeds);
         assert!(feeder.have_ended());
         feeder.add(&message("192.0.2.1", b"x")).unwrap();
