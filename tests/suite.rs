@@ -69,6 +69,8 @@ mod formats;
 mod golden;
 #[path = "suite/hostile.rs"]
 mod hostile;
+#[path = "suite/intakes.rs"]
+mod intakes;
 #[path = "suite/layers.rs"]
 mod layers;
 #[path = "suite/lifecycle.rs"]
