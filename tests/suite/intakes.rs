@@ -65,7 +65,8 @@ fn send(to: &Process, round: &[(String, Vec<u8>)]) {
 /// Asserts that the rows are the same, in any order.
 #[track_caller]
 fn assert_same(rows: &[Value], expected: &[Value]) {
-    let [mut rows, mut expected] = [rows, expected].map(|rows| rows.iter().map(Value::to_string).collect::<Vec<_>>());
+    let [mut rows, mut expected] =
+        [rows, expected].map(|rows| rows.iter().map(Value::to_string).collect::<Vec<_>>());
     rows.sort();
     expected.sort();
     let more: Vec<_> = rows.iter().filter(|row| expected.binary_search(row).is_err()).collect();
@@ -137,7 +138,8 @@ fn without_a_group_a_topic_is_read_from_its_end() {
     let exporter = tee.exporter("127.0.1.1");
     exporter.send(&v5_of(&[web(1, 1, 1, 100)]));
     tee.wait_for_datagrams(1);
-    let replicated = |count| eventually("replicas", || (tee.statistics().value("replicas_sent") >= count).then_some(()));
+    let replicated =
+        |count| eventually("replicas", || (tee.statistics().value("replicas_sent") >= count).then_some(()));
     replicated(1);
     // What has reached the broker before the collector started is not read; that is known once the tee has ended.
     tee.stop();
@@ -253,10 +255,9 @@ fn committed(broker: SocketAddr, topic: &str) -> Option<i64> {
 #[test]
 fn rows_from_zeromq_are_those_of_a_direct_run_and_the_tee_may_be_restarted() {
     let address = free_tcp_port(Ipv4Addr::LOCALHOST.into());
-    let collector = reading(&format!(
-        "nfacctd_zmq_address: {address}\nnfacctd_workers: 2\nhttp_listen: {{ip}}:{{port}}"
-    ))
-    .spawn();
+    let collector =
+        reading(&format!("nfacctd_zmq_address: {address}\nnfacctd_workers: 2\nhttp_listen: {{ip}}:{{port}}"))
+            .spawn();
     collector.wait_for_log("nfacctd_zmq_address: ");
     assert!(!ready(&collector));
     let rounds = rounds();
@@ -299,9 +300,10 @@ fn message_v6(datagram: &[u8]) -> Vec<u8> {
 fn malformed_messages_are_counted_and_attributed_to_nobody() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
-    let collector = reading(&format!("nfacctd_zmq_address: tcp://{address}\nnfacctd_allow_file: {{dir}}/allow.lst"))
-        .file("allow.lst", "192.0.2.0/24\n2001:db8::/32\n")
-        .spawn();
+    let collector =
+        reading(&format!("nfacctd_zmq_address: tcp://{address}\nnfacctd_allow_file: {{dir}}/allow.lst"))
+            .file("allow.lst", "192.0.2.0/24\n2001:db8::/32\n")
+            .spawn();
     let mut push = Push::accept(&listener);
     let datagram = v5_of(&[web(1, 1, 1, 100)]);
     let good = message([192, 0, 2, 1], &datagram);
@@ -346,8 +348,12 @@ fn malformed_messages_are_counted_and_attributed_to_nobody() {
     let mut push = Push::accept(&listener);
     push.send(&good);
     collector.wait_for_datagrams(12).assert_all_accounted();
-    let mut exporters: Vec<_> =
-        collector.stop().json("out.json").iter().map(|row| (row["peer_ip_src"].clone(), row["packets"].clone())).collect();
+    let mut exporters: Vec<_> = collector
+        .stop()
+        .json("out.json")
+        .iter()
+        .map(|row| (row["peer_ip_src"].clone(), row["packets"].clone()))
+        .collect();
     exporters.sort_by_key(|(exporter, _)| exporter.to_string());
     assert_eq!(exporters, [("192.0.2.1".into(), 2.into()), ("2001:db8::1".into(), 1.into())]);
 }
@@ -386,18 +392,19 @@ fn settings_that_contradict_each_other_are_errors() {
         (&format!("{kafka}\nnfacctd_zmq_address: 127.0.0.1:1"), exclusive),
         (&format!("{kafka}\npcap_savefile: /tmp/x"), exclusive),
         ("nfacctd_zmq_address: 127.0.0.1:1\npcap_savefile: /tmp/x", exclusive),
-        (&format!("{kafka}\nplugins: tee[t]"), "Kafka collection is mutual exclusive with 'tee' plugins. Exiting."),
+        (
+            &format!("{kafka}\nplugins: tee[t]"),
+            "Kafka collection is mutual exclusive with 'tee' plugins. Exiting.",
+        ),
         (
             "nfacctd_zmq_address: 127.0.0.1:1\nplugins: tee[t]",
             "ZeroMQ collection is mutual exclusive with 'tee' plugins. Exiting.",
         ),
         ("nfacctd_zmq_address: nonsense", "nfacctd_zmq_address: 'nonsense' is not HOST:PORT."),
-        (
-            &format!("{kafka}\nnfacctd_kafka_config_file: {{dir}}/kafka.conf"),
-            "nfacctd_kafka_config_file: ",
-        ),
+        (&format!("{kafka}\nnfacctd_kafka_config_file: {{dir}}/kafka.conf"), "nfacctd_kafka_config_file: "),
     ] {
-        let plugins = if lines.contains("plugins") { "tee_receivers: {dir}/receivers.lst" } else { "plugins: print" };
+        let plugins =
+            if lines.contains("plugins") { "tee_receivers: {dir}/receivers.lst" } else { "plugins: print" };
         let setup = Setup::new(env!("CARGO_BIN_EXE_nfacctd"))
             .config(plugins)
             .more_config(lines)

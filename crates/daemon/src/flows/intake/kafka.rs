@@ -204,9 +204,13 @@ mod with_kafka {
                     // What is stored then, others do not count again.
                     self.feeder.request_flush();
                     let is_safe = self.wait(HANDOVER);
-                    let stored = self.positions.take_ready(&self.feeder).unwrap_or_default();
-                    let positions = self.positions.forget(&partitions);
-                    self.topic.release(if is_safe { &positions } else { &stored });
+                    let mut stored = self.positions.take_ready(&self.feeder).unwrap_or_default();
+                    let last = self.positions.forget(&partitions);
+                    if is_safe {
+                        stored.retain(|(partition, _)| !partitions.contains(partition));
+                        stored.extend(last);
+                    }
+                    self.topic.release(&stored);
                     info!("{}: released partitions {partitions:?}", self.key);
                     if !is_safe {
                         warn!(

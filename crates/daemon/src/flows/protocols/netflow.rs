@@ -5,7 +5,7 @@ use crate::flows::input::{Decoder, Wanted};
 use crate::flows::pipeline::Require;
 use crate::flows::settings::time_limits;
 use crate::flows::templates_file::{self, Keeper, StoredTemplate};
-use crate::flows::templates_topic::{self, Follower, Topic};
+use crate::flows::templates_topic::{self, Topic};
 use crate::flows::worker::{self, Learned, Limits};
 use crate::host::files_of;
 use crate::host::part::{Reading, Services};
@@ -90,7 +90,7 @@ impl Decoder for NetFlow {
         let known: Vec<_> = restored.into_iter().map(|known| (known.exporter, known.template)).collect();
         let protocol = |_| {
             let (decode, names) = (self.decode.clone(), self.names.clone());
-            let follower = self.topic.as_ref().map(|topic| Follower::new(topic.shared()));
+            let follower = self.topic.as_ref().map(Topic::follower);
             worker::NetFlow::new(needs.clone(), decode, self.times, (&known, follower), self.unchecked, names)
         };
         (0..workers).map(protocol).collect()

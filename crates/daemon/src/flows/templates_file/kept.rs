@@ -61,12 +61,14 @@ impl Kept {
     }
 
     /// The template of an exporter with the version, domain and id of this one, and when it was announced.
+    #[cfg(feature = "kafka")]
     pub(crate) fn find(&self, exporter: IpAddr, template: &Template) -> Option<(&Template, Time)> {
         let entry = self.exporters.get(&exporter)?.entries.get(&key(template))?;
         Some((&entry.template, entry.seen))
     }
 
     /// The templates of an exporter.
+    #[cfg(feature = "kafka")]
     pub(crate) fn of(&self, exporter: IpAddr) -> impl Iterator<Item = &Template> {
         self.exporters
             .get(&exporter)

@@ -8,6 +8,7 @@ mod keeper;
 mod kept;
 
 pub(crate) use keeper::{Keeper, Settings};
+#[cfg(feature = "kafka")]
 pub(crate) use kept::Kept;
 
 use netflow::template::{Field, Kind, Template};

@@ -1,6 +1,7 @@
 //! The thread that reads and writes the topic.
 
-use super::{Known, Shared};
+use super::Known;
+use super::shared::Shared;
 use crate::flows::templates_file::Time;
 use brokers::compacted::{Change, Reader};
 use brokers::producer::Producer;

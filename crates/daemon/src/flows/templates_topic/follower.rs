@@ -1,22 +1,13 @@
 //! A worker's look at the templates of the topic.
 
+use super::Found;
 use super::shared::{Changes, Shared};
-use crate::flows::worker::Learned;
 use std::collections::{HashSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Exporters whose templates are looked for again when something was added to the topic.
 const MISSING: usize = 4096;
-
-/// A template or a sampling rate that a worker takes over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
-    pub(crate) exporter: IpAddr,
-    pub(crate) learned: Learned,
-    /// It replaces a different template; else it is one that is missing.
-    pub(crate) replaces: bool,
-}
 
 /// What one worker wants of the topic.
 pub(crate) struct Follower {
@@ -84,6 +75,7 @@ impl Follower {
 mod tests {
     use super::super::Known;
     use super::*;
+    use crate::flows::worker::Learned;
     use netflow::template::{Field, Kind, Template};
 
     fn known(host: u8, length: u16) -> Known {
