@@ -42,8 +42,11 @@ impl Random {
     }
 }
 
+/// The address of the exporter with a number.
+type Plan = fn(u32, &mut Random) -> u32;
+
 /// How the addresses of exporters are chosen.
-const PLANS: [(&str, fn(u32, &mut Random) -> u32); 3] = [
+const PLANS: [(&str, Plan); 3] = [
     ("10.0.0.0/16, in sequence", |number, _| 0x0a00_0000 + number),
     ("the first address of each /24", |number, _| 0x0a00_0001 + (number << 8)),
     ("at random", |_, random| random.next() as u32),
@@ -81,7 +84,7 @@ fn fnv1a(key: &[u8]) -> u32 {
 
 const HASHES: [(&str, Hash); 3] = [("crc32", crc32), ("murmur2", murmur2), ("fnv1a", fnv1a)];
 
-fn exporters(plan: fn(u32, &mut Random) -> u32) -> Vec<Exporter> {
+fn exporters(plan: Plan) -> Vec<Exporter> {
     let mut random = Random(SEED);
     let mut exporters: Vec<Exporter> = (0..EXPORTERS as u32)
         .map(|number| (plan(number, &mut random).to_be_bytes(), random.unit().powf(-1.0 / ALPHA)))

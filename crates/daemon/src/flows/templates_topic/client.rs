@@ -1,7 +1,7 @@
 //! The thread that reads and writes the topic.
 
 use super::Known;
-use super::shared::Shared;
+use super::shared::{Origin, Shared};
 use crate::flows::templates_file::Time;
 use brokers::compacted::{Change, Reader};
 use brokers::producer::Producer;
@@ -136,7 +136,7 @@ impl Client {
         if self.shared.knows(&known, RENEWAL) {
             return;
         }
-        self.shared.insert(known.clone());
+        self.shared.insert(known.clone(), Origin::Own);
         self.write(known);
     }
 
@@ -235,7 +235,7 @@ fn take(
         Some(_) => return,
         None => {}
     }
-    shared.insert(known);
+    shared.insert(known, Origin::Others);
 }
 
 #[cfg(test)]

@@ -74,6 +74,7 @@ impl Follower {
 #[cfg(test)]
 mod tests {
     use super::super::Known;
+    use super::super::shared::Origin;
     use super::*;
     use crate::flows::worker::Learned;
     use netflow::template::{Field, Kind, Template};
@@ -92,8 +93,8 @@ mod tests {
     #[test]
     fn what_is_missing_comes_now_or_when_it_is_there() {
         let shared = Arc::new(Shared::new(1 << 20));
-        shared.insert(known(1, 4));
-        shared.insert(known(2, 4));
+        shared.insert(known(1, 4), Origin::Own);
+        shared.insert(known(2, 4), Origin::Own);
         let mut follower = Follower::new(Arc::clone(&shared));
         let mut next = move |missed: &[u8]| {
             missed.iter().for_each(|host| follower.miss(IpAddr::from([192, 0, 2, *host])));
@@ -102,10 +103,10 @@ mod tests {
         assert_eq!(next(&[]), None);
         assert_eq!(next(&[1, 9]), found(1, 4, false));
         assert_eq!(next(&[]), None);
-        shared.insert(known(9, 8));
+        shared.insert(known(9, 8), Origin::Others);
         assert_eq!(next(&[]), found(9, 8, false));
         // Another collector has learned a different one: for workers that know the exporter.
-        shared.insert(known(9, 12));
+        shared.insert(known(9, 12), Origin::Others);
         assert_eq!(next(&[]), found(9, 12, true));
         assert_eq!(next(&[]), None);
     }

@@ -117,6 +117,15 @@ impl Figures {
     }
 }
 
+/// Who has learned something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A worker of this collector.
+    Own,
+    /// Another collector, or an earlier run.
+    Others,
+}
+
 /// What changed in the topic since a worker looked.
 pub(super) enum Changes {
     /// These templates were replaced.
@@ -182,8 +191,9 @@ impl Shared {
         Changes::Some(later.map(|(_, exporter, learned)| (*exporter, learned.clone())).collect())
     }
 
-    /// Adds a template or rate, or replaces the one with its key.
-    pub(super) fn insert(&self, known: Known) {
+    /// Adds a template or rate, or replaces the one with its key. Workers are told of replaced ones if they come from another collector:
+    /// what one of them has learned, it knows already, and it may have learned more since.
+    pub(super) fn insert(&self, known: Known, origin: Origin) {
         let mut state = self.write();
         let state = &mut *state;
         let Known { exporter, learned, seen } = known;
@@ -204,7 +214,7 @@ impl Shared {
             return;
         }
         let version = self.version() + 1;
-        if was_known {
+        if was_known && origin == Origin::Others {
             if state.changes.len() >= CHANGES
                 && let Some((made, ..)) = state.changes.pop_front()
             {
@@ -258,17 +268,20 @@ mod tests {
     #[test]
     fn replaced_templates_are_changes_and_new_ones_are_not() {
         let shared = Shared::new(1 << 20);
-        shared.insert(known(256, 4));
-        shared.insert(known(256, 4));
+        shared.insert(known(256, 4), Origin::Others);
+        shared.insert(known(256, 4), Origin::Others);
         assert_eq!(shared.version(), 1);
         let Changes::Some(changes) = shared.changes(0) else { panic!() };
         assert!(changes.is_empty());
-        shared.insert(known(256, 8));
+        shared.insert(known(256, 8), Origin::Others);
         let Changes::Some(changes) = shared.changes(1) else { panic!() };
         let Known { exporter, learned, .. } = known(256, 8);
         assert_eq!(changes, [(exporter, learned)]);
         assert!(matches!(shared.changes(2), Changes::Some(changes) if changes.is_empty()));
         assert_eq!(shared.of([exporter].into_iter()).len(), 1);
+        // What a worker of this collector has learned, it knows.
+        shared.insert(known(256, 9), Origin::Own);
+        assert!(matches!(shared.changes(2), Changes::Some(changes) if changes.is_empty()));
         shared.tidy(NOW, false);
         assert!(shared.figures.line().starts_with("templates_kafka=1 "), "{}", shared.figures.line());
     }
@@ -280,7 +293,7 @@ mod tests {
         let options = of(Kind::Options { scopes: 1 }, 300, 1);
         for known in [&data, &rate(7, 1), &options, &rate(7, 2), &rate(8, 1)] {
             assert!(!shared.knows(known, Time::MAX));
-            shared.insert(known.clone());
+            shared.insert(known.clone(), Origin::Others);
             assert!(shared.knows(known, Time::MAX));
         }
         let expected = [options, rate(7, 2), rate(8, 1), data].map(|known| (known.exporter, known.learned));
@@ -296,7 +309,7 @@ mod tests {
     #[test]
     fn rates_are_bounded() {
         let shared = Shared::new(1 << 20);
-        (0..RATES_OF_ONE as u64 + 10).for_each(|sampler| shared.insert(rate(sampler, 1)));
+        (0..RATES_OF_ONE as u64 + 10).for_each(|sampler| shared.insert(rate(sampler, 1), Origin::Others));
         assert_eq!((shared.read().rates.len, shared.figures.no_room.load(Ordering::Relaxed)), (RATES_OF_ONE, 10));
     }
 
@@ -304,7 +317,7 @@ mod tests {
     fn one_who_is_too_far_behind_is_told_so() {
         let shared = Shared::new(64 << 20);
         for length in 1..CHANGES as u16 + 10 {
-            shared.insert(known(256, length));
+            shared.insert(known(256, length), Origin::Others);
         }
         assert!(matches!(shared.changes(0), Changes::Unknown));
         let Changes::Some(changes) = shared.changes(shared.version() - 100) else { panic!() };
