@@ -72,6 +72,8 @@ mod hostile;
 #[cfg(feature = "dtls")]
 #[path = "suite/ipfix_sessions.rs"]
 mod ipfix_sessions;
+#[path = "suite/intakes.rs"]
+mod intakes;
 #[path = "suite/layers.rs"]
 mod layers;
 #[path = "suite/lifecycle.rs"]
@@ -102,6 +104,8 @@ mod peer_state;
 mod programs;
 #[path = "suite/records.rs"]
 mod records;
+#[path = "suite/scale_out.rs"]
+mod scale_out;
 #[path = "suite/sessions.rs"]
 mod sessions;
 #[path = "suite/sflow.rs"]

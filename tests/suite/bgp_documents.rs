@@ -4,7 +4,7 @@ use testkit::Setup;
 use testkit::certificates::Authority;
 
 /// Checks the configurations of a document. Returns their names.
-fn check(program: &str, document: &str) -> Vec<String> {
+pub(crate) fn check(program: &str, document: &str) -> Vec<String> {
     let path = format!("{}/docs/{document}", env!("CARGO_MANIFEST_DIR"));
     let blocks = crate::maps::blocks(&std::fs::read_to_string(path).expect("the document is there"));
     let named = blocks.iter().filter_map(|(_, block)| block.strip_prefix("! ")?.split_once('\n'));

@@ -268,14 +268,14 @@ fn datagrams_of_a_capture_file_are_read() {
 }
 
 /// The side of ZeroMQ that sends.
-struct Push {
+pub(crate) struct Push {
     connection: Connection,
     stream: TcpStream,
 }
 
 impl Push {
     /// Waits for a daemon and its handshake.
-    fn accept(listener: &TcpListener) -> Self {
+    pub(crate) fn accept(listener: &TcpListener) -> Self {
         let (stream, _) = listener.accept().expect("the daemon connects");
         let connection = Connection::new(ConnectionConfig::new(Role::Server, SocketType::Push));
         let mut push = Self { connection, stream };
@@ -289,9 +289,9 @@ impl Push {
         push
     }
 
-    fn send(&mut self, text: &str) {
+    pub(crate) fn send(&mut self, octets: impl AsRef<[u8]>) {
         self.connection
-            .send_message(&Message::single(Bytes::copy_from_slice(text.as_bytes())))
+            .send_message(&Message::single(Bytes::copy_from_slice(octets.as_ref())))
             .expect("a message");
         self.transmit();
     }
@@ -319,8 +319,8 @@ fn messages_of_a_zeromq_socket_name_their_node_and_the_connection_is_made_again(
     let listener = TcpListener::bind(address).expect("a free port");
     for round in 0..2 {
         let mut push = Push::accept(&listener);
-        push.send(&json!({"telemetry_node": "192.0.2.7", "telemetry_node_port": 99, "round": round}).to_string());
-        push.send(&json!({"collector": {"grpc": {"grpcPeer": "192.0.2.8"}}, "round": round}).to_string());
+        push.send(json!({"telemetry_node": "192.0.2.7", "telemetry_node_port": 99, "round": round}).to_string());
+        push.send(json!({"collector": {"grpc": {"grpcPeer": "192.0.2.8"}}, "round": round}).to_string());
         push.send("{\"no\":\"node\"}");
         let count = 2 + 2 * (round + 1);
         let all = wait(&process, count);

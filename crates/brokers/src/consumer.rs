@@ -54,12 +54,13 @@ pub enum Next {
     Stop,
 }
 
-fn client_config(settings: &KafkaInput) -> Result<ClientConfig, StoreError> {
+pub(crate) fn client_config(settings: &KafkaInput) -> Result<ClientConfig, StoreError> {
     let mut config = ClientConfig::new();
     let timeout = settings.timeout.as_millis().clamp(1000, 300_000).to_string();
     config.set("bootstrap.servers", &settings.brokers);
     config.set("client.id", "pmacct");
-    config.set("group.id", &settings.group);
+    // The client library insists on a group, even if all partitions are read and nothing is committed.
+    config.set("group.id", settings.group.as_deref().unwrap_or("pmacct"));
     config.set("socket.timeout.ms", &timeout);
     config.set("auto.offset.reset", "earliest");
     config.set("enable.auto.commit", "false");
@@ -127,14 +128,19 @@ impl Consumer {
     }
 
     fn failure(&self, error: &KafkaError) -> StoreError {
-        match error.rdkafka_error_code() {
-            Some(
-                code @ (RDKafkaErrorCode::UnknownTopic
-                | RDKafkaErrorCode::UnknownTopicOrPartition
-                | RDKafkaErrorCode::TopicAuthorizationFailed),
-            ) => no_topic(&self.topic, code),
-            _ => with_last_error(self.client.context(), &error.to_string()),
-        }
+        failure(&self.topic, error, self.client.context())
+    }
+}
+
+/// What an error of a consumer means.
+pub(crate) fn failure(topic: &str, error: &KafkaError, reports: &Reports) -> StoreError {
+    match error.rdkafka_error_code() {
+        Some(
+            code @ (RDKafkaErrorCode::UnknownTopic
+            | RDKafkaErrorCode::UnknownTopicOrPartition
+            | RDKafkaErrorCode::TopicAuthorizationFailed),
+        ) => no_topic(topic, code),
+        _ => with_last_error(reports, &error.to_string()),
     }
 }
 
@@ -146,7 +152,7 @@ mod tests {
         KafkaInput {
             brokers: "127.0.0.1:1".to_owned(),
             topic: "t".to_owned(),
-            group: "g".to_owned(),
+            group: Some("g".to_owned()),
             config_file: None,
             timeout: Duration::from_secs(1),
         }

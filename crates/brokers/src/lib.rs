@@ -6,12 +6,16 @@
 //! | [`encoder`] | encodes aggregates as messages |
 //! | [`kafka`] | Kafka |
 //! | [`producer`] | sending to a Kafka topic without waiting |
-//! | [`consumer`] | reading a Kafka topic |
+//! | [`consumer`] | reading a Kafka topic from its beginning |
+//! | [`topic`] | reading a Kafka topic with positions, alone or in a consumer group |
+//! | [`compacted`] | a Kafka topic as a table that processes share |
 //! | [`amqp`] | AMQP 0.9.1 |
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "amqp")]
 pub mod amqp;
+#[cfg(feature = "kafka")]
+pub mod compacted;
 #[cfg(feature = "kafka")]
 pub mod consumer;
 pub mod encoder;
@@ -22,5 +26,7 @@ pub mod producer;
 #[cfg(feature = "kafka")]
 mod registry;
 pub mod settings;
+#[cfg(feature = "kafka")]
+pub mod topic;
 
 pub use encoder::Encoder;

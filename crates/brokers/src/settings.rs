@@ -12,6 +12,11 @@ use config::keys::bmp::{
 };
 use config::keys::core::PLUGIN_WRITE_TIMEOUT;
 use config::keys::encoding::AVRO_BUFFER_SIZE;
+use config::keys::input::{
+    NFACCTD_KAFKA_BROKER_HOST, NFACCTD_KAFKA_BROKER_PORT, NFACCTD_KAFKA_CONFIG_FILE, NFACCTD_KAFKA_GROUP,
+    NFACCTD_KAFKA_TOPIC, NFACCTD_TEMPLATES_KAFKA_BROKER_HOST, NFACCTD_TEMPLATES_KAFKA_BROKER_PORT,
+    NFACCTD_TEMPLATES_KAFKA_CONFIG_FILE, NFACCTD_TEMPLATES_KAFKA_TOPIC,
+};
 use config::keys::kafka::{
     KAFKA_AVRO_SCHEMA_REGISTRY, KAFKA_BROKER_HOST, KAFKA_BROKER_PORT, KAFKA_CONFIG_FILE, KAFKA_PARTITION,
     KAFKA_PARTITION_KEY, KAFKA_TOPIC, KAFKA_TOPIC_RR,
@@ -90,8 +95,8 @@ pub struct KafkaInput {
     pub brokers: String,
     /// The topic.
     pub topic: String,
-    /// The consumer group.
-    pub group: String,
+    /// The consumer group. `None`: all partitions are read, and nothing is committed.
+    pub group: Option<String>,
     /// The file of options.
     pub config_file: Option<PathBuf>,
     /// The timeout of requests.
@@ -269,7 +274,7 @@ impl KafkaInput {
                 config.core(&BMP_DAEMON_KAFKA_BROKER_PORT),
             ),
             topic: config.core(&BMP_DAEMON_KAFKA_TOPIC)?,
-            group: config.core(&BMP_DAEMON_KAFKA_GROUP),
+            group: Some(config.core(&BMP_DAEMON_KAFKA_GROUP)),
             config_file: config.core(&BMP_DAEMON_KAFKA_CONFIG_FILE),
             timeout: config.core(&PLUGIN_WRITE_TIMEOUT),
         })
@@ -285,8 +290,43 @@ impl KafkaInput {
                 config.core(&TELEMETRY_DAEMON_KAFKA_BROKER_PORT),
             ),
             topic: config.core(&TELEMETRY_DAEMON_KAFKA_TOPIC)?,
-            group: config.core(&TELEMETRY_DAEMON_KAFKA_GROUP),
+            group: Some(config.core(&TELEMETRY_DAEMON_KAFKA_GROUP)),
             config_file: config.core(&TELEMETRY_DAEMON_KAFKA_CONFIG_FILE),
+            timeout: config.core(&PLUGIN_WRITE_TIMEOUT),
+        })
+    }
+}
+
+impl KafkaInput {
+    /// Templates that collectors share; `None` without `nfacctd_templates_kafka_topic`.
+    pub fn of_templates(config: &Config) -> Option<Self> {
+        Some(Self {
+            brokers: brokers(
+                &config.core(&NFACCTD_TEMPLATES_KAFKA_BROKER_HOST),
+                config.core(&NFACCTD_TEMPLATES_KAFKA_BROKER_PORT),
+            ),
+            topic: config.core(&NFACCTD_TEMPLATES_KAFKA_TOPIC)?,
+            group: None,
+            config_file: config.core(&NFACCTD_TEMPLATES_KAFKA_CONFIG_FILE),
+            timeout: config.core(&PLUGIN_WRITE_TIMEOUT),
+        })
+    }
+
+    /// The same cluster, for messages that are written.
+    pub fn for_writing(&self) -> Kafka {
+        let Self { brokers, config_file, timeout, .. } = self.clone();
+        Kafka { brokers, partition: None, config_file, registry: None, timeout }
+    }
+}
+
+impl KafkaInput {
+    /// Datagrams of exporters; `None` unless both `nfacctd_kafka_broker_host` and `nfacctd_kafka_topic` are set.
+    pub fn of_flows(config: &Config) -> Option<Self> {
+        Some(Self {
+            brokers: brokers(&config.core(&NFACCTD_KAFKA_BROKER_HOST)?, config.core(&NFACCTD_KAFKA_BROKER_PORT)),
+            topic: config.core(&NFACCTD_KAFKA_TOPIC)?,
+            group: config.core(&NFACCTD_KAFKA_GROUP),
+            config_file: config.core(&NFACCTD_KAFKA_CONFIG_FILE),
             timeout: config.core(&PLUGIN_WRITE_TIMEOUT),
         })
     }

@@ -14,6 +14,8 @@ mod counter_log;
 mod flows;
 mod host;
 mod http;
+#[cfg(feature = "zmq")]
+mod pull;
 mod routing;
 mod rows;
 mod sessions;

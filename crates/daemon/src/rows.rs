@@ -4,7 +4,7 @@
 
 use crate::Daemon;
 use crate::flows::input::InputRow;
-use crate::flows::intake::{datagram_file, interfaces, ipfix, nflog, packet_file, udp};
+use crate::flows::intake::{datagram_file, interfaces, ipfix, kafka, nflog, packet_file, udp, zmq};
 use crate::flows::protocols::{NetFlow, Packets, Sflow};
 use crate::flows::{self, Applications};
 use crate::{bgp, bmp, counter_log, http, telemetry, validation};
@@ -20,7 +20,9 @@ pub static NFACCTD: Daemon = Daemon {
         &bmp::ROW,
         &telemetry::ROW,
         &flows::Row {
-            input: &InputRow::<NetFlow> { intakes: &[ipfix::choose, datagram_file::choose, udp::choose] },
+            input: &InputRow::<NetFlow> {
+                intakes: &[ipfix::choose, kafka::choose, zmq::choose, datagram_file::choose, udp::choose],
+            },
             applications: Applications::Exported,
             sinks: KINDS,
         },
@@ -38,7 +40,9 @@ pub static SFACCTD: Daemon = Daemon {
         &bmp::ROW,
         &telemetry::ROW,
         &flows::Row {
-            input: &InputRow::<Sflow> { intakes: &[datagram_file::choose, udp::choose] },
+            input: &InputRow::<Sflow> {
+                intakes: &[kafka::choose, zmq::choose, datagram_file::choose, udp::choose],
+            },
             applications: Applications::Recognised,
             sinks: KINDS,
         },

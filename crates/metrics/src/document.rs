@@ -1,7 +1,7 @@
 //! docs/metrics.md, generated from the table of counters and the other families.
 
 use crate::exporters::NAMED;
-use crate::family::{BGP, BMP, BUILD, EXPORTERS, Family, INTERFACES, IPFIX, PROCESS, TELEMETRY, TELEMETRY_GRPC};
+use crate::family::{BGP, BMP, BUILD, EXPORTERS, Family, INTAKE, INTERFACES, IPFIX, PROCESS, TELEMETRY, TELEMETRY_GRPC};
 use crate::monitor::{REPORTS, SILENCE};
 use crate::page;
 use stats::{ROWS, Row, Scope};
@@ -18,7 +18,7 @@ With `http_listen` a daemon answers these requests over HTTP:
 |---|---|
 | `/metrics` | all counters, gauges and figures of the process |
 | `/healthz` | 200 while the main thread runs, else 503: for the supervisor that restarts a process |
-| `/readyz` | 200 while the daemon listens and each plugin can write or spool, else 503 with the reasons as text |
+| `/readyz` | 200 while the daemon listens and each plugin can write or spool, and the broker from which datagrams are read answers, else 503 with the reasons as text |
 | `/api/bgp/peers`, `/api/bgp/routes` | daemons with BGP: peers and routes as JSON, one object per line: [pmbgpd.md](pmbgpd.md#queries-over-http) |
 | `/api/bmp/routers`, `/api/bmp/peers`, `/api/bmp/routes` | daemons with BMP: monitored routers, their peers and routes, likewise: [pmbmpd.md](pmbmpd.md#queries-over-http) |
 | `/api/telemetry/nodes` | daemons with streaming telemetry: the nodes that are present: [pmtelemetryd.md](pmtelemetryd.md#queries-over-http) |
@@ -113,7 +113,8 @@ groups:
 
 `/readyz` fails while the daemon starts or shuts down, and for each plugin without a spool whose last attempt to write failed. A
 plugin with `plugin_spool_dir` does not fail it: what its store does not take waits on disk. After the start, a plugin that writes to a database or a
-broker counts as failed until its store was opened.
+broker counts as failed until its store was opened. A daemon that reads datagrams from Kafka is ready while the brokers answer and it reads at least one
+partition; one that reads them from ZeroMQ, while it is connected.
 
 ## Metrics
 
@@ -145,6 +146,9 @@ pub fn document() -> String {
             Labels `interface` and, where only one direction is captured, `direction`. pmacctd and uacctd have them; they are as old as those of \
             exporters.\n";
     families(&mut out, &INTERFACES);
+    out += "\n### Of datagrams from brokers\n\n\
+            nfacctd and sfacctd have them if they read datagrams from Kafka or ZeroMQ. Labels `change`: `gained`, `released`, `lost`; `result`: `done`, `failed`.\n";
+    families(&mut out, &INTAKE);
     out += "\n### Of BGP and RPKI\n\n\
             Daemons with BGP sessions have them. Labels `reason`, `type`, `action`, `peer` (address and port of the session) and `family` \
             (AFI and SAFI) where the text says so.\n";

@@ -111,6 +111,19 @@ pub static BMP: [Family<'static>; 19] = [
     gauge("pmacct_bmp_router_routes", "Routes of the router now, by RIB: pre, post, out_pre, out_post, loc."),
 ];
 
+/// Of datagrams from a broker.
+pub static INTAKE: [Family<'static>; 6] = [
+    gauge("pmacct_intake_up", "1 while the broker from which datagrams are read answers, else 0."),
+    counter("pmacct_intake_errors", "Errors reported by the client of that broker."),
+    counter("pmacct_intake_connections", "Connections that were made to a ZeroMQ socket."),
+    gauge("pmacct_intake_partitions", "Partitions of the Kafka topic that this daemon reads now."),
+    counter(
+        "pmacct_intake_partitions_changed",
+        "Partitions that this daemon began to read, that it released to others of its group, and that others read already, by change.",
+    ),
+    counter("pmacct_intake_commits", "Commits of positions in the Kafka topic, by result."),
+];
+
 /// Of streaming telemetry.
 pub static TELEMETRY: [Family<'static>; 19] = [
     counter(

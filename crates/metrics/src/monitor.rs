@@ -214,6 +214,7 @@ impl Monitor {
             _ => {}
         }
         let parts = self.parts();
+        reasons.extend(parts.sources.iter().filter_map(|source| source.unready()));
         for plugin in parts.plugins.iter().filter(|plugin| !plugin.spools) {
             let sum = |counter| plugin.readers.iter().map(|reader| reader.read(counter)).sum::<u64>();
             if sum(Counter::SinkUp) == 0 {

@@ -17,6 +17,11 @@ pub trait Source: Send + Sync {
 
     /// Visits the samples of the family of that number.
     fn samples(&self, family: usize, sample: &mut Sample<'_>);
+
+    /// Why the daemon is not ready, if it is not because of this part.
+    fn unready(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Answers to queries under one path.

@@ -128,6 +128,17 @@ impl<'a> OptionsRecord<'a> {
         options
     }
 
+    /// What its sampling rate applies to: sampler, selector, interface (with the direction in the highest bits) and template.
+    pub fn rate_scope(&self) -> [Option<u64>; 4] {
+        let direction = match self.direction {
+            Direction::Either => 0,
+            Direction::In => 1,
+            Direction::Out => 2,
+        };
+        let interface = self.interface.map(|interface| direction << 62 | interface);
+        [self.sampler, self.selector, interface, self.scope.template]
+    }
+
     fn scope(&mut self, element: u16, number: Option<u64>, is_v9: bool) {
         let scope = &mut self.scope;
         match element {

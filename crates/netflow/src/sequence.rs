@@ -80,6 +80,12 @@ impl Sequence {
         }
     }
 
+    /// Forgets all domains, but not the counts so far: datagrams may be missing between the last and the next ones.
+    pub fn restart(&mut self) {
+        self.last = Last::default();
+        self.domains = None;
+    }
+
     /// Checks the number of a datagram that contains `units` of what its version counts. A new domain is tracked only if
     /// `has_content` returns true.
     #[inline]

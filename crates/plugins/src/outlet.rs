@@ -6,11 +6,16 @@
 //! offers it; when the plugin is too slow, the table is returned and the worker continues to fill it. A
 //! worker that ends sends its last table. Nothing here blocks a worker: there is always room for the answer to a
 //! request and for the last table.
+//!
+//! An input that can be read again after a failure, such as a topic of Kafka, wants to know what is safe. Each table that answers a request
+//! carries the worker's position in its input. When everything in the tables of a collection is safe, the plugin confirms its
+//! [`Checkpoint`], and the worker sees by [`Progress`] up to which position nothing can be lost. A worker that must give a part of its input to
+//! another process requests a flush.
 
 use aggregate::Table;
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, TrySendError, bounded};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// How often a worker that waits for room checks whether its table is requested.
@@ -22,9 +27,67 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 /// A table from a worker.
 enum Answer {
     /// The answer to the request of that number.
-    Asked(u64, Table),
+    Asked(u64, Positioned),
     /// The worker's last table.
-    Last(Table),
+    Last(Positioned),
+}
+
+/// A table, and the position of its worker: this table and the earlier ones have everything up to there.
+struct Positioned {
+    worker: usize,
+    position: u64,
+    table: Table,
+}
+
+/// What the plugin tells workers.
+struct Confirmed {
+    /// The position of each worker up to which everything is safe.
+    positions: Box<[AtomicU64]>,
+    has_ended: AtomicBool,
+    wakes: OnceLock<Vec<Wake>>,
+}
+
+/// What a plugin had taken of the input of each worker at the end of a collection.
+#[derive(Clone)]
+pub struct Checkpoint {
+    taken: Box<[u64]>,
+    confirmed: Arc<Confirmed>,
+}
+
+impl Checkpoint {
+    /// Everything is safe that was taken until then: written, counted as lost, or kept on disk. Wakes the workers.
+    pub fn confirm(&self) {
+        for (position, taken) in self.confirmed.positions.iter().zip(&self.taken) {
+            position.fetch_max(*taken, Ordering::AcqRel);
+        }
+        self.confirmed.wakes.get().into_iter().flatten().for_each(|wake| wake());
+    }
+}
+
+impl std::fmt::Debug for Checkpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Checkpoint").field(&self.taken).finish()
+    }
+}
+
+/// How much of a worker's input is safe at a plugin.
+#[derive(Clone)]
+pub struct Progress {
+    worker: usize,
+    confirmed: Arc<Confirmed>,
+}
+
+impl Progress {
+    /// Everything up to this position is safe.
+    pub fn position(&self) -> u64 {
+        let positions = &self.confirmed.positions;
+        positions.get(self.worker).map_or(0, |position| position.load(Ordering::Acquire))
+    }
+
+    /// True when the plugin has ended: the position stays what it is.
+    pub fn has_ended(&self) -> bool {
+        self.confirmed.has_ended.load(Ordering::Acquire)
+    }
 }
 
 /// The worker's end.
@@ -33,9 +96,32 @@ pub struct Outlet {
     answered: u64,
     answers: Sender<Answer>,
     early: Sender<Table>,
+    flush: Sender<()>,
+    position: u64,
+    progress: Progress,
 }
 
 impl Outlet {
+    /// Sets the position that the rows have reached which are in the worker's table, or in earlier ones.
+    #[inline]
+    pub fn reach(&mut self, position: u64) {
+        self.position = position;
+    }
+
+    /// How much of the worker's input is safe.
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
+    /// Requests that the plugin takes and writes the tables of all workers now. It may be unable to.
+    pub fn request_flush(&self) {
+        let _ = self.flush.try_send(());
+    }
+
+    fn positioned(&self, table: Table) -> Positioned {
+        Positioned { worker: self.progress.worker, position: self.position, table }
+    }
+
     /// True when the plugin waits for this worker's table. One atomic load; call it once per batch.
     #[inline]
     pub fn is_asked(&self) -> bool {
@@ -46,7 +132,7 @@ impl Outlet {
     pub fn answer(&mut self, table: Table) {
         self.answered = self.requests.load(Ordering::Acquire);
         // The plugin's thread may have ended after an error.
-        let _ = self.answers.try_send(Answer::Asked(self.answered, table));
+        let _ = self.answers.try_send(Answer::Asked(self.answered, self.positioned(table)));
     }
 
     /// True when an offer would be accepted now.
@@ -83,7 +169,7 @@ impl Outlet {
 
     /// Ends the worker's side with its last table.
     pub fn finish(self, table: Table) {
-        let _ = self.answers.try_send(Answer::Last(table));
+        let _ = self.answers.try_send(Answer::Last(self.positioned(table)));
     }
 }
 
@@ -96,7 +182,17 @@ pub struct Inlet {
     /// Workers that have not sent their last table.
     running: usize,
     /// Last tables, not collected yet.
-    last: Vec<Table>,
+    last: Vec<Positioned>,
+    flush: Receiver<()>,
+    /// The positions of the workers in all that was collected.
+    taken: Box<[u64]>,
+    confirmed: Arc<Confirmed>,
+}
+
+impl Drop for Inlet {
+    fn drop(&mut self) {
+        self.confirmed.has_ended.store(true, Ordering::Release);
+    }
 }
 
 /// Why an inlet woke up.
@@ -106,6 +202,8 @@ pub enum Event<T> {
     Early(T),
     /// The time is due.
     Due,
+    /// A worker requests a flush.
+    Flush,
     /// All workers have ended; [`Inlet::collect`] returns their last tables.
     Ended,
 }
@@ -124,22 +222,38 @@ pub fn channel(workers: usize, tables: usize) -> (Vec<Outlet>, Inlet) {
     // For each worker one requested answer, and its last table.
     let (answers, asked) = bounded(workers * 2);
     let (early, full) = bounded(tables.max(1));
+    let (flush, flushes) = bounded(1);
+    let positions = (0..workers).map(|_| AtomicU64::new(0)).collect();
+    let confirmed = Arc::new(Confirmed { positions, has_ended: AtomicBool::new(false), wakes: OnceLock::new() });
     let outlets = (0..workers)
-        .map(|_| Outlet {
+        .map(|worker| Outlet {
             requests: Arc::clone(&requests),
             answered: 0,
             answers: answers.clone(),
             early: early.clone(),
+            flush: flush.clone(),
+            position: 0,
+            progress: Progress { worker, confirmed: Arc::clone(&confirmed) },
         })
         .collect();
-    let inlet =
-        Inlet { requests, answers: asked, early: full, wakes: Vec::new(), running: workers, last: Vec::new() };
+    let inlet = Inlet {
+        requests,
+        answers: asked,
+        early: full,
+        wakes: Vec::new(),
+        running: workers,
+        last: Vec::new(),
+        flush: flushes,
+        taken: vec![0; workers].into(),
+        confirmed,
+    };
     (outlets, inlet)
 }
 
 impl Inlet {
     /// Sets how to wake the workers.
     pub fn set_wakes(&mut self, wakes: Vec<Wake>) {
+        let _ = self.confirmed.wakes.set(wakes.clone());
         self.wakes = wakes;
     }
 
@@ -156,18 +270,25 @@ impl Inlet {
             None => whole = Some(table),
             Some(whole) => whole.absorb(table),
         };
-        self.last.drain(..).for_each(&mut add);
+        let taken = &mut self.taken;
+        let mut take = |Positioned { worker, position, table }: Positioned| {
+            if let Some(taken) = taken.get_mut(worker) {
+                *taken = position.max(*taken);
+            }
+            add(table);
+        };
+        self.last.drain(..).for_each(&mut take);
         let mut answered = 0;
         while answered < self.running {
             match self.answers.recv_deadline(deadline) {
                 Ok(Answer::Asked(number, table)) => {
                     // A late answer to an earlier request is merged, but its sender still owes this one.
                     answered += usize::from(number == request);
-                    add(table);
+                    take(table);
                 }
                 Ok(Answer::Last(table)) => {
                     self.running -= 1;
-                    add(table);
+                    take(table);
                 }
                 Err(_) => break,
             }
@@ -175,6 +296,11 @@ impl Inlet {
         // A worker's full table is older than its answer, so it is waiting by now.
         self.early.try_iter().for_each(&mut add);
         whole
+    }
+
+    /// What was taken up to the last collection. Tables before it that came early count, later ones do not.
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint { taken: self.taken.clone(), confirmed: Arc::clone(&self.confirmed) }
     }
 
     /// Waits for an event, at most until `due`.
@@ -204,7 +330,8 @@ impl Inlet {
                     Err(_) => self.drain(due),
                 },
                 recv(self.answers) -> answer => match answer {
-                    Ok(Answer::Asked(_, table)) => return Woken::Event(Event::Early(table)),
+                    // Its position is that of the next answer: an earlier table may still wait in the other channel.
+                    Ok(Answer::Asked(_, late)) => return Woken::Event(Event::Early(late.table)),
                     Ok(Answer::Last(table)) => {
                         self.running -= 1;
                         self.last.push(table);
@@ -215,6 +342,11 @@ impl Inlet {
                     Ok(question) => return Woken::Asked(question),
                     // The questions' channel is closed; tables still arrive.
                     Err(_) => return Woken::Event(self.wait(due)),
+                },
+                recv(self.flush) -> request => match request {
+                    Ok(()) => return Woken::Event(Event::Flush),
+                    // All outlets were dropped.
+                    Err(_) => self.drain(due),
                 },
                 recv(tick) -> _ => return Woken::Event(Event::Due),
             }
@@ -241,5 +373,67 @@ impl Inlet {
     /// True when all workers have ended.
     pub fn has_ended(&self) -> bool {
         self.running == 0 && self.last.is_empty() && self.early.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aggregate::Table;
+    use flow::row::{FieldSet, Layout};
+    use flow::schema::{Options, Schema, Selection};
+    use foldhash::fast::RandomState;
+
+    fn table() -> Table {
+        let selection = Selection::parse(["tag"], &[]).unwrap();
+        let mut fields = FieldSet::default();
+        selection.require(&Options::default(), &mut fields);
+        let schema = Schema::new(&selection, &[], &Layout::new(&fields, &[]), &Options::default());
+        Table::new(Arc::new(schema), RandomState::default(), 0)
+    }
+
+    #[test]
+    fn a_position_is_safe_when_the_collection_that_has_it_is_confirmed() {
+        let (mut outlets, mut inlet) = channel(2, 1);
+        let progress: Vec<Progress> = outlets.iter().map(Outlet::progress).collect();
+        let safe = || progress.iter().map(Progress::position).collect::<Vec<_>>();
+        let mut second = outlets.pop().unwrap();
+        let mut first = outlets.pop().unwrap();
+        // The second worker is too slow for the first collection.
+        inlet.requests.fetch_add(1, Ordering::AcqRel);
+        first.reach(3);
+        first.answer(table());
+        assert!(matches!(inlet.wait(Instant::now() + Duration::from_secs(9)), Event::Early(_)));
+        inlet.checkpoint().confirm();
+        assert_eq!(safe(), [0, 0], "a late answer may overtake an early table");
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !(first.is_asked() && second.is_asked()) {
+                    std::thread::yield_now();
+                }
+                first.reach(5);
+                first.answer(table());
+                second.reach(8);
+                second.answer(table());
+            });
+            inlet.collect(Duration::from_secs(9)).unwrap();
+        });
+        let checkpoint = inlet.checkpoint();
+        second.reach(9);
+        second.finish(table());
+        assert_eq!(safe(), [0, 0]);
+        checkpoint.confirm();
+        assert_eq!(safe(), [5, 8]);
+        first.request_flush();
+        assert!(matches!(inlet.wait(Instant::now() + Duration::from_secs(9)), Event::Flush));
+        first.finish(table());
+        inlet.collect(Duration::from_secs(9)).unwrap();
+        inlet.checkpoint().confirm();
+        // An older one changes nothing.
+        checkpoint.confirm();
+        assert_eq!(safe(), [5, 9]);
+        assert!(!progress[0].has_ended());
+        drop(inlet);
+        assert!(progress[0].has_ended());
     }
 }

@@ -146,6 +146,12 @@ impl Sequence {
         self.datagrams.count(outcome)
     }
 
+    /// Forgets all numbers, but not the outcomes so far: datagrams may be missing between the last and the next ones.
+    pub fn restart(&mut self) {
+        while self.streams.pop_oldest().is_some() {}
+        while self.sources.pop_oldest().is_some() {}
+    }
+
     /// Memory on the heap, in bytes.
     pub fn memory(&self) -> usize {
         self.streams.memory() + self.sources.memory()

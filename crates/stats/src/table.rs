@@ -77,6 +77,11 @@ counters! {
     DatagramsBadVersion = Worker Total "datagrams_rejected_total" "version": "Of an unknown version";
     DatagramsBadCount = Worker Total "datagrams_rejected_total" "count": "With a record count that the version does not allow";
     DatagramsBadLength = Worker Total "datagrams_rejected_total" "length": "With a length that contradicts their header";
+    MessagesTooShort = Worker Total "datagrams_rejected_total" "message_too_short": "Messages of a broker that end within their IP and UDP headers";
+    MessagesNotIp = Worker Total "datagrams_rejected_total" "message_not_ip": "Messages of a broker that do not begin with an IP header";
+    MessagesNotUdp = Worker Total "datagrams_rejected_total" "message_not_udp": "Messages of a broker with a packet of another protocol than UDP";
+    MessagesFragment = Worker Total "datagrams_rejected_total" "message_fragment": "Messages of a broker with a fragment of a packet";
+    MessagesBadLength = Worker Total "datagrams_rejected_total" "message_length": "Messages of a broker whose headers state a length that they do not have";
     DatagramsNotAllowed = Worker Total "datagrams_rejected_total" "not_allowed": "From a source that the configuration does not allow";
     DatagramsOverBudget = Worker Total "datagrams_rejected_total" "over_budget": "From an exporter that took more than its share of a worker's time while others were waiting";
     DatagramsAtShutdown = Worker Total "datagrams_rejected_total" "shutdown": "Still in the socket's buffer when the time for the last ones was up";
@@ -96,6 +101,7 @@ counters! {
     Templates = Worker Gauge "templates" "": "Templates known now";
     TemplatesLearned = Worker Total "templates_learned_total" "": "Templates that were new";
     TemplatesChanged = Worker Total "templates_changed_total" "": "Templates that replaced another one with the same id";
+    TemplatesShared = Worker Total "templates_shared_total" "": "Templates that were taken over from other collectors";
     TemplatesWithdrawn = Worker Total "templates_withdrawn_total" "": "Templates that their exporter withdrew";
     TemplatesRejected = Worker Total "templates_rejected_total" "": "Templates that cannot be used";
     TemplatesEvicted = Worker Total "templates_evicted_total" "": "Templates evicted at the bound of templates";

@@ -7,6 +7,7 @@
 //! | [`limit`] | sampling and rate limits of a pool |
 //! | [`dissect`] | datagrams that are rebuilt from some of their records |
 //! | [`header`] | IP and UDP headers with the exporter as source |
+//! | [`message`] | messages with such headers, read |
 //! | [`replicator`] | all of it, for one worker |
 //!
 //! A [`Replicator`] belongs to one worker. It takes the datagrams of a batch ([`Replicator::whole`], [`Replicator::dissected`]), and
@@ -20,6 +21,7 @@ mod counts;
 pub mod dissect;
 pub mod header;
 pub mod limit;
+pub mod message;
 pub mod pool;
 pub mod replicator;
 

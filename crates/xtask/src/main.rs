@@ -2,6 +2,7 @@
 //!
 //! `cargo run -p xtask -- documents` writes the documents that are generated from tables in the code; a test beside each
 //! table fails when its document is stale. `cargo run -p xtask -- names` lists every name of every configuration key.
+//! `cargo run -p xtask -- partitions` simulates exporters behind a Kafka topic, for docs/scale-out.md.
 //!
 //! The others are the checks of `.ci/run`; each prints a line for every problem, and fails if there is any:
 //!
@@ -19,6 +20,7 @@ mod arrows;
 mod counters;
 mod features;
 mod instructions;
+mod partitions;
 mod unused;
 mod workspace;
 
@@ -80,7 +82,7 @@ fn map_documents(root: &Path) -> io::Result<Vec<(std::path::PathBuf, String, Str
 }
 
 const USAGE: &str = "usage: cargo run -p xtask -- \
-    documents | names | arrows | unused | features | counters FOLDER | instructions [--update]";
+    documents | names | partitions | arrows | unused | features | counters FOLDER | instructions [--update]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -91,6 +93,10 @@ fn main() -> ExitCode {
             for key in config::keys::all() {
                 key.row().names().for_each(|(_, name)| println!("{name}"));
             }
+            Ok(Vec::new())
+        }
+        ["partitions"] => {
+            print!("{}", partitions::report());
             Ok(Vec::new())
         }
         ["arrows"] => check_arrows(),

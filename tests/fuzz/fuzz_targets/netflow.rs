@@ -4,7 +4,7 @@
 //! by a second between datagrams.
 #![no_main]
 
-use decode::from_netflow::{self, Counts, Decoder, Settings};
+use decode::from_netflow::{self, Counts, Decoder, Notice, Settings};
 use flow::needs::Needs;
 use flow::primitive::{Daemons, PRIMITIVES};
 use flow::row::{FieldSet, Layout, Rows};
@@ -67,6 +67,7 @@ fn add(all: &mut Counts, some: &Counts) {
 }
 
 fuzz_target!(|input: &[u8]| {
+    let (mut other, mut other_rows) = decoder();
     let (mut decoder, mut rows) = decoder();
     let mut strings = flow::strings::Strings::default();
     let mut r = Reader::new(input);
@@ -84,7 +85,25 @@ fuzz_target!(|input: &[u8]| {
         assert!(rows.len() <= 2 * octets, "{} rows of {octets} octets", rows.len());
         assert_eq!(rows.len() as u64, counts.rows);
         assert!(pending(&all) as usize <= 2 * PENDING_OCTETS / HELD, "{} pending sets", pending(&all));
-        assert!(decoder.take_notices().len() <= 64);
+        let notices = decoder.take_notices();
+        let rates = notices.iter().filter(|notice| matches!(notice, Notice::Sampling { .. })).count();
+        assert!(rates <= 4096 && notices.len() - rates <= 64);
+        // Another collector, which gets only every other datagram, takes over what this one has learned.
+        if arrival / 1_000_000 % 2 == 0 {
+            let _ = other.datagram(source, datagram, arrival, &mut other_rows, &mut strings);
+        }
+        for notice in notices {
+            match notice {
+                Notice::Template { exporter, template } => {
+                    let replaces = template.id % 2 == 0;
+                    other.take_over_template(exporter, template, replaces, &mut other_rows, &mut strings);
+                }
+                Notice::Sampling { exporter, sampling } => other.take_over_sampling(exporter, &sampling),
+                _ => {}
+            }
+        }
+        assert!(other_rows.len() <= 2 * octets && other.memory() <= MEMORY);
+        other_rows.clear();
         assert!(decoder.memory() <= MEMORY);
         assert!(decoder.exporters().all(|exporter| exporter.templates().count() <= 2 * TEMPLATES));
         rows.clear();

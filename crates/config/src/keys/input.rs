@@ -113,6 +113,29 @@ keys! {
     NFACCTD_TEMPLATES_FILE_SIZE: u64 = bytes(&["nfacctd_templates_file_size"], 65536).with_units().default("64M")
         .daemons(NFACCTD).acts();
 
+    /// Kafka topic through which collectors share templates: each writes those that it learns, and reads those of the others.
+    ///
+    /// The topic should be compacted (`cleanup.policy=compact,delete`). All its partitions are read from their beginning.
+    NFACCTD_TEMPLATES_KAFKA_TOPIC: Option<String> = text(&["nfacctd_templates_kafka_topic"]).daemons(NFACCTD).acts();
+
+    /// Broker of that topic, or several separated by commas.
+    NFACCTD_TEMPLATES_KAFKA_BROKER_HOST: String = text(&["nfacctd_templates_kafka_broker_host"])
+        .default("127.0.0.1").daemons(NFACCTD).acts();
+
+    /// Port of the broker.
+    NFACCTD_TEMPLATES_KAFKA_BROKER_PORT: u16 = port(&["nfacctd_templates_kafka_broker_port"]).default("9092")
+        .daemons(NFACCTD).acts();
+
+    /// File with options for librdkafka.
+    NFACCTD_TEMPLATES_KAFKA_CONFIG_FILE: Option<PathBuf> = path(&["nfacctd_templates_kafka_config_file"])
+        .daemons(NFACCTD).acts();
+
+    /// Bytes of templates that are kept of that topic; beyond it, the exporters with the largest part lose their oldest ones.
+    ///
+    /// May end with K, M or G.
+    NFACCTD_TEMPLATES_KAFKA_SIZE: u64 = bytes(&["nfacctd_templates_kafka_size"], 65536).with_units().default("256M")
+        .daemons(NFACCTD).acts();
+
     /// Destination to which datagrams with templates are forwarded: `host:port`.
     NFACCTD_TEMPLATES_RECEIVER: Option<String> = text(&["nfacctd_templates_receiver"]).daemons(NFACCTD);
 
@@ -139,25 +162,32 @@ keys! {
     NFACCTD_PRE_PROCESSING_CHECKS: bool = boolean(&["nfacctd_pre_processing_checks"]).default("false")
         .daemons(NFACCTD).acts();
 
-    /// Kafka broker from which datagrams are read, instead of a socket.
+    /// Kafka brokers from which datagrams are read, instead of a socket: one, or several separated by commas.
     NFACCTD_KAFKA_BROKER_HOST: Option<String> = text(&["nfacctd_kafka_broker_host", "sfacctd_kafka_broker_host"])
-        .daemons(COLLECTORS);
+        .daemons(COLLECTORS).acts();
 
     /// Port of the Kafka broker from which datagrams are read.
     NFACCTD_KAFKA_BROKER_PORT: u16 = port(&["nfacctd_kafka_broker_port", "sfacctd_kafka_broker_port"])
-        .default("9092").daemons(COLLECTORS);
+        .default("9092").daemons(COLLECTORS).acts();
 
-    /// Kafka topic from which datagrams are read.
+    /// Kafka topic from which datagrams are read, each with the IP and UDP headers of its exporter before it, as tee sends them.
     NFACCTD_KAFKA_TOPIC: Option<String> = text(&["nfacctd_kafka_topic", "sfacctd_kafka_topic"])
-        .daemons(COLLECTORS);
+        .daemons(COLLECTORS).acts();
+
+    /// Consumer group that reads the topic. Daemons with the same group share its partitions.
+    ///
+    /// With a group, a daemon continues after a restart where it was. Without one, it reads all partitions, from their end.
+    NFACCTD_KAFKA_GROUP: Option<String> = text(&["nfacctd_kafka_group", "sfacctd_kafka_group"])
+        .daemons(COLLECTORS).acts();
 
     /// File of client options for the Kafka broker from which datagrams are read.
     NFACCTD_KAFKA_CONFIG_FILE: Option<PathBuf> = path(&["nfacctd_kafka_config_file", "sfacctd_kafka_config_file"])
-        .daemons(COLLECTORS);
+        .daemons(COLLECTORS).acts();
 
-    /// ZeroMQ publisher from which datagrams are read, `host:port`, instead of a socket.
+    /// Address of a ZeroMQ socket of type PUSH from which datagrams are read, instead of a socket: `host:port`. Their form is that of
+    /// `nfacctd_kafka_topic`.
     NFACCTD_ZMQ_ADDRESS: Option<String> = text(&["nfacctd_zmq_address", "sfacctd_zmq_address"])
-        .daemons(COLLECTORS);
+        .daemons(COLLECTORS).acts();
 
     /// Additional UDP port for IPFIX and NetFlow over DTLS; the registered one is 4740.
     NFACCTD_DTLS_PORT: Option<u16> = port(&["nfacctd_dtls_port"]).daemons(NFACCTD).acts();

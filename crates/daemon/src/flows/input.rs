@@ -6,7 +6,7 @@
 
 use super::intake::delivery::Admission;
 use super::pipeline::Require;
-use super::worker::{Protocol, Worker, WorkerContext};
+use super::worker::{Learned, Protocol, Worker, WorkerContext};
 use crate::host::part::{Prepare, Reading, Services};
 use config::{AnyKey, Names};
 use enrich::Context;
@@ -180,8 +180,8 @@ pub(crate) trait Decoder: Sized + 'static {
     /// Creates the protocol of each worker.
     fn protocols(&mut self, needs: &Needs, workers: usize) -> Vec<Self::Protocol>;
 
-    /// A worker has learned a template.
-    fn learn(&mut self, _exporter: IpAddr, _template: Template) {}
+    /// A worker has learned something of an exporter.
+    fn learn(&mut self, _exporter: IpAddr, _learned: Learned) {}
 
     /// All workers have ended, with these templates.
     fn end(&mut self, _templates: Vec<(IpAddr, Template)>) {}
@@ -252,7 +252,7 @@ pub(crate) trait Input {
     /// The work of each worker.
     fn work(&mut self, needs: &Needs, context: Vec<WorkerContext>) -> Vec<Work>;
     fn announce(&self);
-    fn learn(&mut self, exporter: IpAddr, template: Template);
+    fn learn(&mut self, exporter: IpAddr, learned: Learned);
     fn end(&mut self, templates: Vec<(IpAddr, Template)>);
     /// Lines of statistics.
     fn lines(&self) -> Vec<String>;
@@ -350,8 +350,8 @@ impl<D: Decoder> Input for Combined<D> {
         self.intake.announce(D::WHAT);
     }
 
-    fn learn(&mut self, exporter: IpAddr, template: Template) {
-        self.decoder.learn(exporter, template);
+    fn learn(&mut self, exporter: IpAddr, learned: Learned) {
+        self.decoder.learn(exporter, learned);
     }
 
     fn end(&mut self, templates: Vec<(IpAddr, Template)>) {

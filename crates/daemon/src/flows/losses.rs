@@ -140,6 +140,14 @@ fn advice(counter: Counter, input: &dyn Input, names: &Names) -> String {
         | Counter::DatagramsBadLength => {
             return format!("other lines name the senders; {allow} excludes those that are not exporters");
         }
+        Counter::MessagesTooShort
+        | Counter::MessagesNotIp
+        | Counter::MessagesNotUdp
+        | Counter::MessagesFragment
+        | Counter::MessagesBadLength => {
+            let (topic, address) = (names.of(&input::NFACCTD_KAFKA_TOPIC), names.of(&input::NFACCTD_ZMQ_ADDRESS));
+            return format!("{topic} or {address} has messages that no tee plugin has sent");
+        }
         Counter::DatagramsNotAllowed => return format!("to accept them, add their source to {allow}"),
         Counter::ExportersEvictedNumber => return format!("raise {exporters}, or exclude others with {allow}"),
         Counter::ExportersEvictedMemory | Counter::SetsOfEvicted => {

@@ -15,6 +15,7 @@ mod start;
 mod statistics;
 mod tee;
 mod templates_file;
+mod templates_topic;
 mod worker;
 
 pub(crate) use settings::checks::meant;
@@ -190,7 +191,7 @@ impl Flows {
             // A late report belongs to no request.
             Message::Report(report) if self.is_awaited(&report) => self.reports.push(report),
             Message::Report(_) => {}
-            Message::Template(exporter, template) => self.input.learn(exporter, template),
+            Message::Learned(exporter, learned) => self.input.learn(exporter, learned),
             Message::Applied(version) => {
                 if self.applied.0 != version {
                     self.applied = (version, 0);

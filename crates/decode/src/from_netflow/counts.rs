@@ -39,6 +39,8 @@ pub struct Counts {
     pub templates_new: u64,
     /// Templates that replaced one of another shape.
     pub templates_changed: u64,
+    /// Templates taken over from other collectors.
+    pub templates_shared: u64,
     /// Templates withdrawn.
     pub templates_withdrawn: u64,
     /// Invalid templates.
@@ -70,6 +72,21 @@ pub enum NoFlow {
     Frame,
     /// None of their elements is known.
     Elements,
+}
+
+/// An options record that announces a sampling rate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sampling {
+    /// It is of IPFIX, else of v9.
+    pub ipfix: bool,
+    /// Source id or observation domain.
+    pub domain: u32,
+    /// Id of its template.
+    pub template: u16,
+    /// What it applies to: sampler, selector, interface and template. Of records that agree in this and all fields above, the last counts.
+    pub scope: [Option<u64>; 4],
+    /// Its octets.
+    pub record: Box<[u8]>,
 }
 
 /// An event for the log.
@@ -124,6 +141,13 @@ pub enum Notice {
         /// It ends with its transport session, so the file does not need it.
         of_session: bool,
     },
+    /// Options data announce a sampling rate that is new or has changed.
+    Sampling {
+        /// The exporter.
+        exporter: IpAddr,
+        /// The record.
+        sampling: Sampling,
+    },
     /// An exporter was evicted, with its templates and options data.
     ExporterEvicted {
         /// The exporter.
@@ -160,6 +184,9 @@ pub enum Notice {
 
 /// Maximum number of notices between two calls of `take_notices`.
 const MAX_NOTICES: usize = 64;
+
+/// The same for sampling rates: an exporter may announce one for each of its interfaces.
+pub(super) const MAX_SAMPLINGS: usize = 4096;
 
 /// Returns false if a further notice would be dropped.
 pub(super) fn has_room(notices: &[Notice]) -> bool {

@@ -18,7 +18,7 @@ mod run;
 mod sessions;
 mod sources;
 
-pub use counts::{Counts, NoFlow, Notice};
+pub use counts::{Counts, NoFlow, Notice, Sampling};
 pub use exporter::Exporter;
 
 use crate::bound::{Bound, MAX_VISITED};
@@ -313,6 +313,57 @@ impl Decoder {
     /// Returns true if there are no exporters.
     pub fn is_empty(&self) -> bool {
         self.exporters.is_empty() && self.sessions.is_empty()
+    }
+
+    /// Takes over a template that another collector has learned from an exporter, and decodes the sets that wait for it. If there are rows,
+    /// it returns the latest export time of these sets, microseconds since 1970. Unknown exporters are ignored. With `replaces`, the template
+    /// replaces a different one of the same id; without, it is ignored if there is one.
+    pub fn take_over_template(
+        &mut self,
+        address: IpAddr,
+        template: Template,
+        replaces: bool,
+        rows: &mut Rows,
+        strings: &mut Strings,
+    ) -> Option<u64> {
+        self.scratch.parts.clear();
+        let exporter = self.exporters.get_mut(&address::number(address))?;
+        let before = rows.len();
+        let mut context = exporter::Context {
+            needs: &self.needs,
+            settings: &self.settings,
+            strings,
+            counts: &mut self.counts,
+            notices: &mut self.notices,
+            scratch: &mut self.scratch,
+            rows,
+        };
+        let latest = exporter.take_over(template, replaces, &mut context);
+        let is_decoded = context.rows.len() > before;
+        if exporter.is_changed {
+            self.totals.update(exporter);
+        }
+        if self.memory() > self.settings.max_memory {
+            self.make_room(address);
+        }
+        latest.filter(|_| is_decoded).map(|secs| u64::from(secs) * 1_000_000)
+    }
+
+    /// Takes over a sampling rate that another collector has learned from an exporter. Ignores it without the exporter, or without the
+    /// options template that describes it.
+    pub fn take_over_sampling(&mut self, address: IpAddr, sampling: &Sampling) {
+        if let Some(exporter) = self.exporters.get_mut(&address::number(address)) {
+            exporter.take_over_sampling(sampling, self.settings.ignore_scope);
+            self.totals.update(exporter);
+        }
+    }
+
+    /// Forgets the sequence numbers of all exporters: the next datagram of each is followed by others, and follows none.
+    pub fn restart_sequences(&mut self) {
+        for exporter in self.exporters.values_mut() {
+            exporter.sequence.restart();
+            self.totals.update(exporter);
+        }
     }
 
     /// Adds a template from an earlier run of the daemon.

@@ -36,6 +36,8 @@ pub(crate) struct OptionsCache {
 pub(crate) struct Learned {
     /// Its sampling rate is unusable, and the last one was not.
     pub(crate) unusable_rate: bool,
+    /// Its sampling rate is new or has changed.
+    pub(crate) changed_rate: bool,
     /// Entries dropped at the bound.
     pub(crate) dropped: u64,
 }
@@ -43,7 +45,8 @@ pub(crate) struct Learned {
 impl Learned {
     fn merge(self, other: Self) -> Self {
         let unusable_rate = self.unusable_rate || other.unusable_rate;
-        Self { unusable_rate, dropped: self.dropped + other.dropped }
+        let changed_rate = self.changed_rate || other.changed_rate;
+        Self { unusable_rate, changed_rate, dropped: self.dropped + other.dropped }
     }
 }
 
@@ -155,6 +158,19 @@ impl OptionsCache {
             self.address = record.exporter;
         }
         self.rates.learn(domain, record).merge(Learned { dropped, ..Learned::default() })
+    }
+
+    /// Learns only the sampling rate of an options record.
+    pub(crate) fn learn_rate(&mut self, domain: u32, record: &OptionsRecord<'_>, ignore_scope: bool) {
+        let domain = record.scope.domain.unwrap_or(domain);
+        let before = self.rates.memory();
+        if !ignore_scope {
+            self.rates.learn(Some(domain), record);
+        }
+        if ignore_scope || record.scope.is_whole_exporter() {
+            self.rates.learn(None, record);
+        }
+        self.memory = self.memory - before + self.rates.memory();
     }
 
     /// Heap memory in bytes, approximately.

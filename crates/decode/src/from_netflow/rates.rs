@@ -106,6 +106,11 @@ impl Rates {
             learned.dropped += u64::from(inserted.is_dropped());
             let was_unusable = matches!(inserted, Inserted::Replaced(Rate::Unusable));
             learned.unusable_rate |= rate == Rate::Unusable && !was_unusable;
+            learned.changed_rate |= match inserted {
+                Inserted::New => true,
+                Inserted::Replaced(before) => before != rate,
+                Inserted::Dropped => false,
+            };
         };
         // Interface 0 means all interfaces.
         let interface = record.interface.filter(|interface| *interface > 0);

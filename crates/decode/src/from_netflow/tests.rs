@@ -18,6 +18,7 @@ mod biflow;
 mod records;
 mod sessions;
 mod sharing;
+mod takeover;
 
 const NOW: u32 = 1_700_000_000;
 const ARRIVAL: u64 = 1_700_000_005_000_000;

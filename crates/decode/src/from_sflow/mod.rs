@@ -369,6 +369,11 @@ impl Decoder {
         self.parts.list()
     }
 
+    /// Forgets the sequence numbers of all agents.
+    pub fn restart_sequences(&mut self) {
+        self.sequence.restart();
+    }
+
     /// Returns and resets the counters.
     pub fn take_counts(&mut self) -> Counts {
         std::mem::take(&mut self.counts)

@@ -93,6 +93,7 @@ pub fn run(opened: Opened, schema: Arc<Schema>, hash: RandomState, mut inlet: In
         match inlet.wait_or_asked(due, &calls) {
             Woken::Event(Event::Early(table)) => memory.absorb(table),
             Woken::Event(Event::Due) => {}
+            Woken::Event(Event::Flush) => due = Instant::now(),
             Woken::Event(Event::Ended) => break,
             Woken::Asked(Call::Ask(question)) => {
                 memory.asked.push_back(question);
@@ -153,6 +154,8 @@ impl Memory {
         if let Some(table) = inlet.collect(WORKER_PATIENCE) {
             self.absorb(table);
         }
+        // The table is in memory only.
+        inlet.checkpoint().confirm();
     }
 
     fn settle(&mut self) -> bool {

@@ -62,11 +62,15 @@ pub fn run(settings: &Settings, schema: &Schema, mut inlet: Inlet, counters: Cou
                 let now = clock::now() / SECOND;
                 if schedule.is_due(now) {
                     plugin.purge(inlet.collect(PATIENCE), now, false);
+                    plugin.confirm(&inlet);
                     schedule.advance(now);
                 }
             }
+            // The files of a period are complete at its end.
+            Event::Flush => {}
             Event::Ended => {
                 plugin.purge(inlet.collect(PATIENCE), clock::now() / SECOND, true);
+                plugin.confirm(&inlet);
                 return;
             }
         }
@@ -99,6 +103,13 @@ impl<'a> Plugin<'a> {
             waiting: None,
             named: None,
         })
+    }
+
+    /// Confirms what was taken, if all of it was written.
+    fn confirm(&self, inlet: &Inlet) {
+        if self.waiting.is_none() {
+            inlet.checkpoint().confirm();
+        }
     }
 
     /// Takes an early table. `ends` is the end of its period, which names show.

@@ -91,10 +91,12 @@ fn run(settings: &Nfprobe, schema: &Schema, mut inlet: Inlet, output: Output) {
     loop {
         match inlet.wait(due) {
             Event::Early(table) => probe.take(table),
-            Event::Due => {
+            Event::Due | Event::Flush => {
                 if let Some(table) = inlet.collect(PATIENCE) {
                     probe.take(table);
                 }
+                // Open flows are in memory only.
+                inlet.checkpoint().confirm();
                 probe.tick();
                 due = Instant::now() + tick;
             }
@@ -102,6 +104,7 @@ fn run(settings: &Nfprobe, schema: &Schema, mut inlet: Inlet, output: Output) {
                 if let Some(table) = inlet.collect(PATIENCE) {
                     probe.take(table);
                 }
+                inlet.checkpoint().confirm();
                 probe.end();
                 return;
             }

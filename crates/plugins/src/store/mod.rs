@@ -18,7 +18,7 @@ pub use settings::{Settings, SpoolSettings};
 pub use target::Target;
 
 use crate::losses::Losses;
-use crate::outlet::{Event, Inlet, Woken};
+use crate::outlet::{Checkpoint, Event, Inlet, Woken};
 use crate::preprocess::Preprocess;
 use crate::sink::{self, Accounting, DropReason, PATIENCE, Schedule};
 use crate::trigger::{Figures, Purged, Triggers};
@@ -185,7 +185,7 @@ pub fn run(
                 plugin.losses.due();
                 let now = clock::now() / SECOND;
                 if flushes.is_due(now) {
-                    plugin.purge(inlet.collect(PATIENCE));
+                    plugin.flush(&mut inlet);
                     flushes.advance(now);
                 }
                 if let Some(triggers) = triggers.as_mut().filter(|triggers| triggers.is_due(now)) {
@@ -197,8 +197,9 @@ pub fn run(
                     announcements.advance(now);
                 }
             }
+            Woken::Event(Event::Flush) => plugin.flush(&mut inlet),
             Woken::Event(Event::Ended) => {
-                plugin.purge(inlet.collect(PATIENCE));
+                plugin.flush(&mut inlet);
                 return plugin.end(&notes);
             }
         }
@@ -331,8 +332,14 @@ impl<'a> Plugin<'a> {
         });
     }
 
-    /// Queues everything for delivery and ends the period.
-    fn purge(&mut self, table: Option<Table>) {
+    /// Takes the tables of all workers, and ends the period.
+    fn flush(&mut self, inlet: &mut Inlet) {
+        let table = inlet.collect(PATIENCE);
+        self.purge(table, inlet.checkpoint());
+    }
+
+    /// Queues everything for delivery and ends the period. `checkpoint`: what is safe when all of it was delivered.
+    fn purge(&mut self, table: Option<Table>, checkpoint: Checkpoint) {
         info!("*** Purging cache - START (PID: {}) ***", std::process::id());
         if let Some(table) = table {
             self.add(table);
@@ -341,7 +348,13 @@ impl<'a> Plugin<'a> {
             let figures = markers::Purge { written: total, total, seconds: 0 };
             self.emit(|encoder, emit| encoder.end(figures, emit));
         }
-        match self.purges.close() {
+        let has_content = self.purges.close();
+        match &self.settings.spool {
+            // It is on disk.
+            Some(_) => checkpoint.confirm(),
+            None => self.purges.confirm(checkpoint),
+        }
+        match has_content {
             true => self.finish_purges(),
             false => {
                 info!("*** Purging cache - END (PID: {}, QN: 0/0, ET: X) ***", std::process::id());
@@ -493,6 +506,9 @@ fn lose(accounting: &mut Accounting, purges: &mut Purges, run: u64, lost: &Dropp
     };
     accounting.dropped(lost.sum, reason);
     purges.settled(lost.id);
+    if lost.why == DropCause::End {
+        purges.forget_checkpoints();
+    }
     if lost.id.run == run {
         purges.delivered(lost.purge, 0);
     }

@@ -1,5 +1,6 @@
 //! Purges in progress, and what of them was delivered.
 
+use crate::outlet::Checkpoint;
 use delivery::BatchId;
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -20,11 +21,22 @@ pub(super) struct Purge {
     /// When it began.
     pub(super) began: Instant,
     closed: bool,
+    /// What is safe when it and all earlier ones have ended.
+    pub(super) checkpoint: Option<Checkpoint>,
 }
 
 impl Purge {
     fn new(number: u64) -> Self {
-        Self { number, batches: 0, total: 0, written: 0, bin: None, began: Instant::now(), closed: false }
+        Self {
+            number,
+            batches: 0,
+            total: 0,
+            written: 0,
+            bin: None,
+            began: Instant::now(),
+            closed: false,
+            checkpoint: None,
+        }
     }
 
     /// Adds aggregates to it.
@@ -77,6 +89,19 @@ impl Purges {
         }
     }
 
+    /// Confirms a checkpoint when all purges so far have ended.
+    pub(super) fn confirm(&mut self, checkpoint: Checkpoint) {
+        match self.queue.back_mut() {
+            Some(last) => last.checkpoint = Some(checkpoint),
+            None => checkpoint.confirm(),
+        }
+    }
+
+    /// Confirms no checkpoints any more: what is left is lost to this process, but the input may have it.
+    pub(super) fn forget_checkpoints(&mut self) {
+        self.queue.iter_mut().for_each(|purge| purge.checkpoint = None);
+    }
+
     /// A batch is delivered or dropped; `written` of its aggregates were written.
     pub(super) fn delivered(&mut self, number: u64, written: u64) {
         if let Some(purge) = self.queue.iter_mut().find(|purge| purge.number == number) {
@@ -103,7 +128,11 @@ impl Purges {
     /// Removes the oldest purge if all its batches are delivered or dropped.
     pub(super) fn next_finished(&mut self) -> Option<Purge> {
         let first = self.queue.front()?;
-        (first.closed && first.batches == 0).then(|| self.queue.pop_front()).flatten()
+        let finished = (first.closed && first.batches == 0).then(|| self.queue.pop_front()).flatten()?;
+        if let Some(checkpoint) = &finished.checkpoint {
+            checkpoint.confirm();
+        }
+        Some(finished)
     }
 }
 

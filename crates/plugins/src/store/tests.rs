@@ -50,6 +50,8 @@ struct FakeState {
     rejects: Option<u64>,
     opens: Option<StoreError>,
     got: Vec<u64>,
+    /// The position of the worker that was confirmed.
+    confirmed: u64,
 }
 
 impl Backend for Fake {
@@ -102,6 +104,9 @@ fn settings() -> Settings {
     }
 }
 
+/// The position of the worker at its end.
+const POSITION: u64 = 7;
+
 /// Runs a plugin over one table with aggregates of 1, 2, … packets, and returns what was counted.
 fn run_over(settings: &Settings, count: u64, fake: &Fake) -> Result<stats::Snapshot, String> {
     let selection = Selection::parse(["tag"], &[]).unwrap();
@@ -116,7 +121,10 @@ fn run_over(settings: &Settings, count: u64, fake: &Fake) -> Result<stats::Snaps
     }
     let opened = Opened::new(settings, Box::new(Numbers), Box::new(fake.clone()))?;
     let (mut outlets, inlet) = outlet::channel(1, 2);
-    outlets.pop().unwrap().finish(table);
+    let mut outlet = outlets.pop().unwrap();
+    let progress = outlet.progress();
+    outlet.reach(POSITION);
+    outlet.finish(table);
     let counters = Counters::new();
     let reader = counters.reader();
     let mut worker = None;
@@ -124,6 +132,8 @@ fn run_over(settings: &Settings, count: u64, fake: &Fake) -> Result<stats::Snaps
     let fail = move |what| sender.send(what).unwrap();
     run(settings, &schema, opened, inlet, counters, |work| worker = Some(std::thread::spawn(work)), fail);
     worker.unwrap().join().unwrap();
+    assert!(progress.has_ended());
+    fake.state.lock().unwrap().confirmed = progress.position();
     let snapshot = reader.snapshot();
     let broken: Vec<_> = stats::check(&snapshot, stats::Scope::Plugin)
         .into_iter()
@@ -141,6 +151,7 @@ fn everything_arrives_once_although_the_store_fails_meanwhile() {
     assert_eq!(fake.state.lock().unwrap().got, (1..=10).collect::<Vec<_>>());
     use stats::Counter::*;
     assert_eq!((counted[AggregatesHanded], counted[AggregatesWritten], counted[WriteErrors]), (10, 10, 1));
+    assert_eq!(fake.state.lock().unwrap().confirmed, POSITION);
 }
 
 #[test]
@@ -164,11 +175,13 @@ fn unwritten_aggregates_are_dropped_at_the_end_or_stay_in_the_spool() {
     let counted = run_over(&settings, 10, &fake).unwrap();
     // The first aggregate of the first batch was confirmed, but its batch was not.
     assert_eq!((counted[AggregatesDroppedShutdown], counted[AggregatesWaiting]), (10, 0));
+    assert_eq!(fake.state.lock().unwrap().confirmed, 0, "an input that can be read again must not go on");
 
     let folder = tempfile::tempdir().unwrap();
     settings.spool = Some(SpoolSettings { folder: folder.path().to_owned(), max_bytes: 1 << 20 });
     let counted = run_over(&settings, 10, &fake).unwrap();
     assert_eq!((counted[AggregatesDroppedShutdown], counted[AggregatesWaiting]), (0, 10));
+    assert_eq!(fake.state.lock().unwrap().confirmed, POSITION);
 
     let fake = Fake::default();
     let counted = run_over(&settings, 2, &fake).unwrap();

@@ -89,14 +89,20 @@ impl Kafka {
 
     /// Creates a topic with one partition.
     pub fn create_topic(&self, topic: &str) {
-        create_topic(&self.server, &self.listens.to_string(), topic);
+        self.create_partitions(topic, 1);
+    }
+
+    /// Creates a topic with that many partitions.
+    pub fn create_partitions(&self, topic: &str, partitions: u32) {
+        create_topic(&self.server, &self.listens.to_string(), topic, partitions);
     }
 }
 
-/// Creates a topic with one partition at a broker.
-fn create_topic(program: &std::path::Path, broker: &str, topic: &str) {
+/// Creates a topic at a broker.
+fn create_topic(program: &std::path::Path, broker: &str, topic: &str, partitions: u32) {
     let mut command = Command::new(program);
-    command.args(["topic", "create", "--broker", &format!("tcp://{broker}"), "--partitions", "1", topic]);
+    let (broker, partitions) = (format!("tcp://{broker}"), partitions.to_string());
+    command.args(["topic", "create", "--broker", &broker, "--partitions", &partitions, topic]);
     run(command);
 }
 

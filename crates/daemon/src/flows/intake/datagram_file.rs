@@ -1,6 +1,6 @@
 //! Datagrams of a capture file.
 
-use super::files::{self, bell_of};
+use super::{bell_of, files};
 use crate::flows::input::{Choice, Intake, Opened, Source};
 use crate::flows::worker::{Datagrams, Worker};
 use crate::host::part::Reading;

@@ -5,8 +5,6 @@ use crate::host::part::Reading;
 use capture::pcap_file::{Settings, Source};
 use config::Config;
 use config::keys::input;
-use plugins::outlet::Wake;
-use std::sync::Arc;
 
 /// The file that the configuration names, and how it is read.
 pub(super) fn read(config: &Config) -> Option<Settings> {
@@ -42,9 +40,4 @@ pub(super) fn links(reading: &mut Reading<'_>, settings: &Settings, known: bool)
             None
         }
     }
-}
-
-/// A bell that is ringing need not be rung again.
-pub(super) fn bell_of(ring: crossbeam_channel::Sender<()>) -> Wake {
-    Arc::new(move || _ = ring.try_send(()))
 }

@@ -1,16 +1,24 @@
 //! Sources of datagrams and packets: opened before anything else starts, so that what arrives meanwhile is queued in the kernel.
 
+#[cfg(any(feature = "kafka", feature = "zmq"))]
+mod broker;
 #[cfg(feature = "pcap")]
 pub(crate) mod datagram_file;
 pub(crate) mod delivery;
+#[cfg(any(feature = "kafka", feature = "zmq"))]
+pub(crate) mod feed;
 #[cfg(feature = "pcap")]
 mod files;
 pub(crate) mod interfaces;
 pub(crate) mod ipfix;
+pub(crate) mod kafka;
 pub(crate) mod nflog;
 #[cfg(feature = "pcap")]
 pub(crate) mod packet_file;
+#[cfg(feature = "kafka")]
+mod positions;
 pub(crate) mod udp;
+pub(crate) mod zmq;
 
 #[cfg(not(feature = "pcap"))]
 mod no_pcap;
@@ -19,6 +27,8 @@ pub(crate) use no_pcap::{datagram_file, packet_file};
 
 use config::Config;
 use config::keys::input;
+#[cfg(any(feature = "kafka", feature = "pcap", feature = "zmq"))]
+use plugins::outlet::Wake;
 
 /// Default number of workers: one per core but at most this many, because the kernel distributes exporters, not
 /// datagrams, and each worker has its tables.
@@ -30,6 +40,12 @@ pub(crate) fn workers(config: &Config) -> usize {
         0 => std::thread::available_parallelism().map_or(1, usize::from).min(MAX_DEFAULT_WORKERS),
         workers => workers,
     }
+}
+
+/// A bell that is ringing need not be rung again.
+#[cfg(any(feature = "kafka", feature = "pcap", feature = "zmq"))]
+fn bell_of(ring: crossbeam_channel::Sender<()>) -> Wake {
+    std::sync::Arc::new(move || _ = ring.try_send(()))
 }
 
 /// A number of bytes, limited to the kernel's type.

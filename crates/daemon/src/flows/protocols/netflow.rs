@@ -5,7 +5,8 @@ use crate::flows::input::{Decoder, Wanted};
 use crate::flows::pipeline::Require;
 use crate::flows::settings::time_limits;
 use crate::flows::templates_file::{self, Keeper, StoredTemplate};
-use crate::flows::worker::{self, Limits};
+use crate::flows::templates_topic::{self, Topic};
+use crate::flows::worker::{self, Learned, Limits};
 use crate::host::files_of;
 use crate::host::part::{Reading, Services};
 use config::keys::{aggregation, input, time};
@@ -31,6 +32,8 @@ pub(crate) struct NetFlow {
     /// Templates of an earlier run.
     restored: Vec<StoredTemplate>,
     keeper: Option<Keeper>,
+    templates_topic: Option<templates_topic::Settings>,
+    topic: Option<Topic>,
 }
 
 impl Decoder for NetFlow {
@@ -39,6 +42,7 @@ impl Decoder for NetFlow {
     const REQUIRE: Require = from_netflow::require;
 
     fn read(reading: &mut Reading<'_>, wanted: Wanted) -> Self {
+        let templates_topic = templates_topic::Settings::read(reading);
         let config = reading.config;
         Self {
             decode: decode(config, wanted),
@@ -48,6 +52,8 @@ impl Decoder for NetFlow {
             names: reading.names.clone(),
             restored: Vec::new(),
             keeper: None,
+            templates_topic,
+            topic: None,
         }
     }
 
@@ -73,6 +79,9 @@ impl Decoder for NetFlow {
             services.threads.spawn("templates", services.identity.clone(), move || writer.run())?;
             self.keeper = Some(keeper);
         }
+        if let Some(settings) = &self.templates_topic {
+            self.topic = Some(Topic::start(settings, services)?);
+        }
         Ok(())
     }
 
@@ -81,25 +90,32 @@ impl Decoder for NetFlow {
         let known: Vec<_> = restored.into_iter().map(|known| (known.exporter, known.template)).collect();
         let protocol = |_| {
             let (decode, names) = (self.decode.clone(), self.names.clone());
-            worker::NetFlow::new(needs.clone(), decode, self.times, &known, self.unchecked, names)
+            let follower = self.topic.as_ref().map(Topic::follower);
+            worker::NetFlow::new(needs.clone(), decode, self.times, (&known, follower), self.unchecked, names)
         };
         (0..workers).map(protocol).collect()
     }
 
-    fn learn(&mut self, exporter: IpAddr, template: Template) {
-        if let Some(keeper) = &self.keeper {
+    fn learn(&mut self, exporter: IpAddr, learned: Learned) {
+        if let Some(topic) = &self.topic {
+            topic.learn(exporter, learned.clone());
+        }
+        if let (Some(keeper), Learned::Template(template)) = (&self.keeper, learned) {
             keeper.learn(exporter, template);
         }
     }
 
     fn end(&mut self, templates: Vec<(IpAddr, Template)>) {
+        self.topic = None;
         if let Some(keeper) = self.keeper.take() {
             keeper.end(templates);
         }
     }
 
     fn line(&self) -> Option<String> {
-        self.keeper.as_ref().map(Keeper::line)
+        let lines = [self.keeper.as_ref().map(Keeper::line), self.topic.as_ref().map(Topic::line)];
+        let lines: Vec<String> = lines.into_iter().flatten().collect();
+        (!lines.is_empty()).then(|| lines.join(" "))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The templates that go to the file, within its bound.
+//! Templates within a bound: those that go to the file, and those of a topic.
 
 use super::{Line, MAX_AGE, StoredTemplate, Time};
 use netflow::template::Template;
@@ -27,7 +27,7 @@ struct Exporter {
 
 /// Templates by exporter.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(crate) struct Kept {
     exporters: BTreeMap<IpAddr, Exporter>,
     /// Approximate bytes of all lines.
     size: usize,
@@ -43,12 +43,12 @@ fn size(template: &Template) -> usize {
 }
 
 impl Kept {
-    pub(super) fn new(bound: usize) -> Self {
+    pub(crate) fn new(bound: usize) -> Self {
         Self { bound, ..Self::default() }
     }
 
     /// Inserts a template. Returns true when that changes the templates after a restart.
-    pub(super) fn insert(&mut self, known: StoredTemplate) -> bool {
+    pub(crate) fn insert(&mut self, known: StoredTemplate) -> bool {
         let StoredTemplate { exporter, template, seen } = known;
         let exporter = self.exporters.entry(exporter).or_default();
         let (key, added) = (key(&template), size(&template));
@@ -60,8 +60,25 @@ impl Kept {
         before.map(|entry| entry.template).as_ref() != now.map(|entry| &entry.template)
     }
 
+    /// The template of an exporter with the version, domain and id of this one, and when it was announced.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn find(&self, exporter: IpAddr, template: &Template) -> Option<(&Template, Time)> {
+        let entry = self.exporters.get(&exporter)?.entries.get(&key(template))?;
+        Some((&entry.template, entry.seen))
+    }
+
+    /// The templates of an exporter.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn of(&self, exporter: IpAddr) -> impl Iterator<Item = &Template> {
+        self.exporters
+            .get(&exporter)
+            .into_iter()
+            .flat_map(|known| known.entries.values())
+            .map(|entry| &entry.template)
+    }
+
     /// Keeps only those that are known at the end; the others were withdrawn.
-    pub(super) fn replace(&mut self, all: Vec<(IpAddr, Template)>, now: Time) {
+    pub(crate) fn replace(&mut self, all: Vec<(IpAddr, Template)>, now: Time) {
         let before = std::mem::replace(self, Self::new(self.bound));
         for (exporter, template) in all {
             let entry = before.exporters.get(&exporter).and_then(|known| known.entries.get(&key(&template)));
@@ -71,18 +88,18 @@ impl Kept {
     }
 
     /// The number of templates, and the approximate bytes of their lines.
-    pub(super) fn len(&self) -> (usize, usize) {
+    pub(crate) fn len(&self) -> (usize, usize) {
         (self.exporters.values().map(|exporter| exporter.entries.len()).sum(), self.size)
     }
 
     /// True when the size exceeds the bound so far that it should not wait for the next write.
-    pub(super) fn is_crowded(&self) -> bool {
+    pub(crate) fn is_crowded(&self) -> bool {
         self.size > self.bound + self.bound / 4
     }
 
     /// Drops what is too old at `now`, and what exceeds the bound: the oldest templates of the exporters with most bytes.
     /// Returns how many of either.
-    pub(super) fn trim(&mut self, now: Time) -> (u64, u64) {
+    pub(crate) fn trim(&mut self, now: Time) -> (u64, u64) {
         let is_old = |seen: Time| now.saturating_sub(seen) > MAX_AGE;
         let old = self.remove(|_, _, entry| is_old(entry.seen));
         if self.size <= self.bound {
@@ -143,7 +160,7 @@ impl Kept {
         count
     }
 
-    pub(super) fn write(&self, mut file: impl Write) -> io::Result<()> {
+    pub(crate) fn write(&self, mut file: impl Write) -> io::Result<()> {
         for (address, exporter) in &self.exporters {
             for entry in exporter.entries.values() {
                 serde_json::to_writer(&mut file, &Line::of(*address, &entry.template, entry.seen))?;

@@ -8,6 +8,8 @@ mod keeper;
 mod kept;
 
 pub(crate) use keeper::{Keeper, Settings};
+#[cfg(feature = "kafka")]
+pub(crate) use kept::Kept;
 
 use netflow::template::{Field, Kind, Template};
 use serde::{Deserialize, Serialize};
@@ -16,7 +18,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 /// Microseconds since 1970.
-type Time = u64;
+pub(crate) type Time = u64;
 
 /// How long a template is kept without being announced.
 const MAX_AGE: Time = 30 * 86_400 * 1_000_000;
@@ -27,7 +29,7 @@ pub(crate) struct StoredTemplate {
     pub(crate) exporter: IpAddr,
     pub(crate) template: Template,
     /// When it was announced last.
-    seen: Time,
+    pub(crate) seen: Time,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -74,10 +76,24 @@ impl Line {
         template.ipfix = !self.v9;
         let usable = template.min_length > 0 && template.fields.len() <= netflow::template::MAX_FIELDS;
         let usable = usable && template.id >= netflow::datagram::MIN_TEMPLATE_ID;
+        let usable = usable && self.scopes.is_none_or(|scopes| usize::from(scopes) <= template.fields.len());
         // A time in the future, from a wrong clock, must not keep a template forever.
         let seen = self.seen.map_or(now, |seconds| seconds.saturating_mul(1_000_000).min(now));
         usable.then_some(StoredTemplate { exporter: self.exporter, template, seen })
     }
+}
+
+/// A template as a line, without its end.
+#[cfg(feature = "kafka")]
+pub(crate) fn to_line(known: &StoredTemplate) -> Option<Vec<u8>> {
+    serde_json::to_vec(&Line::of(known.exporter, &known.template, known.seen)).ok()
+}
+
+/// The template in a line, if an exporter could have sent it and has announced it in the last 30 days.
+#[cfg(feature = "kafka")]
+pub(crate) fn from_line(line: &[u8], now: Time) -> Option<StoredTemplate> {
+    let known = serde_json::from_slice::<Line>(line).ok().and_then(|line| line.known(now))?;
+    (now - known.seen <= MAX_AGE).then_some(known)
 }
 
 /// What is in a file.

@@ -232,6 +232,7 @@ impl<P: Datagrams> Worker<P> {
         }
         self.tees.flush(&units);
         self.aggregate(&units);
+        self.position += 1;
         if let (Some(budget), Some(turn)) = (budget, turn) {
             budget.end(&turn, monotonic(), bytes, is_full);
         }

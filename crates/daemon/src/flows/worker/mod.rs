@@ -10,6 +10,8 @@ mod budget;
 mod classes;
 mod datagrams;
 mod deliveries;
+#[cfg(any(feature = "kafka", feature = "zmq"))]
+mod fed;
 mod foreign;
 mod gaps;
 mod netflow;
@@ -36,6 +38,7 @@ use crate::host::part::Mailbox;
 use ::netflow::template::Template;
 use capture::allow::AllowList;
 use config::Names;
+use decode::from_netflow::Sampling;
 use enrich::{BatchPackets, Enricher, Origin};
 use flow::needs::Needs;
 use flow::output::Output;
@@ -78,12 +81,21 @@ pub(crate) struct Snapshot {
     pub(crate) interfaces: Option<Vec<capture::live::Interface>>,
 }
 
+/// What a worker has learned of an exporter, and needs to decode its data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Learned {
+    /// A template.
+    Template(Template),
+    /// A sampling rate.
+    Sampling(Sampling),
+}
+
 /// A message from a worker to the main thread.
 pub(crate) enum Message {
     /// The requested report of its input.
     Report(Report),
-    /// A template that is new or has changed.
-    Template(IpAddr, Template),
+    /// Something to keep of an exporter, which is new or has changed.
+    Learned(IpAddr, Learned),
     /// It has applied the snapshot with that number.
     Applied(u64),
     /// It has read its file to the end and keeps waiting.
@@ -115,6 +127,12 @@ pub(crate) trait Protocol: Send + 'static {
     /// Drops what has waited too long at `now`, microseconds since 1970; this may create rows.
     fn expire(&mut self, now: u64, output: &mut Output);
 
+    /// Takes over what other collectors know of exporters, at `now`, microseconds since 1970. Returns an exporter whose waiting data became
+    /// rows; then there may be more.
+    fn take_over(&mut self, _now: u64, _output: &mut Output) -> Option<IpAddr> {
+        None
+    }
+
     /// Outputs all waiting rows, because their layout or strings are about to be replaced.
     fn release(&mut self, _output: &mut Output) {}
 
@@ -123,6 +141,9 @@ pub(crate) trait Protocol: Send + 'static {
 
     /// Reports its input.
     fn report(&self) -> Report;
+
+    /// Other exporters come from now on, or the same ones at another place of their streams: sequence numbers begin anew.
+    fn restart_sequences(&mut self) {}
 
     /// Sets whether it lists the parts of each datagram.
     fn want_parts(&mut self, _wanted: bool) {}
@@ -164,6 +185,8 @@ pub(crate) struct Worker<P> {
     /// Its input is lost for good.
     failed: bool,
     names: Names,
+    /// The number of batches that it has aggregated: its position in the input, for inputs that can be read again.
+    position: u64,
 }
 
 /// What a worker needs, whatever the protocol.
@@ -226,6 +249,7 @@ impl<P: Protocol> Worker<P> {
             gaps: Gaps::default(),
             failed: false,
             names,
+            position: 0,
         }
     }
 
@@ -296,6 +320,7 @@ impl<P: Protocol> Worker<P> {
     /// Does the work between batches. Returns true when housekeeping is due.
     fn between(&mut self) -> bool {
         for slot in &mut self.slots {
+            slot.reach(self.position);
             slot.answer();
         }
         let report = self.requests.report.load(Ordering::Acquire);
@@ -309,6 +334,7 @@ impl<P: Protocol> Worker<P> {
             self.apply_snapshot();
         }
         let now = runtime::clock::now();
+        self.take_over(now);
         if now.abs_diff(self.housekept) < HOUSEKEEPING {
             return false;
         }
@@ -319,6 +345,20 @@ impl<P: Protocol> Worker<P> {
         self.check_gaps(runtime::clock::monotonic());
         self.tees.reopen();
         true
+    }
+
+    /// Takes over what other collectors know of exporters.
+    #[inline]
+    fn take_over(&mut self, now: u64) {
+        let mut first = 0;
+        while let Some(exporter) = self.protocol.take_over(now, &mut self.output) {
+            self.enrich(first, Some(exporter), &[]);
+            if self.output.rows.len() >= ROWS {
+                self.add(&[]);
+            }
+            first = self.output.rows.len();
+        }
+        self.add(&[]);
     }
 
     /// Logs gaps in sequence numbers, if a line is due.
@@ -398,7 +438,8 @@ impl<P: Protocol> Worker<P> {
         // A plugin ends when all workers have handed over their last table. The message is sent before, so that the main thread knows,
         // when a plugin ends, whether its workers had ended.
         self.messages.send(Message::Ended { templates: self.protocol.templates(), failed: self.failed });
-        for slot in self.slots {
+        for mut slot in self.slots {
+            slot.reach(self.position);
             slot.finish();
         }
     }

@@ -4,11 +4,12 @@ use super::datagrams::{Datagrams, Read};
 use super::notices::Notices;
 use super::report::ExporterReport;
 use super::window::{Limits, Window};
-use super::{Message, Protocol, Report};
+use super::{Learned, Message, Protocol, Report};
+use crate::flows::templates_topic::{Follower, Found};
 use crate::host::part::Mailbox;
 use capture::Datagram;
 use config::Names;
-use decode::from_netflow::{Decoder, Exporter, Settings};
+use decode::from_netflow::{Decoder, Exporter, Notice, Settings};
 use flow::needs::Needs;
 use flow::output::Output;
 use flow::part::Part;
@@ -26,16 +27,18 @@ pub(crate) struct NetFlow {
     sets_pending: u64,
     /// Bytes of the rows' strings.
     strings: usize,
+    /// Templates of other collectors, if they are shared.
+    follower: Option<Follower>,
 }
 
 impl NetFlow {
-    /// Creates a decoder with the templates of an earlier run. `limits`: the limits within which flow times select
+    /// Creates a decoder with the templates of an earlier run, and those that other collectors share. `limits`: the limits within which flow times select
     /// time bins. `quiet`: no lines about versions and sequence numbers.
     pub(crate) fn new(
         needs: Needs,
         settings: Settings,
         limits: Limits,
-        known: &[(IpAddr, Template)],
+        (known, follower): (&[(IpAddr, Template)], Option<Follower>),
         quiet: bool,
         names: Names,
     ) -> Self {
@@ -45,7 +48,7 @@ impl NetFlow {
         for (exporter, template) in known {
             decoder.restore_template(*exporter, template.clone());
         }
-        Self { decoder, notices: Notices::new(quiet, names), window, sets_pending: 0, strings: 0 }
+        Self { decoder, notices: Notices::new(quiet, names), window, sets_pending: 0, strings: 0, follower }
     }
 }
 
@@ -119,6 +122,7 @@ impl Protocol for NetFlow {
             (Counter::SequencesEvicted, counts.sequences_evicted),
             (Counter::TemplatesLearned, counts.templates_new),
             (Counter::TemplatesChanged, counts.templates_changed),
+            (Counter::TemplatesShared, counts.templates_shared),
             (Counter::TemplatesWithdrawn, counts.templates_withdrawn),
             (Counter::TemplatesRejected, counts.templates_invalid),
             (Counter::TemplatesEvicted, counts.templates_evicted),
@@ -143,11 +147,39 @@ impl Protocol for NetFlow {
 
     fn log_events(&mut self, messages: &Mailbox<Message>) {
         for notice in self.decoder.take_notices() {
-            if let Some((exporter, template)) = self.notices.notice(notice) {
+            if let (Some(follower), Notice::NoTemplate { exporter, .. }) = (&mut self.follower, &notice) {
+                follower.miss(*exporter);
+            }
+            if let Some((exporter, learned)) = self.notices.notice(notice) {
                 // The file of templates is written completely at shutdown and then has a template that does not fit here.
-                messages.offer(Message::Template(exporter, template));
+                messages.offer(Message::Learned(exporter, learned));
             }
         }
+    }
+
+    fn take_over(&mut self, now: u64, output: &mut Output) -> Option<IpAddr> {
+        let Self { decoder, follower, window, .. } = self;
+        let follower = follower.as_mut()?;
+        let Output { rows, strings, .. } = output;
+        let known = |decoder: &Decoder| decoder.exporters().map(|exporter| exporter.address).collect();
+        while let Some(Found { exporter, learned, replaces }) = follower.next(|| known(decoder)) {
+            let first = rows.len();
+            let template = match learned {
+                Learned::Template(template) => template,
+                Learned::Sampling(sampling) => {
+                    decoder.take_over_sampling(exporter, &sampling);
+                    continue;
+                }
+            };
+            let export = decoder.take_over_template(exporter, template, replaces, rows, strings);
+            if let Some(export) = export {
+                if let Some(window) = window {
+                    window.apply(rows, first, exporter, [export, now]);
+                }
+                return Some(exporter);
+            }
+        }
+        None
     }
 
     fn expire(&mut self, now: u64, output: &mut Output) {
@@ -174,6 +206,10 @@ impl Protocol for NetFlow {
         // Exporters known only from the templates file have sent nothing yet.
         let seen = self.decoder.exporters().filter(|exporter| exporter.datagrams > 0);
         Report { exporters: seen.map(report).collect(), ..Report::default() }
+    }
+
+    fn restart_sequences(&mut self) {
+        self.decoder.restart_sequences();
     }
 
     fn want_parts(&mut self, wanted: bool) {

@@ -1,12 +1,12 @@
 //! Log lines about what exporters send, at a limited rate.
 
+use super::Learned;
 use super::foreign::Foreign;
 use config::Names;
 use config::keys::input;
 use decode::bound::Bound;
-use decode::from_netflow::{NoFlow, Notice};
+use decode::from_netflow::{NoFlow, Notice, Sampling};
 use netflow::datagram::HeaderError;
-use netflow::template::Template;
 use runtime::log::{Limited, Summed};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -70,8 +70,8 @@ impl Notices {
         }
     }
 
-    /// Logs a notice. Returns a template that is to be saved.
-    pub(crate) fn notice(&mut self, notice: Notice) -> Option<(IpAddr, Template)> {
+    /// Logs a notice. Returns what is to be kept of the exporter.
+    pub(crate) fn notice(&mut self, notice: Notice) -> Option<(IpAddr, Learned)> {
         match notice {
             Notice::NoTemplate { exporter, domain, id } => {
                 if let Some(pass) = self.template.pass() {
@@ -123,7 +123,12 @@ impl Notices {
             }
             Notice::Template { exporter, template, of_session } => {
                 debug!(%exporter, domain = template.domain, template = template.id, "template learned");
-                return (!of_session).then_some((exporter, template));
+                return (!of_session).then_some((exporter, Learned::Template(template)));
+            }
+            Notice::Sampling { exporter, sampling } => {
+                let Sampling { domain, template, .. } = sampling;
+                debug!(%exporter, domain, template, "sampling rate learned");
+                return Some((exporter, Learned::Sampling(sampling)));
             }
         }
         None

@@ -235,6 +235,10 @@ impl Protocol for Sflow {
         Report { exporters: self.decoder.agents().map(report).collect(), ..Report::default() }
     }
 
+    fn restart_sequences(&mut self) {
+        self.decoder.restart_sequences();
+    }
+
     fn want_parts(&mut self, wanted: bool) {
         self.decoder.want_parts(wanted);
     }

@@ -8,6 +8,8 @@ use flow::row::{self, Rows};
 use flow::schema::Schema;
 use flow::strings::Strings;
 use plugins::outlet::Outlet;
+#[cfg(any(feature = "kafka", feature = "zmq"))]
+use plugins::outlet::Progress;
 use plugins::probe::packets;
 use probe::samples::Frame;
 use stats::{Counter, Counters, Tally};
@@ -77,7 +79,7 @@ impl PluginSlot {
     }
 
     /// The input can wait, as a file can: a slow plugin is waited for.
-    #[cfg(feature = "pcap")]
+    #[cfg(any(feature = "kafka", feature = "pcap", feature = "zmq"))]
     pub(crate) fn be_patient(&mut self, patience: Duration) {
         self.patience = patience;
     }
@@ -199,6 +201,24 @@ impl PluginSlot {
         self.tally.set(Counter::TableAggregates, table.len() as u64);
         self.tally.set(Counter::TableBytes, table.size() as u64);
         self.counters.publish(&mut self.tally);
+    }
+
+    /// How much of the worker's input is safe at the plugin.
+    #[cfg(any(feature = "kafka", feature = "zmq"))]
+    pub(crate) fn progress(&self) -> Progress {
+        self.outlet.progress()
+    }
+
+    /// Requests that the plugin writes now.
+    #[cfg(any(feature = "kafka", feature = "zmq"))]
+    pub(crate) fn request_flush(&self) {
+        self.outlet.request_flush();
+    }
+
+    /// The worker's position in its input.
+    #[inline]
+    pub(crate) fn reach(&mut self, position: u64) {
+        self.outlet.reach(position);
     }
 
     /// Hands the table over if the plugin requests it.

@@ -1,7 +1,7 @@
 //! Decodes the sets of NetFlow v9 and IPFIX: templates, options data and data records.
 
 use super::{Context, Exporter, Scratch, SetState, counts, prepare};
-use crate::from_netflow::counts::{NoFlow, Notice};
+use crate::from_netflow::counts::{NoFlow, Notice, Sampling};
 use crate::from_netflow::plans::{Compiled, OverBudget, Planned};
 use crate::from_netflow::run::{Record, Run, add_record};
 use flow::part::{Part, Parts, narrow};
@@ -154,7 +154,14 @@ impl Exporter {
         if matches!(announced, Announced::Same | Announced::Refreshed) || sets.pending.is_empty() {
             return;
         }
-        for set in sets.pending.take(ipfix, domain, id) {
+        self.recover((ipfix, domain, id), context);
+    }
+
+    /// Decodes the pending sets of a template. Returns the latest export time in their headers, seconds since 1970.
+    fn recover(&mut self, (ipfix, domain, id): (bool, u32, u16), context: &mut Context<'_>) -> Option<u32> {
+        let sets = self.sets.as_mut()?.pending.take(ipfix, domain, id);
+        let latest = sets.iter().map(|set| set.header.export_secs).max();
+        for set in sets {
             context.counts.sets_recovered += 1;
             let (header, body) = (&set.header, &set.body);
             let PendingSet { missing, arrival, .. } = set;
@@ -163,6 +170,41 @@ impl Exporter {
             if context.scratch.parts.is_wanted() {
                 context.scratch.parts.add_rows(context.rows.len().saturating_sub(before));
             }
+        }
+        latest
+    }
+
+    /// Takes over a template that was learned elsewhere, and decodes the sets that waited for it. Returns the latest export time in their
+    /// headers, seconds since 1970. Ignores a template whose id has another one unless it `replaces` that, and one that was withdrawn.
+    pub(crate) fn take_over(
+        &mut self,
+        template: Template,
+        replaces: bool,
+        context: &mut Context<'_>,
+    ) -> Option<u32> {
+        let (ipfix, domain, id) = (template.ipfix, template.domain, template.id);
+        let sets = self.sets_mut(context.settings);
+        let known = sets.templates.find(ipfix, domain, id).map(|(known, _)| *known == template);
+        if known != replaces.then_some(false) || sets.templates.is_withdrawn(ipfix, domain, id) {
+            return None;
+        }
+        let evicted = sets.templates.evicted();
+        sets.templates.restore(template, |_| Planned::default());
+        context.counts.templates_evicted += sets.templates.evicted() - evicted;
+        context.counts.templates_shared += 1;
+        (self.last, self.is_changed) = (None, true);
+        self.recover((ipfix, domain, id), context)
+    }
+
+    /// Takes over a sampling rate that was learned elsewhere.
+    pub(crate) fn take_over_sampling(&mut self, sampling: &Sampling, ignore_scope: bool) {
+        let Sampling { ipfix, domain, template, record, .. } = sampling;
+        let known = self.sets.as_ref().and_then(|sets| sets.templates.find(*ipfix, *domain, *template));
+        let Some((template, _)) = known.filter(|(template, _)| template.kind != Kind::Data) else { return };
+        let mut records = record::records(template, record);
+        if records.next() == Some(Ok(record)) {
+            let entries = OptionsRecord::read(template, record);
+            self.options.get_or_insert_default().learn_rate(*domain, &entries, ignore_scope);
         }
     }
 
@@ -340,6 +382,16 @@ impl Exporter {
                     let learned = options.learn(domain, &entries, context.settings.ignore_scope);
                     if learned.unusable_rate {
                         context.notice(Notice::Rate { exporter, domain, id });
+                    }
+                    if learned.changed_rate && context.notices.len() < counts::MAX_SAMPLINGS {
+                        let sampling = Sampling {
+                            ipfix: template.ipfix,
+                            domain,
+                            template: id,
+                            scope: entries.rate_scope(),
+                            record: octets.into(),
+                        };
+                        context.notices.push(Notice::Sampling { exporter, sampling });
                     }
                     if learned.dropped > 0 {
                         context.counts.options_entries_dropped += learned.dropped;
