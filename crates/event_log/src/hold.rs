@@ -5,12 +5,19 @@
 //! kept goes out in order. A dump of tables does not begin while the gate is closed.
 
 use crate::{Encoding, Event, Head, Settings};
+use config::KeyPrefix;
+use runtime::log::Limited;
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use tracing::warn;
 
+/// Minimum time between two log lines about a queue whose memory is exhausted.
+const RATE: Duration = Duration::from_secs(60);
+/// The memory in bytes that an idle queue keeps.
+const IDLE: usize = 1 << 20;
 /// Marks a variable that an event does not have.
 const ABSENT: u16 = u16::MAX;
 
@@ -131,7 +138,8 @@ impl Figures {
 /// The kept events of a log.
 pub(crate) struct Queue {
     hold: Hold,
-    /// The maximum memory in bytes.
+    prefix: KeyPrefix,
+    /// The maximum of [`Queue::bytes`]. What is allocated is up to twice that.
     max_bytes: usize,
     encoding: Encoding,
     /// The variables that names use.
@@ -146,6 +154,7 @@ pub(crate) struct Queue {
     is_holding: bool,
     /// Dropped since the figures were last published.
     dropped: [u64; Reason::ALL.len()],
+    is_full: Limited,
 }
 
 #[derive(Clone, Copy)]
@@ -164,6 +173,7 @@ impl Queue {
         let is_holding = !hold.gate.is_open();
         Self {
             hold: hold.clone(),
+            prefix: settings.prefix,
             // What goes out must fit into the queues of brokers, which are limited to all of it, next to what is there already.
             max_bytes: usize::try_from(settings.max_bytes / 2).unwrap_or(usize::MAX),
             encoding: settings.encoding,
@@ -174,6 +184,7 @@ impl Queue {
             now: Instant::now(),
             is_holding,
             dropped: Default::default(),
+            is_full: Limited::new(RATE),
         }
     }
 
@@ -188,8 +199,11 @@ impl Queue {
         scratch.clear();
         for variable in &self.variables {
             let value = event.variable(variable);
-            let value = value.as_deref().map(|value| value.get(..usize::from(ABSENT) - 1).unwrap_or(value));
-            let length = value.map_or(ABSENT, |value| u16::try_from(value.len()).unwrap_or(ABSENT - 1));
+            // Longer ones would not fit into names.
+            let value = value.as_deref().map(|value| {
+                value.get(..value.floor_char_boundary(usize::from(ABSENT) - 1)).unwrap_or_default()
+            });
+            let length = value.and_then(|value| u16::try_from(value.len()).ok()).unwrap_or(ABSENT);
             scratch.extend_from_slice(&length.to_le_bytes());
             scratch.extend_from_slice(value.unwrap_or_default().as_bytes());
         }
@@ -257,6 +271,11 @@ impl Queue {
         let is_old = |entry: &Entry| self.now.saturating_duration_since(entry.added) >= self.hold.max_age;
         let old = self.entries.iter().take_while(|entry| is_old(entry)).count();
         (0..old).for_each(|_| self.drop_first(Reason::Age));
+        // After a flood, its memory is given back.
+        let needed = self.octets.len() * 2;
+        if self.octets.capacity() > needed.max(IDLE) * 2 {
+            self.octets.shrink_to(needed);
+        }
     }
 
     fn release(&mut self, mut write: impl FnMut(&Kept<'_>)) {
@@ -275,6 +294,18 @@ impl Queue {
     }
 
     fn publish(&mut self) {
+        let [.., by_memory, _] = self.dropped;
+        if by_memory > 0
+            && let Some(first) = self.entries.front()
+            && let Some(pass) = self.is_full.pass()
+        {
+            warn!(
+                held_back = pass.held_back,
+                "{}*: on stand-by, only the events of the last {} s are kept: more would exceed half of plugin_queue_memory",
+                self.prefix.0,
+                self.now.saturating_duration_since(first.added).as_secs()
+            );
+        }
         let figures = &self.hold.figures;
         figures.events.store(self.entries.len() as u64, Ordering::Relaxed);
         figures.bytes.store(self.bytes() as u64, Ordering::Relaxed);

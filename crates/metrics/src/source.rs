@@ -17,6 +17,9 @@ pub trait Source: Send + Sync {
 
     /// Visits the samples of the family of that number.
     fn samples(&self, family: usize, sample: &mut Sample<'_>);
+
+    /// Adds what `/readyz` says besides, a line each, without any effect on its status.
+    fn remarks(&self, _remarks: &mut Vec<String>) {}
 }
 
 /// Answers to queries under one path.
