@@ -67,6 +67,8 @@ mod event_brokers;
 mod formats;
 #[path = "suite/golden.rs"]
 mod golden;
+#[path = "suite/high_availability.rs"]
+mod high_availability;
 #[path = "suite/hostile.rs"]
 mod hostile;
 #[path = "suite/layers.rs"]
