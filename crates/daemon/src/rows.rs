@@ -91,4 +91,5 @@ pub static PMBGPD: Daemon = Daemon { id: Id::Pmbgpd, parts: &[&validation::ROW, 
 pub static PMBMPD: Daemon = Daemon { id: Id::Pmbmpd, parts: &[&validation::ROW, &ha::ROW, &bmp::ROW, &http::ROW] };
 
 /// The collector of streaming telemetry.
-pub static PMTELEMETRYD: Daemon = Daemon { id: Id::Pmtelemetryd, parts: &[&ha::ROW, &telemetry::ROW_WITH_GRPC, &http::ROW] };
+pub static PMTELEMETRYD: Daemon =
+    Daemon { id: Id::Pmtelemetryd, parts: &[&ha::ROW, &telemetry::ROW_WITH_GRPC, &http::ROW] };

@@ -68,7 +68,11 @@ fn is_of_bgp(family: &str) -> bool {
         .any(|row| row.name.strip_prefix("pmacct_") == Some(family));
     // A build without metrics has no names of them.
     #[cfg(not(feature = "http"))]
-    return family.starts_with("bgp_") || family.starts_with("bmp_") || family.starts_with("telemetry_") || family.starts_with("ha_") || family.starts_with("redis_");
+    return family.starts_with("bgp_")
+        || family.starts_with("bmp_")
+        || family.starts_with("telemetry_")
+        || family.starts_with("ha_")
+        || family.starts_with("redis_");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use tracing::warn;
+use tracing::{info, warn};
 
 /// Minimum time between two log lines about a queue whose memory is exhausted.
 const RATE: Duration = Duration::from_secs(60);
@@ -200,9 +200,9 @@ impl Queue {
         for variable in &self.variables {
             let value = event.variable(variable);
             // Longer ones would not fit into names.
-            let value = value.as_deref().map(|value| {
-                value.get(..value.floor_char_boundary(usize::from(ABSENT) - 1)).unwrap_or_default()
-            });
+            let value = value
+                .as_deref()
+                .map(|value| value.get(..value.floor_char_boundary(usize::from(ABSENT) - 1)).unwrap_or_default());
             let length = value.and_then(|value| u16::try_from(value.len()).ok()).unwrap_or(ABSENT);
             scratch.extend_from_slice(&length.to_le_bytes());
             scratch.extend_from_slice(value.unwrap_or_default().as_bytes());
@@ -290,7 +290,9 @@ impl Queue {
             write(&Kept::new(&self.variables, entry, event));
             rest = after;
         }
-        self.hold.figures.released.fetch_add(entries.len() as u64, Ordering::Relaxed);
+        let released = entries.len();
+        info!(messages = released, "{}*: what was kept on stand-by goes out", self.prefix.0);
+        self.hold.figures.released.fetch_add(released as u64, Ordering::Relaxed);
     }
 
     fn publish(&mut self) {

@@ -239,9 +239,12 @@ impl Settings {
     /// The variables that the names of a log use.
     pub(crate) fn used_variables(&self) -> Vec<&'static str> {
         let texts = self.names().into_iter().map(|(_, text)| self.name(text));
-        let mut used: Vec<_> = self.file_name().into_iter().chain(texts).flat_map(|name| {
-            name.variables().collect::<Vec<_>>()
-        }).collect();
+        let mut used: Vec<_> = self
+            .file_name()
+            .into_iter()
+            .chain(texts)
+            .flat_map(|name| name.variables().collect::<Vec<_>>())
+            .collect();
         used.sort_unstable();
         used.dedup();
         used

@@ -57,11 +57,8 @@ impl Shared {
     /// The state before the first turn.
     #[must_use]
     pub fn new(settings: &Settings, on_state: OnState) -> Self {
-        let turns = Turns {
-            election: settings.member.clone().map(Election::new),
-            begun: Instant::now(),
-            is_stuck: false,
-        };
+        let turns =
+            Turns { election: settings.member.clone().map(Election::new), begun: Instant::now(), is_stuck: false };
         Self {
             election: Mutex::new(turns),
             on_state,

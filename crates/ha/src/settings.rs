@@ -60,7 +60,7 @@ pub fn read(config: &Config, problems: &mut Diagnostics) -> Option<Settings> {
         server: Server { host, port, database, password },
         presence: presence(config, &cluster),
         member: member?,
-        queue: queue(config),
+        queue: queue(config, problems),
     })
 }
 
@@ -85,7 +85,9 @@ fn address(text: &str) -> Option<(String, u16)> {
     let is_host = !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || matches!(c, '[' | ']' | '/'));
     let port = match port {
         None => PORT,
-        Some(port) if port.bytes().all(|octet| octet.is_ascii_digit()) => port.parse().ok().filter(|port| *port > 0)?,
+        Some(port) if port.bytes().all(|octet| octet.is_ascii_digit()) => {
+            port.parse().ok().filter(|port| *port > 0)?
+        }
         Some(_) => return None,
     };
     is_host.then(|| (host.to_owned(), port))
@@ -141,15 +143,21 @@ fn has_no_effect(config: &Config, keys: &[&dyn AnyKey], without: &dyn AnyKey, pr
     }
 }
 
-fn queue(config: &Config) -> Queue {
+fn queue(config: &Config, problems: &mut Diagnostics) -> Queue {
     /// What 0 stands for.
     const AGE: Duration = Duration::from_secs(15);
+    /// A key expires after three seconds, and others look for it once a second.
+    const TAKE_OVER: Duration = Duration::from_secs(4);
     let age = config.core(&BGP_DAEMON_HA_QUEUE_MESSAGE_TIMEOUT);
-    let messages = config.core(&BGP_DAEMON_HA_QUEUE_MAX_SIZE);
-    Queue {
-        max_age: if age.is_zero() { AGE } else { age },
-        max_messages: u64::try_from(messages).ok().filter(|messages| *messages > 0),
+    let max_age = if age.is_zero() { AGE } else { age };
+    if max_age <= TAKE_OVER {
+        let key = config.names().of(&BGP_DAEMON_HA_QUEUE_MESSAGE_TIMEOUT);
+        let what = format!("{key}: a take-over may take {} s, and messages would be lost.", TAKE_OVER.as_secs());
+        let hint = format!("Set {key}: {}.", AGE.as_secs());
+        problems.warn(blame(config, &BGP_DAEMON_HA_QUEUE_MESSAGE_TIMEOUT), what, Some(hint));
     }
+    let messages = config.core(&BGP_DAEMON_HA_QUEUE_MAX_SIZE);
+    Queue { max_age, max_messages: u64::try_from(messages).ok().filter(|messages| *messages > 0) }
 }
 
 /// The keys by which the cluster is monitored: of the daemon, its plugins, and its threads for sessions.
@@ -183,7 +191,8 @@ mod tests {
         (settings, texts, problems.is_fatal())
     }
 
-    const GROUP: &str = "redis_host: 127.0.0.1\ncluster_name: flows\nbgp_daemon_ha: true\nbgp_daemon_ha_cluster_name: pair\n";
+    const GROUP: &str =
+        "redis_host: 127.0.0.1\ncluster_name: flows\nbgp_daemon_ha: true\nbgp_daemon_ha_cluster_name: pair\n";
 
     #[test]
     fn addresses_have_a_port_or_that_of_redis() {
@@ -212,7 +221,8 @@ mod tests {
         let (settings, problems, is_fatal) = read_as(Daemon::Pmbgpd, "redis_host: 127.0.0.1");
         assert_eq!((settings, is_fatal), (None, true));
         assert_eq!(problems, ["redis_host requires cluster_name to be specified. Exiting..."]);
-        let (_, problems, is_fatal) = read_as(Daemon::Pmbmpd, "bmp_daemon_ha: true\nredis_host: a\ncluster_name: c");
+        let (_, problems, is_fatal) =
+            read_as(Daemon::Pmbmpd, "bmp_daemon_ha: true\nredis_host: a\ncluster_name: c");
         assert!(is_fatal);
         assert_eq!(problems, ["BMP-BGP-HA: bgp_bmp_daemon_ha_cluster_name not configured, exiting!"]);
         assert!(read_as(Daemon::Nfacctd, "redis_host: a:b\ncluster_name: c").2);
@@ -238,6 +248,8 @@ mod tests {
             let (_, problems, is_fatal) = read_as(daemon, lines);
             assert_eq!((problems, is_fatal), (vec![expected.to_owned()], false), "{lines}");
         }
+        let (_, problems, _) = read_as(Daemon::Pmbgpd, &format!("{GROUP}bgp_daemon_ha_queue_message_timeout: 4"));
+        assert!(problems[0].contains("a take-over may take 4 s"), "{problems:?}");
         assert_eq!(read_as(Daemon::Pmbgpd, "cluster_name: c\ncluster_id: 4"), (None, Vec::new(), false));
     }
 

@@ -44,7 +44,8 @@ pub fn start(sender: Sender, stop: Stop) -> io::Result<Listener> {
     // A signal that arrives while its handler is being registered would be lost. A blocked one stays pending.
     let before = ours().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
     let named = [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2];
-    let registered = Signals::new(named.into_iter().chain((0..REALTIME).map(|offset| SIGRTMIN() + i32::from(offset))));
+    let registered =
+        Signals::new(named.into_iter().chain((0..REALTIME).map(|offset| SIGRTMIN() + i32::from(offset))));
     before.thread_set_mask()?;
     let mut signals = registered?;
     let handle = signals.handle();

@@ -30,7 +30,9 @@ impl Source for Metrics {
                         4 => sample(&[log], figures.events()),
                         5 => sample(&[log], figures.bytes()),
                         6 => sample(&[log], figures.released()),
-                        _ => figures.dropped().for_each(|(reason, count)| sample(&[log, ("reason", reason)], count)),
+                        _ => {
+                            figures.dropped().for_each(|(reason, count)| sample(&[log, ("reason", reason)], count))
+                        }
                     }
                 }
             }

@@ -51,12 +51,7 @@ impl Standby {
         let figures = Arc::<Figures>::default();
         let log = prefix.0.split('_').next().unwrap_or_default();
         self.queues.0.lock().unwrap_or_else(PoisonError::into_inner).push((log, Arc::clone(&figures)));
-        Hold {
-            gate: self.gate(),
-            max_age: self.queue.max_age,
-            max_events: self.queue.max_messages,
-            figures,
-        }
+        Hold { gate: self.gate(), max_age: self.queue.max_age, max_events: self.queue.max_messages, figures }
     }
 }
 
@@ -80,8 +75,7 @@ impl Kind for HighAvailability {
         let settings = settings::read(reading.config, reading.problems)?;
         let (gate, queues) = (Arc::<Gate>::default(), Arc::<Queues>::default());
         if settings.member.is_some() {
-            let standby =
-                Standby { gate: Arc::clone(&gate), queue: settings.queue, queues: Arc::clone(&queues) };
+            let standby = Standby { gate: Arc::clone(&gate), queue: settings.queue, queues: Arc::clone(&queues) };
             reading.offers.put(standby);
         }
         let on_state = move |state| {
@@ -163,10 +157,8 @@ impl Part for Daemon {
         let (forced, changes) = (u8::from(self.shared.is_forced()), self.shared.changes());
         notice!("stats [ha] time={now} state={state} forced={forced} ha_state_changes={changes}");
         for (log, figures) in self.queues.all() {
-            let dropped: String = figures
-                .dropped()
-                .map(|(reason, count)| format!(" ha_queue_dropped[{reason}]={count}"))
-                .collect();
+            let dropped: String =
+                figures.dropped().map(|(reason, count)| format!(" ha_queue_dropped[{reason}]={count}")).collect();
             notice!(
                 "stats [ha/{log}] time={now} ha_queue_messages={} ha_queue_bytes={} ha_queue_released={}{dropped}",
                 figures.events(),

@@ -4,6 +4,7 @@ use super::*;
 use crate::Log;
 use crate::broker;
 use crate::log::tests::{TestEvent, settings};
+use proptest::prelude::*;
 use std::path::Path;
 
 fn held(path: &Path, max_events: Option<u64>, max_age: Duration) -> (Settings, Hold) {
@@ -142,4 +143,46 @@ fn topics_and_keys_of_brokers_are_those_of_the_event() {
     thread.join().unwrap();
     let got = got.lock().unwrap().clone();
     assert_eq!(got, [("t.--1".to_owned(), Some("k---1".to_owned()), "{\"x\": 1}".to_owned())]);
+}
+
+proptest! {
+    /// Without limits, each event is written once and in order, however the gate is moved; with one, the newest of each wait are.
+    #[test]
+    fn the_gate_neither_loses_nor_repeats_nor_reorders_events(
+        steps in proptest::collection::vec((0..4u8, 0..5u8), 0..40),
+        max in proptest::option::of(1..6u64),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let (settings, hold) = held(&path, max, HOUR);
+        let (mut log, _) = Log::open(&settings);
+        let (mut expected, mut kept, mut is_holding, mut number) = (Vec::new(), Vec::new(), true, 0);
+        for (passage, count) in steps {
+            match passage {
+                0 => hold.gate.set(Passage::Open),
+                1 => hold.gate.set(Passage::Closed),
+                _ => {}
+            }
+            for _ in 0..count {
+                log.add(&TestEvent::of("", &number.to_string()));
+                if is_holding { kept.push(number) } else { expected.push(number) }
+                number += 1;
+            }
+            kept.drain(..kept.len().saturating_sub(max.map_or(usize::MAX, |max| max as usize)));
+            log.flush();
+            is_holding = !hold.gate.is_open();
+            if !is_holding {
+                expected.append(&mut kept);
+            }
+            prop_assert_eq!(hold.figures.events(), kept.len() as u64);
+        }
+        if hold.gate.passage() != Passage::Closed {
+            expected.append(&mut kept);
+        }
+        prop_assert_eq!(log.end(), 0);
+        let written: Vec<u32> = read(&path).lines().map(|line| {
+            line.rsplit_once(": \"").unwrap().1.trim_end_matches("\"}").parse().unwrap()
+        }).collect();
+        prop_assert_eq!(written, expected);
+    }
 }
