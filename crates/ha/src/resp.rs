@@ -150,14 +150,14 @@ impl<'a> Reader<'a> {
             b'+' => Reply::Status(words()),
             b'-' => Reply::Error(words()),
             b':' => Reply::Integer(self.number(text)?),
-            b'$' => match self.length(text).map_err(|what| at_start(what))? {
+            b'$' => match self.length(text).map_err(at_start)? {
                 None => Reply::Value(None),
                 Some(length) => match self.string(length)? {
                     None => return Ok(None),
                     Some(value) => Reply::Value(Some(value.to_vec())),
                 },
             },
-            b'*' => match self.length(text).map_err(|what| at_start(what))? {
+            b'*' => match self.length(text).map_err(at_start)? {
                 None => Reply::Array(None),
                 Some(_) if depth >= MAX_DEPTH => return Err(at_start(What::TooDeep)),
                 Some(count) => {

@@ -174,7 +174,7 @@ fn presence(config: &Config, cluster: &str) -> Vec<(String, String)> {
         ];
         keys.extend(threads.into_iter().filter(|(runs, _)| *runs).map(|(_, thread)| process(&core, thread)));
     }
-    keys.extend(config.plugins().iter().map(|plugin| process(&plugin.name, &plugin.kind.word())));
+    keys.extend(config.plugins().iter().map(|plugin| process(&plugin.name, plugin.kind.word())));
     keys
 }
 

@@ -197,8 +197,6 @@ const STEP: Duration = Duration::from_millis(100);
 const SETTLED: u32 = 30 + 10 + 15 + 1;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
-
     #[test]
     fn one_daemon_is_active_or_all_without_redis(steps in happenings(), phases in proptest::array::uniform4(0..10u32)) {
         let (mut now, mut redis) = (Instant::now(), Redis::default());
