@@ -33,7 +33,6 @@ PLUGINS = {"memory", "nfprobe", "print", "sfprobe", "tee"}
 
 # Keys of features that are not implemented yet.
 UNIMPLEMENTED = [
-    (r"(bgp|bmp)_daemon_ha", "high availability"),
     (r"(nfacctd|sfacctd)_(zmq_address|kafka_broker_host|dtls_port)", "intakes other than UDP and files"),
 ]
 

@@ -67,13 +67,15 @@ mod event_brokers;
 mod formats;
 #[path = "suite/golden.rs"]
 mod golden;
+#[path = "suite/high_availability.rs"]
+mod high_availability;
 #[path = "suite/hostile.rs"]
 mod hostile;
+#[path = "suite/intakes.rs"]
+mod intakes;
 #[cfg(feature = "dtls")]
 #[path = "suite/ipfix_sessions.rs"]
 mod ipfix_sessions;
-#[path = "suite/intakes.rs"]
-mod intakes;
 #[path = "suite/layers.rs"]
 mod layers;
 #[path = "suite/lifecycle.rs"]

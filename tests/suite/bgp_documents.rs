@@ -1,4 +1,4 @@
-//! The configurations and files in docs/pmbgpd.md, docs/pmbmpd.md and docs/pmtelemetryd.md are valid.
+//! The configurations and files in docs/pmbgpd.md, docs/pmbmpd.md, docs/pmtelemetryd.md and docs/high-availability.md are valid.
 
 use testkit::Setup;
 use testkit::certificates::Authority;
@@ -36,6 +36,12 @@ fn the_documented_examples_of_pmbgpd_are_valid() {
 fn the_documented_examples_of_pmbmpd_are_valid() {
     let checked = check(env!("CARGO_BIN_EXE_pmbmpd"), "pmbmpd.md");
     assert!(checked.iter().any(|name| name == "pmbmpd.conf") && checked.len() >= 5, "{checked:?}");
+}
+
+#[test]
+fn the_documented_examples_of_high_availability_are_valid() {
+    let checked = check(env!("CARGO_BIN_EXE_pmbgpd"), "high-availability.md");
+    assert_eq!(checked, ["east.conf", "west.conf"]);
 }
 
 #[test]

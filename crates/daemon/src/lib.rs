@@ -3,7 +3,7 @@
 //! A daemon is a row ([`Daemon`]): its identity, and its parts. [`run`] reads the configuration and gives it to the process ([`host`]), which
 //! runs the parts ([`host::part`]): opens what they need, starts threads, waits for events, and ends in order.
 //! The parts are the pipeline of flows ([`flows`]), the log of sFlow counters ([`counter_log`]), BGP ([`bgp`]), BMP
-//! ([`bmp`]), streaming telemetry ([`telemetry`]), route origin validation ([`validation`]), and the metrics endpoint ([`http`]).
+//! ([`bmp`]), streaming telemetry ([`telemetry`]), route origin validation ([`validation`]), high availability ([`ha`]), and the metrics endpoint ([`http`]).
 #![forbid(unsafe_code)]
 
 mod about;
@@ -12,6 +12,7 @@ mod bgp;
 mod bmp;
 mod counter_log;
 mod flows;
+mod ha;
 mod host;
 mod http;
 #[cfg(feature = "zmq")]

@@ -7,7 +7,7 @@ use crate::flows::input::InputRow;
 use crate::flows::intake::{datagram_file, interfaces, ipfix, kafka, nflog, packet_file, udp, zmq};
 use crate::flows::protocols::{NetFlow, Packets, Sflow};
 use crate::flows::{self, Applications};
-use crate::{bgp, bmp, counter_log, http, telemetry, validation};
+use crate::{bgp, bmp, counter_log, ha, http, telemetry, validation};
 use config::Daemon as Id;
 use plugins::kinds::KINDS;
 
@@ -16,6 +16,7 @@ pub static NFACCTD: Daemon = Daemon {
     id: Id::Nfacctd,
     parts: &[
         &validation::ROW,
+        &ha::ROW,
         &bgp::ROW,
         &bmp::ROW,
         &telemetry::ROW,
@@ -36,6 +37,7 @@ pub static SFACCTD: Daemon = Daemon {
     parts: &[
         &counter_log::ROW,
         &validation::ROW,
+        &ha::ROW,
         &bgp::ROW,
         &bmp::ROW,
         &telemetry::ROW,
@@ -55,6 +57,7 @@ pub static PMACCTD: Daemon = Daemon {
     id: Id::Pmacctd,
     parts: &[
         &validation::ROW,
+        &ha::ROW,
         &bgp::ROW,
         &bmp::ROW,
         &telemetry::ROW,
@@ -72,6 +75,7 @@ pub static UACCTD: Daemon = Daemon {
     id: Id::Uacctd,
     parts: &[
         &validation::ROW,
+        &ha::ROW,
         &bgp::ROW,
         &bmp::ROW,
         &telemetry::ROW,
@@ -85,10 +89,11 @@ pub static UACCTD: Daemon = Daemon {
 };
 
 /// The BGP collector.
-pub static PMBGPD: Daemon = Daemon { id: Id::Pmbgpd, parts: &[&validation::ROW, &bgp::ROW, &http::ROW] };
+pub static PMBGPD: Daemon = Daemon { id: Id::Pmbgpd, parts: &[&validation::ROW, &ha::ROW, &bgp::ROW, &http::ROW] };
 
 /// The BMP collector.
-pub static PMBMPD: Daemon = Daemon { id: Id::Pmbmpd, parts: &[&validation::ROW, &bmp::ROW, &http::ROW] };
+pub static PMBMPD: Daemon = Daemon { id: Id::Pmbmpd, parts: &[&validation::ROW, &ha::ROW, &bmp::ROW, &http::ROW] };
 
 /// The collector of streaming telemetry.
-pub static PMTELEMETRYD: Daemon = Daemon { id: Id::Pmtelemetryd, parts: &[&telemetry::ROW_WITH_GRPC, &http::ROW] };
+pub static PMTELEMETRYD: Daemon =
+    Daemon { id: Id::Pmtelemetryd, parts: &[&ha::ROW, &telemetry::ROW_WITH_GRPC, &http::ROW] };

@@ -57,17 +57,22 @@ fn check_counters(what: &str, at_bound: &str) {
     }
 }
 
-/// Whether a counter is one of BGP, BMP or telemetry, which are figures of their own.
+/// Whether a counter is one of BGP, BMP, telemetry or high availability, which are figures of their own.
 fn is_of_bgp(family: &str) -> bool {
     #[cfg(feature = "http")]
     return metrics::BGP
         .iter()
         .chain(&metrics::BMP)
         .chain(&metrics::TELEMETRY)
+        .chain(&metrics::HA)
         .any(|row| row.name.strip_prefix("pmacct_") == Some(family));
     // A build without metrics has no names of them.
     #[cfg(not(feature = "http"))]
-    return family.starts_with("bgp_") || family.starts_with("bmp_") || family.starts_with("telemetry_");
+    return family.starts_with("bgp_")
+        || family.starts_with("bmp_")
+        || family.starts_with("telemetry_")
+        || family.starts_with("ha_")
+        || family.starts_with("redis_");
 }
 
 #[test]

@@ -16,6 +16,7 @@
 //! | [`log`] | events as they happen |
 //! | [`dump`] | whole tables |
 //! | [`schedule`] | when tables are dumped |
+//! | [`hold`] | what is held back while another daemon writes the same events |
 //!
 //! # Encodings
 //!
@@ -40,6 +41,7 @@ mod container;
 pub mod dump;
 pub mod encoding;
 mod file;
+pub mod hold;
 pub mod log;
 pub mod name;
 pub mod schedule;
@@ -49,6 +51,7 @@ pub mod settings;
 pub use broker::Delivery;
 pub use dump::Dump;
 pub use encoding::{Encoding, Schema};
+pub use hold::{Gate, Hold};
 pub use log::Log;
 pub use schedule::Schedule;
 pub use sequence::Sequence;

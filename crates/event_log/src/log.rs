@@ -2,17 +2,25 @@
 
 use crate::broker::{self, Delivery, Feed};
 use crate::file::Files;
+use crate::hold::{Kept, Queue};
 use crate::{Encoding, Event, Head, Sequence, Settings};
 use encode::time::Clock;
 
 /// A log of events. [`Log::flush`] sends what was added.
 pub struct Log {
-    encoding: Encoding,
-    files: Option<Files>,
-    feeds: Vec<Feed>,
+    outputs: Outputs,
+    /// What is kept while another daemon writes the events.
+    held: Option<Queue>,
     numbers: Numbers,
     line: Vec<u8>,
     events: u64,
+}
+
+/// Where events go.
+struct Outputs {
+    encoding: Encoding,
+    files: Option<Files>,
+    feeds: Vec<Feed>,
 }
 
 impl Log {
@@ -23,9 +31,8 @@ impl Log {
         settings.write_schemas();
         let (feeds, deliveries) = broker::open(settings, runtime::clock::now());
         let log = Self {
-            encoding: settings.encoding,
-            files: Files::new(settings),
-            feeds,
+            outputs: Outputs { encoding: settings.encoding, files: Files::new(settings), feeds },
+            held: settings.hold.as_ref().map(|hold| Queue::new(settings, hold)),
             numbers: Numbers::new(settings),
             line: Vec::new(),
             events: 0,
@@ -36,7 +43,7 @@ impl Log {
     /// The encoding of the events, by which a caller may choose what to log.
     #[must_use]
     pub fn encoding(&self) -> Encoding {
-        self.encoding
+        self.outputs.encoding
     }
 
     /// The number of events that were added so far, by which a caller may bound how much it logs at once.
@@ -52,11 +59,11 @@ impl Log {
 
     /// Adds an event that happened at this time, in microseconds since 1970.
     pub fn add_at(&mut self, micros: u64, event: &impl Event) {
-        let Self { encoding, files, feeds, numbers, line, events } = self;
+        let Self { outputs, held, numbers, line, events } = self;
         *events += 1;
         line.clear();
         let head = numbers.next(micros);
-        match encoding {
+        match outputs.encoding {
             Encoding::Json => event.json(&head, line),
             Encoding::AvroJson if !event.avro_json(&head, line) => return,
             Encoding::Mrt => {
@@ -73,29 +80,28 @@ impl Log {
             }
             Encoding::AvroJson | Encoding::Avro => {}
         }
-        feeds.iter_mut().for_each(|feed| feed.push(event, &head, line));
-        match (files, encoding) {
-            (Some(files), Encoding::Json | Encoding::AvroJson) => {
-                line.push(b'\n');
-                files.push(event, line);
-            }
-            (Some(files), Encoding::Mrt | Encoding::OpenBmp) => files.push(event, line),
-            (Some(files), Encoding::Avro) => files.push_record(event, &head),
-            (None, _) => {}
+        match held {
+            Some(held) if held.is_holding() => held.keep(event, &head, line),
+            _ => outputs.push(event, &head, line),
         }
     }
 
-    /// Ends a batch of events: writes them to the file and queues them for the brokers.
+    /// Ends a batch of events: writes them to the file and queues them for the brokers. A log that may be held back is to be flushed now
+    /// and then without events, too.
     pub fn flush(&mut self) {
-        self.feeds.iter_mut().for_each(Feed::flush);
-        if let Some(files) = &mut self.files {
+        let Self { outputs, held, line, .. } = self;
+        if let Some(held) = held {
+            held.turn(|event| outputs.release(event, line));
+        }
+        outputs.feeds.iter_mut().for_each(Feed::flush);
+        if let Some(files) = &mut outputs.files {
             files.flush();
         }
     }
 
     /// Reopens the files after a rotation.
     pub fn reopen(&mut self) {
-        if let Some(files) = &mut self.files {
+        if let Some(files) = &mut self.outputs.files {
             files.reopen();
         }
     }
@@ -104,8 +110,38 @@ impl Log {
     /// dropped events, once for each file or broker that lacks them.
     #[must_use]
     pub fn end(self) -> u64 {
-        let files = self.files.map_or(0, Files::end);
-        files + self.feeds.into_iter().map(Feed::end).sum::<u64>()
+        let Self { mut outputs, held, mut line, .. } = self;
+        if let Some(held) = held {
+            held.end(|event| outputs.release(event, &mut line));
+        }
+        let files = outputs.files.map_or(0, Files::end);
+        files + outputs.feeds.into_iter().map(Feed::end).sum::<u64>()
+    }
+}
+
+impl Outputs {
+    /// Writes an event to all of them. `line`: the event, in all encodings but Avro.
+    fn push(&mut self, event: &impl Event, head: &Head<'_>, line: &mut Vec<u8>) {
+        let Self { encoding, files, feeds } = self;
+        feeds.iter_mut().for_each(|feed| feed.push(event, head, line));
+        match (files, encoding) {
+            (Some(files), Encoding::Json | Encoding::AvroJson) => {
+                line.push(b'\n');
+                files.push(event, line);
+            }
+            (Some(files), Encoding::Mrt | Encoding::OpenBmp) => files.push(event, line),
+            (Some(files), Encoding::Avro) => files.push_record(event, head),
+            (None, _) => {}
+        }
+    }
+
+    /// Writes an event that was held back.
+    fn release(&mut self, event: &Kept<'_>, line: &mut Vec<u8>) {
+        line.clear();
+        line.extend_from_slice(event.text());
+        // What was kept has its number and its time already.
+        let head = Head { sequence: 0, timestamp: "", micros: 0, writer_id: "" };
+        self.push(event, &head, line);
     }
 }
 
@@ -266,7 +302,7 @@ pub(crate) mod tests {
         let settings = settings(&folder.path().join("log"));
         let (mut log, _) = Log::open(&settings);
         let (feed, delivery, got) = broker::tests::feed(&settings, "t");
-        log.feeds.push(feed);
+        log.outputs.feeds.push(feed);
         let thread = std::thread::spawn(move || delivery.run(|what| panic!("{what}")));
         log.add(&TestEvent::of("", "a"));
         log.add(&TestEvent::of("", "b"));

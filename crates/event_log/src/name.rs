@@ -117,6 +117,14 @@ impl Name {
         }
     }
 
+    /// The variables in it, apart from those for the time.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &'static str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Variable(word) => Some(*word),
+            Part::Text(_) | Part::Time(_) | Part::ZoneOffset => None,
+        })
+    }
+
     /// The same name, with another character in the place of colons.
     #[must_use]
     pub fn with_colon(self, colon: char) -> Self {

@@ -1,6 +1,7 @@
 //! The settings of one log or dump: the keys of one prefix.
 
 use crate::encoding::{Encoding, Schema};
+use crate::hold::Hold;
 use crate::name::Name;
 use crate::sequence::Sequence;
 use config::key::Key;
@@ -51,6 +52,8 @@ pub struct Settings {
     pub files: files::Settings,
     /// The format of times.
     pub style: Style,
+    /// How a log is held back while another daemon writes it.
+    pub hold: Option<Hold>,
     pub(crate) brokers: Vec<Broker>,
     /// The maximum of unwritten bytes, for the file and for each broker.
     pub(crate) max_bytes: u64,
@@ -120,6 +123,7 @@ impl Settings {
             workers: at(config, &DUMP_WORKERS, prefix).map_or(1, |workers| workers.max(1) as usize),
             files: files::Settings::default(),
             style: Style::default(),
+            hold: None,
             brokers: kafka.into_iter().chain(amqp).collect(),
             max_bytes: config.core(&PLUGIN_QUEUE_MEMORY),
             exit: if config.core(&PCAP_SAVEFILE).is_some() { exit.patient() } else { exit },
@@ -142,6 +146,7 @@ impl Settings {
             workers: 1,
             files: files::Settings::default(),
             style: Style::default(),
+            hold: None,
             brokers: Vec::new(),
             max_bytes: 1 << 20,
             exit: Limits::new(Duration::ZERO, false),
@@ -229,6 +234,20 @@ impl Settings {
     /// The name of the file of a log.
     pub(crate) fn file_name(&self) -> Option<Name> {
         self.file.as_deref().map(|file| self.name(&file.to_string_lossy()))
+    }
+
+    /// The variables that the names of a log use.
+    pub(crate) fn used_variables(&self) -> Vec<&'static str> {
+        let texts = self.names().into_iter().map(|(_, text)| self.name(text));
+        let mut used: Vec<_> = self
+            .file_name()
+            .into_iter()
+            .chain(texts)
+            .flat_map(|name| name.variables().collect::<Vec<_>>())
+            .collect();
+        used.sort_unstable();
+        used.dedup();
+        used
     }
 
     /// The name of the files of a dump.

@@ -44,7 +44,9 @@ impl Answers {
                 Some(reason) => plain(StatusCode::SERVICE_UNAVAILABLE, reason + "\n"),
             },
             "/readyz" => match self.monitor.unready() {
-                reasons if reasons.is_empty() => plain(StatusCode::OK, "ready\n"),
+                reasons if reasons.is_empty() => {
+                    plain(StatusCode::OK, "ready\n".to_owned() + &self.monitor.remarks())
+                }
                 reasons => plain(StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n"),
             },
             "/" => plain(StatusCode::OK, INDEX.to_owned() + &self.monitor.paths()),

@@ -1,7 +1,9 @@
 //! docs/metrics.md, generated from the table of counters and the other families.
 
 use crate::exporters::NAMED;
-use crate::family::{BGP, BMP, BUILD, EXPORTERS, Family, INTAKE, INTERFACES, IPFIX, PROCESS, TELEMETRY, TELEMETRY_GRPC};
+use crate::family::{
+    BGP, BMP, BUILD, EXPORTERS, Family, HA, INTAKE, INTERFACES, IPFIX, PROCESS, TELEMETRY, TELEMETRY_GRPC,
+};
 use crate::monitor::{REPORTS, SILENCE};
 use crate::page;
 use stats::{ROWS, Row, Scope};
@@ -114,7 +116,8 @@ groups:
 `/readyz` fails while the daemon starts or shuts down, and for each plugin without a spool whose last attempt to write failed. A
 plugin with `plugin_spool_dir` does not fail it: what its store does not take waits on disk. After the start, a plugin that writes to a database or a
 broker counts as failed until its store was opened. A daemon that reads datagrams from Kafka is ready while the brokers answer and it reads at least one
-partition; one that reads them from ZeroMQ, while it is connected.
+partition; one that reads them from ZeroMQ, while it is connected. With `redis_host`, further lines say whether the Redis server answers and whether the
+daemon is active or on stand-by ([high-availability.md](high-availability.md#monitoring)); both are ready.
 
 ## Metrics
 
@@ -167,6 +170,10 @@ pub fn document() -> String {
     families(&mut out, &TELEMETRY);
     out += "\nWith gRPC, pmtelemetryd has these too. Label `source`: `cisco`, `huawei`, `juniper`, `nokia`, `gnmi`.\n";
     families(&mut out, &TELEMETRY_GRPC);
+    out += "\n### Of high availability and Redis\n\n\
+            Daemons with `redis_host` have the first two, daemons with `bgp_daemon_ha` all of them. Labels `log` (`bgp`, `bmp`) and `reason` where \
+            the text says so. [high-availability.md](high-availability.md#monitoring) explains them.\n";
+    families(&mut out, &HA);
     out += "\n### Of the process and the build\n\n\
             `pmacct_build_info` has the labels `program`, `version` and `features`.\n";
     families(&mut out, &PROCESS);

@@ -233,6 +233,21 @@ pub static BGP: [Family<'static>; 15] = [
     ),
 ];
 
+/// Of high availability, and of the Redis server that it needs.
+pub static HA: [Family<'static>; 8] = [
+    gauge("pmacct_redis_connected", "1 while the Redis server answers."),
+    counter("pmacct_redis_failures", "Turns, one a second, in which it did not."),
+    gauge("pmacct_ha_active", "1 while the daemon is active, 0 while it is on stand-by."),
+    counter("pmacct_ha_state_changes", "Changes between the two, with the first decision."),
+    gauge("pmacct_ha_queue_messages", "Messages that are kept on stand-by, by log."),
+    gauge("pmacct_ha_queue_bytes", "Memory that they take.").in_unit("bytes"),
+    counter("pmacct_ha_queue_released", "Messages that were kept, and written when the daemon became active."),
+    counter(
+        "pmacct_ha_queue_dropped",
+        "Messages that were kept, and dropped on stand-by: the active daemon has written them. By reason: their age, their number (bgp_daemon_ha_queue_max_size), their memory, and the end of the daemon.",
+    ),
+];
+
 /// Of the build.
 pub(crate) const BUILD: Family<'static> = Family {
     name: "pmacct_build",

@@ -30,7 +30,7 @@ mod source;
 pub use address::{Address, AddressError};
 pub use document::document;
 pub use exporters::Exporter;
-pub use family::{BGP, BMP, Family, INTAKE, IPFIX, Kind, TELEMETRY, TELEMETRY_GRPC};
+pub use family::{BGP, BMP, Family, HA, INTAKE, IPFIX, Kind, TELEMETRY, TELEMETRY_GRPC};
 pub use monitor::{Build, Interface, Monitor, Plugin};
 pub use server::{Endpoint, Handle, Settings};
 pub use source::{Pages, Reply, Sample, Source};

@@ -136,6 +136,13 @@ impl Monitor {
         self.parts().pages.iter().map(|(path, _)| format!("{path}\n")).collect()
     }
 
+    /// What parts add to the answer of `/readyz`, a line each.
+    pub(crate) fn remarks(&self) -> String {
+        let mut remarks = Vec::new();
+        self.parts().sources.iter().for_each(|source| source.remarks(&mut remarks));
+        remarks.iter().map(|remark| format!("{remark}\n")).collect()
+    }
+
     /// The daemon listens and is running from now on.
     pub fn running(&self) {
         self.tick();

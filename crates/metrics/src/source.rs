@@ -22,6 +22,9 @@ pub trait Source: Send + Sync {
     fn unready(&self) -> Option<String> {
         None
     }
+
+    /// Adds what `/readyz` says besides, a line each, without any effect on its status.
+    fn remarks(&self, _remarks: &mut Vec<String>) {}
 }
 
 /// Answers to queries under one path.

@@ -25,6 +25,8 @@ pub enum Signal {
     User1,
     /// SIGUSR2: reload maps.
     User2,
+    /// SIGRTMIN and the three signals after it, by their distance from it: commands for high availability.
+    Realtime(u8),
 }
 
 impl Signal {
@@ -43,6 +45,10 @@ impl Signal {
             Self::Hangup => "SIGHUP",
             Self::User1 => "SIGUSR1",
             Self::User2 => "SIGUSR2",
+            Self::Realtime(0) => "SIGRTMIN",
+            Self::Realtime(1) => "SIGRTMIN+1",
+            Self::Realtime(2) => "SIGRTMIN+2",
+            Self::Realtime(_) => "SIGRTMIN+3",
         }
     }
 }

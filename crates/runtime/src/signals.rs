@@ -5,6 +5,7 @@
 
 use crate::events::{Event, Sender, Signal, Stop};
 use crate::threads;
+use libc::SIGRTMIN;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal as Number};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::{Handle, Signals};
@@ -22,8 +23,19 @@ pub struct Listener {
 /// Keeps the signals that do not end the daemon pending until [`start`]: by default they would end it, if they arrive while it opens its
 /// sockets and files. To be called at the start of the process, before any thread.
 pub fn hold() {
-    let signals = SigSet::from_iter([Number::SIGHUP, Number::SIGUSR1, Number::SIGUSR2]);
+    let mut signals = realtime();
+    signals.extend([Number::SIGHUP, Number::SIGUSR1, Number::SIGUSR2]);
     let _ = signals.thread_block();
+}
+
+/// The number of signals from SIGRTMIN on that are events.
+const REALTIME: u8 = 4;
+
+/// All real-time signals, for which there are no names: all signals but those with names.
+fn realtime() -> SigSet {
+    let mut signals = SigSet::all();
+    Number::iterator().for_each(|number| signals.remove(number));
+    signals
 }
 
 /// Starts to turn signals into events. The first SIGINT or SIGTERM is an event like others; any further one forces `stop`
@@ -31,7 +43,9 @@ pub fn hold() {
 pub fn start(sender: Sender, stop: Stop) -> io::Result<Listener> {
     // A signal that arrives while its handler is being registered would be lost. A blocked one stays pending.
     let before = ours().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
-    let registered = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2]);
+    let named = [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2];
+    let registered =
+        Signals::new(named.into_iter().chain((0..REALTIME).map(|offset| SIGRTMIN() + i32::from(offset))));
     before.thread_set_mask()?;
     let mut signals = registered?;
     let handle = signals.handle();
@@ -63,7 +77,10 @@ fn known(number: i32) -> Option<Signal> {
         SIGHUP => Signal::Hangup,
         SIGUSR1 => Signal::User1,
         SIGUSR2 => Signal::User2,
-        _ => return None,
+        number => {
+            let offset = u8::try_from(number.checked_sub(SIGRTMIN())?).ok()?;
+            return (offset < REALTIME).then_some(Signal::Realtime(offset));
+        }
     })
 }
 
@@ -73,7 +90,9 @@ fn unblock() {
 }
 
 fn ours() -> SigSet {
-    SigSet::from_iter([Number::SIGINT, Number::SIGTERM, Number::SIGHUP, Number::SIGUSR1, Number::SIGUSR2])
+    let mut signals = realtime();
+    signals.extend([Number::SIGINT, Number::SIGTERM, Number::SIGHUP, Number::SIGUSR1, Number::SIGUSR2]);
+    signals
 }
 
 impl Drop for Listener {
@@ -114,6 +133,10 @@ mod tests {
             assert_eq!(next(), Event::Signal(signal));
         }
         assert!(!stop.is_forced(), "the first request only asks");
+        for offset in 0..REALTIME {
+            signal_hook::low_level::raise(SIGRTMIN() + i32::from(offset)).unwrap();
+            assert_eq!(next(), Event::Signal(Signal::Realtime(offset)));
+        }
         raise(Number::SIGINT);
         assert_eq!(next(), Event::Force);
         assert!(stop.is_forced());

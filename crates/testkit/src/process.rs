@@ -298,19 +298,33 @@ impl Process {
     /// If the process is gone.
     pub fn signal(&self, signal: Signal) {
         if !matches!(signal, Signal::SIGKILL | Signal::SIGSTOP | Signal::SIGCONT) {
-            conditions::within(PATIENCE, || self.handles(signal).then_some(()));
+            conditions::within(PATIENCE, || self.handles(signal as u32).then_some(()));
         }
         let id = i32::try_from(self.child.id()).expect("the kernel's process ids are positive");
         kill(Pid::from_raw(id), signal).unwrap_or_else(|error| panic!("{signal}: {error}"));
     }
 
-    /// True if the process has a handler for that signal, or has exited.
-    fn handles(&self, signal: Signal) -> bool {
+    /// Sends SIGRTMIN+`offset`, as soon as the program has a handler for it.
+    ///
+    /// # Panics
+    ///
+    /// If the process is gone.
+    pub fn signal_realtime(&self, offset: u8) {
+        /// SIGRTMIN with glibc.
+        const FIRST: u32 = 34;
+        let number = FIRST + u32::from(offset);
+        conditions::within(PATIENCE, || self.handles(number).then_some(()));
+        let status = Command::new("kill").arg(format!("-{number}")).arg(self.id().to_string()).status();
+        assert!(status.is_ok_and(|status| status.success()), "kill -{number}");
+    }
+
+    /// True if the process has a handler for the signal with that number, or has exited.
+    fn handles(&self, number: u32) -> bool {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap_or_default();
         let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
         let handled = field("SigCgt:").and_then(|mask| u64::from_str_radix(mask, 16).ok());
         let has_ended = field("State:").is_none_or(|state| state.starts_with('Z'));
-        has_ended || handled.is_some_and(|mask| mask >> (signal as u32 - 1) & 1 == 1)
+        has_ended || handled.is_some_and(|mask| mask >> (number - 1) & 1 == 1)
     }
 
     /// Sends SIGUSR1 and waits for the statistics.

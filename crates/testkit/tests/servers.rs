@@ -1,6 +1,6 @@
 //! The servers start, and restart after a kill.
 
-use testkit::servers::{Kafka, MariaDb, Postgres, RabbitMq, missing};
+use testkit::servers::{Kafka, MariaDb, Postgres, RabbitMq, Redis, missing};
 
 #[test]
 fn postgres_restarts() {
@@ -27,4 +27,11 @@ fn rabbitmq_restarts() {
 fn a_kafka_broker_creates_topics() {
     let Some(server) = Kafka::start() else { return missing("PMACCT_TEST_KAFKA") };
     server.create_topic("a.b");
+}
+
+#[test]
+fn redis_restarts() {
+    let Some(mut server) = Redis::start() else { return missing("redis-server") };
+    server.kill();
+    server.restart();
 }

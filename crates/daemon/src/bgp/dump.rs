@@ -37,7 +37,9 @@ impl Dumps {
     /// Dumps tables until the daemon stops. Returns the number of rows that could not be written.
     pub(super) fn run(self, dump: Dump, stop: &Stop) -> u64 {
         crate::routing::dump::run(dump, &self.schedule.schedule, stop, |dump, due| {
-            self.dump(dump, due.seconds, due.slot, stop);
+            if self.schedule.is_active() {
+                self.dump(dump, due.seconds, due.slot, stop);
+            }
         })
     }
 

@@ -267,6 +267,8 @@ impl Service {
             while self.collector.borrow_mut().work_in_background() {
                 sleep(BACKGROUND).await;
             }
+            // Without messages, too, a log that was held back goes out, or forgets what is old.
+            self.collector.borrow_mut().flush();
         }
     }
 }

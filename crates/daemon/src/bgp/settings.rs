@@ -1,5 +1,6 @@
 //! The settings of the BGP daemon: `bgp_daemon_*`, `bgp_table_dump_*` and what they depend on.
 
+use crate::ha::Standby;
 use crate::host::part::Reading;
 use crate::host::{blame, files_of};
 use crate::routing::settings::{DumpSettings, Kind, fixed};
@@ -89,8 +90,9 @@ impl Settings {
         };
         let format = Format::read(config);
         let sequence = Sequence::default();
-        let log = kind(KeyPrefix::BGP_DAEMON_MSGLOG, schema::of_log(&format), &sequence);
-        let dump = kind(KeyPrefix::BGP_TABLE_DUMP, schema::of_dump(&format), &sequence);
+        let standby = reading.offers.see::<Standby>();
+        let log = kind(KeyPrefix::BGP_DAEMON_MSGLOG, schema::of_log(&format), &sequence, standby.clone());
+        let dump = kind(KeyPrefix::BGP_TABLE_DUMP, schema::of_dump(&format), &sequence, standby);
         Self {
             address: SocketAddr::new(ip, config.core(&bgp::BGP_DAEMON_PORT)),
             file: savefile(config),
@@ -210,7 +212,7 @@ fn router_id(config: &Config, ip: IpAddr, problems: &mut Diagnostics) -> Ipv4Add
 }
 
 /// The log, or the dump, of BGP.
-fn kind(prefix: KeyPrefix, schemas: [Schema; 3], sequence: &Sequence) -> Kind {
+fn kind(prefix: KeyPrefix, schemas: [Schema; 3], sequence: &Sequence, standby: Option<Standby>) -> Kind {
     let lookup = |text: &str| VARIABLES.iter().find(|word| text.starts_with(**word)).map(|word| (*word, None));
-    Kind { prefix, variables: VARIABLES, lookup, schemas: schemas.into(), sequence: sequence.clone() }
+    Kind { prefix, variables: VARIABLES, lookup, schemas: schemas.into(), sequence: sequence.clone(), standby }
 }

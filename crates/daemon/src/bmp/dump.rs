@@ -12,9 +12,10 @@ use ::bmp::v4::CodePoints;
 use event_log::dump::{Run, Writer};
 use event_log::{Dump, Encoding};
 use rib::SharedRib;
-use route_log::bmp::{Context, Times};
+use route_log::bmp::{Context, Stored, Times};
 use route_log::{Marker, MarkerKind};
 use runtime::events::Stop;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
@@ -34,15 +35,29 @@ impl Dumps {
     /// Dumps tables until the daemon stops. Returns the number of rows that could not be written.
     pub(super) fn run(self, dump: Dump, stop: &Stop) -> u64 {
         crate::routing::dump::run(dump, &self.schedule.schedule, stop, |dump, due| {
-            self.dump(dump, due.seconds, due.slot, stop);
+            let routers = self.routers(due.slot);
+            match self.schedule.is_active() {
+                true => self.dump(dump, due.seconds, due.slot, &routers, stop),
+                // Another daemon dumps them, with their events.
+                false => routers.iter().for_each(|router| drop(self.take_events(router))),
+            }
         })
     }
 
-    /// Dumps the tables of the routers of a slot.
-    fn dump(&self, dump: &mut Dump, seconds: u64, slot: u32, stop: &Stop) {
+    /// The routers of a slot.
+    fn routers(&self, slot: u32) -> Vec<Arc<Listed>> {
+        let is_due = |router: &Arc<Listed>| self.schedule.schedule.slot_of(router.address.ip()) == slot;
+        self.shared.routers().into_iter().filter(is_due).collect()
+    }
+
+    /// Takes the events of a router since the last dump.
+    fn take_events(&self, router: &Listed) -> VecDeque<Stored> {
+        router.events.lock().unwrap_or_else(PoisonError::into_inner).take(&self.memory)
+    }
+
+    /// Dumps the tables of these routers, which are those of the slot.
+    fn dump(&self, dump: &mut Dump, seconds: u64, slot: u32, routers: &[Arc<Listed>], stop: &Stop) {
         let schedule = &self.schedule.schedule;
-        let is_due = |router: &Arc<Listed>| schedule.slot_of(router.address.ip()) == slot;
-        let routers: Vec<Arc<Listed>> = self.shared.routers().into_iter().filter(is_due).collect();
         // As in pmacct, a dump without routers is not logged.
         if routers.is_empty() {
             return;
@@ -50,7 +65,7 @@ impl Dumps {
         let pid = std::process::id();
         info!("*** Dumping BMP tables - START (PID: {pid}, SLOT: {}/{}) ***", slot + 1, schedule.slots);
         let (begun, entries, encoding) = (Instant::now(), AtomicU64::new(0), dump.encoding());
-        dump.run(seconds, &routers, |run, writer, router| {
+        dump.run(seconds, routers, |run, writer, router| {
             entries.fetch_add(self.write(run, writer, router, encoding, stop), Ordering::Relaxed);
         });
         info!(
@@ -81,7 +96,7 @@ impl Dumps {
                 for rib in &ribs {
                     rows.write(&rib.route, &rib.route.shown, out, stop);
                 }
-                let events = router.events.lock().unwrap_or_else(PoisonError::into_inner).take(&self.memory);
+                let events = self.take_events(router);
                 let context = Context { format, router: &router.shown, tags };
                 for event in events {
                     event.dump(out, &mut times, &context, &CodePoints::default());

@@ -1,5 +1,6 @@
 //! The settings of the BMP daemon: `bmp_daemon_*`, `bmp_dump_*` and what they depend on.
 
+use crate::ha::Standby;
 use crate::host::blame;
 use crate::host::part::Reading;
 use crate::routing::settings::{DumpSettings, Kind, fixed};
@@ -104,8 +105,9 @@ impl Settings {
         };
         let format = Format::read(config);
         let sequence = Sequence::default();
-        let log = kind(KeyPrefix::BMP_DAEMON_MSGLOG, schema::of_log(&format), &sequence);
-        let dump = kind(KeyPrefix::BMP_DUMP, schema::of_dump(&format), &sequence);
+        let standby = reading.offers.see::<Standby>();
+        let log = kind(KeyPrefix::BMP_DAEMON_MSGLOG, schema::of_log(&format), &sequence, standby.clone());
+        let dump = kind(KeyPrefix::BMP_DUMP, schema::of_dump(&format), &sequence, standby);
         let keeps_running = config.daemon() == config::Daemon::Pmbmpd;
         Self {
             address,
@@ -177,9 +179,9 @@ impl Files {
 }
 
 /// The log, or the dump, of BMP.
-fn kind(prefix: KeyPrefix, schemas: Vec<Schema>, sequence: &Sequence) -> Kind {
+fn kind(prefix: KeyPrefix, schemas: Vec<Schema>, sequence: &Sequence, standby: Option<Standby>) -> Kind {
     let lookup = |text: &str| VARIABLES.iter().find(|word| text.starts_with(**word)).map(|word| (*word, None));
-    Kind { prefix, variables: VARIABLES, lookup, schemas, sequence: sequence.clone() }
+    Kind { prefix, variables: VARIABLES, lookup, schemas, sequence: sequence.clone(), standby }
 }
 
 /// A time limit; 0 is none.

@@ -227,6 +227,14 @@ impl Host {
             }
             Event::Signal(Signal::User1) => self.ask_for_reports(),
             Event::Signal(Signal::User2) if self.can_reload => self.reload(),
+            Event::Signal(signal @ Signal::Realtime(_)) => {
+                if !self.parts.iter_mut().any(|part| part.takes_signal(signal)) {
+                    info!(
+                        "{} received, which has no effect without high availability (bgp_daemon_ha)",
+                        signal.name()
+                    );
+                }
+            }
             Event::Signal(_) => {}
             Event::Force => return false,
             Event::Fatal(what) => {

@@ -8,7 +8,7 @@
 use super::board::Board;
 use config::{Config, Daemon, Diagnostics, Names};
 use crossbeam_channel::Sender;
-use runtime::events::Stop;
+use runtime::events::{Signal, Stop};
 use runtime::log::Identity;
 use runtime::threads::Threads;
 use std::any::{Any, TypeId};
@@ -161,6 +161,11 @@ pub(crate) trait Part {
 
     /// Called every second.
     fn tick(&mut self) {}
+
+    /// A signal for one of the parts: SIGRTMIN to SIGRTMIN+3. False if this part does not act on it.
+    fn takes_signal(&mut self, _signal: Signal) -> bool {
+        false
+    }
 
     /// A thread has returned; with `stopping`, shutdown was requested before.
     fn thread_ended(&mut self, _name: &str, _stopping: bool) {}

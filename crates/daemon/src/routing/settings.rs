@@ -1,11 +1,13 @@
 //! Settings of logs and dumps of routes.
 
+use crate::ha::Standby;
 use crate::host::files_of;
 use config::{Config, Diagnostics, KeyPrefix};
 use delivery::StoreError;
 use encode::names::{self, Lookup, Variable};
-use event_log::{Schedule, Schema, Sequence, Settings};
+use event_log::{Gate, Schedule, Schema, Sequence, Settings};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What distinguishes the log, or the dump, of one protocol from that of others.
 pub(crate) struct Kind {
@@ -19,6 +21,8 @@ pub(crate) struct Kind {
     pub(crate) schemas: Vec<Schema>,
     /// The number of events, which a log and a dump share.
     pub(crate) sequence: Sequence,
+    /// When they are held back.
+    pub(crate) standby: Option<Standby>,
 }
 
 /// When and how tables are dumped.
@@ -26,23 +30,37 @@ pub(crate) struct Kind {
 pub(crate) struct DumpSettings {
     pub(crate) log: Settings,
     pub(crate) schedule: Schedule,
+    /// Open while this daemon dumps tables; `None` if it always does.
+    gate: Option<Arc<Gate>>,
+}
+
+impl DumpSettings {
+    /// Whether this daemon dumps tables now, and no other one.
+    pub(crate) fn is_active(&self) -> bool {
+        self.gate.as_ref().is_none_or(|gate| gate.is_open())
+    }
 }
 
 /// The settings of a log, checked. `None` if it is not used.
-pub(crate) fn log(config: &Config, kind: Kind, problems: &mut Diagnostics) -> Option<Settings> {
-    Some(read(config, kind, problems)).filter(Settings::is_used)
+pub(crate) fn log(config: &Config, mut kind: Kind, problems: &mut Diagnostics) -> Option<Settings> {
+    let (standby, prefix) = (kind.standby.take(), kind.prefix);
+    let mut settings = read(config, kind, problems);
+    if settings.is_used() {
+        settings.hold = standby.map(|standby| standby.hold(prefix));
+    }
+    Some(settings).filter(Settings::is_used)
 }
 
 /// The settings of dumps, checked. `None` if there are none.
 pub(crate) fn dump(config: &Config, kind: Kind, problems: &mut Diagnostics) -> Option<DumpSettings> {
-    let prefix = kind.prefix;
+    let (prefix, gate) = (kind.prefix, kind.standby.as_ref().map(Standby::gate));
     let log = read(config, kind, problems);
     let schedule = Schedule::read(config, prefix, log.is_used(), problems)?;
-    log.is_used().then_some(DumpSettings { log, schedule })
+    log.is_used().then_some(DumpSettings { log, schedule, gate })
 }
 
 fn read(config: &Config, kind: Kind, problems: &mut Diagnostics) -> Settings {
-    let Kind { prefix, variables, lookup, schemas, sequence } = kind;
+    let Kind { prefix, variables, lookup, schemas, sequence, standby: _ } = kind;
     let mut settings = Settings::read(config, prefix, variables);
     settings.files = files_of(config);
     settings.style = plugins::sink::core_style(config);

@@ -148,7 +148,8 @@ fn kind(prefix: KeyPrefix, sequence: &Sequence) -> Kind {
         let longest = VARIABLES.iter().filter(|word| text.starts_with(**word)).max_by_key(|word| word.len());
         longest.map(|word| (*word, None))
     };
-    Kind { prefix, variables: VARIABLES, lookup, schemas: Vec::new(), sequence: sequence.clone() }
+    let (schemas, sequence) = (Vec::new(), sequence.clone());
+    Kind { prefix, variables: VARIABLES, lookup, schemas, sequence, standby: None }
 }
 
 /// The framing of messages over TCP and UDP, which `key` needs.

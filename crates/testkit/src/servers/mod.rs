@@ -1,4 +1,4 @@
-//! Private servers: PostgreSQL, MariaDB, ClickHouse, RabbitMQ and a broker that speaks Kafka's protocol.
+//! Private servers: PostgreSQL, MariaDB, ClickHouse, RabbitMQ, Redis and a broker that speaks Kafka's protocol.
 //!
 //! Each listens on its own loopback address, keeps its data in a temporary folder, can be killed and restarted, and
 //! is stopped and removed when it is dropped. If the tests run as root, servers run as `nobody`: some reject root.
@@ -15,6 +15,7 @@ mod login_proxy;
 mod mariadb;
 mod postgres;
 mod rabbitmq;
+mod redis;
 mod silent;
 mod tls_proxy;
 
@@ -24,6 +25,7 @@ pub use login_proxy::LoginProxy;
 pub use mariadb::MariaDb;
 pub use postgres::Postgres;
 pub use rabbitmq::RabbitMq;
+pub use redis::Redis;
 pub use silent::Silent;
 pub use tls_proxy::TlsProxy;
 

@@ -291,6 +291,9 @@ fn main() -> io::Result<()> {
     let mut request = Vec::new();
     Request::default().write(&mut request)?;
     write(&folder, "query", "seed", &request)?;
+    let replies = b"\x80+OK\r\n-NOAUTH Authentication required.\r\n:1\r\n$2\r\n42\r\n$-1\r\n\
+        *2\r\n$1\r\n0\r\n*2\r\n$3\r\na+1\r\n$3\r\nb+1\r\n*-1\r\n";
+    write(&folder, "redis", "seed", replies)?;
     for version in 0..=2 {
         write(&folder, "rtr", &format!("v{version}"), &rtr(version))?;
     }
