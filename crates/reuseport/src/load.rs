@@ -98,7 +98,9 @@ fn selector(program: &mut Ebpf) -> Result<&mut SkReuseport, Error> {
 /// Lets the kernel verify the program.
 fn load_program(program: &mut Ebpf) -> Result<(), Error> {
     selector(program)?.load().map_err(|error| match error {
-        ProgramError::LoadError { io_error, .. } if io_error.kind() == ErrorKind::PermissionDenied => Error::Denied,
+        ProgramError::LoadError { io_error, .. } if io_error.kind() == ErrorKind::PermissionDenied => {
+            Error::Denied
+        }
         ProgramError::LoadError { io_error, verifier_log } => {
             let log = verifier_log.to_string();
             let reasons = log.trim_matches(['"', '\0']).replace("\\n", "\n");

@@ -57,7 +57,7 @@ use rustix::time::{ClockId, clock_gettime};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 pub use crate::waker::Waker;
@@ -363,6 +363,13 @@ impl Receiver {
     /// The errors of `getsockopt`; `Unsupported` before Linux 4.12.
     pub fn drops(&self) -> io::Result<u32> {
         kernel::drops(self.socket.as_fd())
+    }
+}
+
+/// The socket, for options of its group.
+impl AsFd for Receiver {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

@@ -52,12 +52,14 @@ use event_log::{Dump, Log};
 use listener::{InstalledKeys, Keys};
 use looking_glass::LookingGlass;
 use messages::MessageLog;
+use reuseport::Transport;
 use rib::{Limits, SharedRib};
 use runtime::notice;
 use service::{Input, Service, Shared};
 use settings::Settings;
 use std::io::{self, ErrorKind};
 use std::net::TcpListener;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -191,6 +193,7 @@ impl Part for Daemon {
         let (ip_key, port_key) = (names.of(&bgp::BGP_DAEMON_IP), names.of(&bgp::BGP_DAEMON_PORT));
         let opened = listener::open(*address, &self.settings.options)
             .map_err(|error| format!("{ip_key}, {port_key}: {address}: {error}"))?;
+        self.settings.sharing.join(Transport::Tcp, &[opened.listener.as_fd()])?;
         if let (Some(wanted), Some(granted)) = (self.settings.options.receive_buffer, opened.receive_buffer) {
             info!("bgp_daemon_pipe_size: obtained={granted} target={wanted}.");
         }

@@ -1,5 +1,6 @@
 //! The settings of the BGP daemon: `bgp_daemon_*`, `bgp_table_dump_*` and what they depend on.
 
+use crate::cluster::Sharing;
 use crate::host::part::Reading;
 use crate::host::{blame, files_of};
 use crate::routing::settings::{DumpSettings, Kind, fixed};
@@ -31,6 +32,8 @@ pub(super) struct Settings {
     pub(super) file: Option<pcap_file::Settings>,
     /// Options of the listening socket.
     pub(super) options: listener::Options,
+    /// How it is shared with other daemons.
+    pub(super) sharing: Sharing,
     pub(super) limits: Limits,
     /// `bgp_daemon_as`; the peer's own AS if it is not set.
     pub(super) local_as: Option<u32>,
@@ -87,6 +90,7 @@ impl Settings {
             max_peers: usize::try_from(config.core(&bgp::BGP_DAEMON_MAX_PEERS)).unwrap_or(usize::MAX),
             batch: batch(config, &bgp::BGP_DAEMON_BATCH, &bgp::BGP_DAEMON_BATCH_INTERVAL, problems),
         };
+        let sharing = Sharing::read(config, &[&bgp::BGP_DAEMON_RP_EBPF_PROG], "bgp", problems);
         let format = Format::read(config);
         let sequence = Sequence::default();
         let log = kind(KeyPrefix::BGP_DAEMON_MSGLOG, schema::of_log(&format), &sequence);
@@ -94,7 +98,8 @@ impl Settings {
         Self {
             address: SocketAddr::new(ip, config.core(&bgp::BGP_DAEMON_PORT)),
             file: savefile(config),
-            options: options(config),
+            options: options(config, sharing.is_shared),
+            sharing,
             limits,
             local_as: config.core(&bgp::BGP_DAEMON_AS),
             router_id: router_id(config, ip, problems),
@@ -172,7 +177,7 @@ impl Files {
     }
 }
 
-fn options(config: &Config) -> listener::Options {
+fn options(config: &Config, is_shared: bool) -> listener::Options {
     let size = config.core(&bgp::BGP_DAEMON_PIPE_SIZE);
     listener::Options {
         interface: config.core(&bgp::BGP_DAEMON_INTERFACE),
@@ -181,6 +186,7 @@ fn options(config: &Config) -> listener::Options {
         receive_buffer: size.map(|size| usize::try_from(size).unwrap_or(usize::MAX)),
         // A session without a hold time has no timer of its own.
         keepalive: Some(Duration::from_secs(60)),
+        is_shared,
         ..listener::Options::default()
     }
 }

@@ -49,6 +49,7 @@ use correlate::routers::Routers;
 use dump::Dumps;
 use event_log::{Dump, Log};
 use messages::MessageLog;
+use reuseport::Transport;
 use rib::{Limits, SharedRib};
 use route_log::bmp::Times;
 use runtime::notice;
@@ -56,6 +57,7 @@ use service::{Input, Service, Shared};
 use settings::Settings;
 use std::io::{self, ErrorKind};
 use std::net::TcpListener;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -165,13 +167,14 @@ impl Part for Daemon {
     }
 
     fn open(&mut self) -> Result<(), String> {
-        let Settings { address, names, file, options, .. } = &*self.settings;
+        let Settings { address, names, file, options, sharing, .. } = &*self.settings;
         if file.is_some() {
             return Ok(());
         }
         let (ip_key, port_key) = (names.of(&bmp::BMP_DAEMON_IP), names.of(&bmp::BMP_DAEMON_PORT));
         let opened = listener::open(*address, options)
             .map_err(|error| format!("{ip_key}, {port_key}: {address}: {error}"))?;
+        sharing.join(Transport::Tcp, &[opened.listener.as_fd()])?;
         if let (Some(wanted), Some(granted)) = (options.receive_buffer, opened.receive_buffer) {
             info!("bmp_daemon_pipe_size: obtained={granted} target={wanted}.");
         }

@@ -9,6 +9,7 @@ use super::input::{Input, Reload};
 use super::node::{Node, Transport};
 use super::service::Service;
 use super::settings::size;
+use crate::cluster::Sharing;
 use crate::host::part::{Reading, Services};
 use ::telemetry::payload::Form;
 use ::telemetry::{Encoding, Message};
@@ -40,6 +41,8 @@ const BATCH: usize = 64;
 /// The input.
 struct Grpc {
     file: CollectorFile,
+    /// Other daemons may listen on the same ports.
+    is_shared: bool,
     targets_file: Option<PathBuf>,
     targets: Vec<Arc<Target>>,
     limits: Limits,
@@ -62,7 +65,8 @@ pub(super) fn choose(reading: &mut Reading<'_>) -> Option<Box<dyn Input>> {
         connections: usize::try_from(config.core(&telemetry::TELEMETRY_DAEMON_MAX_PEERS)).unwrap_or(usize::MAX),
         ..Limits::default()
     };
-    Some(Box::new(Grpc { file, targets_file, targets, limits, listeners: Vec::new(), handle: None }))
+    let is_shared = Sharing::read(config, &[], "telemetry-grpc", problems).is_shared;
+    Some(Box::new(Grpc { file, is_shared, targets_file, targets, limits, listeners: Vec::new(), handle: None }))
 }
 
 impl Input for Grpc {
@@ -70,7 +74,11 @@ impl Input for Grpc {
         const KEY: &str = "telemetry_daemon_grpc_collector_conf";
         let tls = self.file.tls.as_ref().map(tls::Server::load).transpose();
         let tls = tls.map_err(|error| format!("{KEY}: {error}"))?;
-        let options = listener::Options { interface: self.file.interface.clone(), ..listener::Options::default() };
+        let options = listener::Options {
+            interface: self.file.interface.clone(),
+            is_shared: self.is_shared,
+            ..listener::Options::default()
+        };
         for (address, services) in &self.file.sockets {
             let opened =
                 listener::open(*address, &options).map_err(|error| format!("{KEY}: {address}: {error}"))?;

@@ -1,22 +1,25 @@
 //! Datagrams of a UDP port.
 
 use super::workers;
+use crate::cluster::{self, Sharing};
 use crate::flows::input::{Choice, Intake, Opened, Source};
 use crate::flows::worker::{Datagrams, Worker};
 use crate::host::blame;
 use crate::host::part::Reading;
 use capture::udp::{BindError, Part, Receiver, Settings};
-use config::keys::{ha, input};
-use config::{AnyKey, Names};
+use config::keys::input;
+use config::{AnyKey, Daemon, Names};
 use enrich::Context;
 use plugins::outlet::Wake;
-use std::io::ErrorKind;
+use reuseport::Transport;
 use std::net::IpAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use tracing::info;
 
 struct Udp {
     settings: Settings,
+    sharing: Sharing,
     names: Names,
     /// Percentage of a worker's time that one exporter may use while others are waiting.
     share: u32,
@@ -26,6 +29,11 @@ struct Udp {
 pub(crate) fn choose<P: Datagrams>(reading: &mut Reading<'_>, _: &Context) -> Choice<P> {
     let groups = groups(reading);
     let config = reading.config;
+    let kind = if config.daemon() == Daemon::Sfacctd { "sfacctd" } else { "nfacctd" };
+    let sharing = Sharing::read(config, &[&input::NFACCTD_RP_EBPF_PROG], kind, reading.problems);
+    // A program for daemons with one socket each must not have to know how many cores this machine has.
+    let is_automatic = config.core(&input::NFACCTD_WORKERS) == 0;
+    let workers = if sharing.has_selector() && is_automatic { 1 } else { workers(config) };
     let receive_buffer = config.core(&input::NFACCTD_PIPE_SIZE);
     let settings = Settings {
         address: config.core(&input::NFACCTD_IP),
@@ -34,11 +42,11 @@ pub(crate) fn choose<P: Datagrams>(reading: &mut Reading<'_>, _: &Context) -> Ch
         interface: config.core(&input::NFACCTD_INTERFACE),
         ipv6_only: config.core(&input::NFACCTD_IPV6_ONLY),
         groups,
-        workers: workers(config),
-        shared: config.core(&ha::CLUSTER_NAME).is_some(),
+        workers,
+        shared: sharing.is_shared,
     };
     let share = config.core(&input::NFACCTD_EXPORTER_SHARE);
-    Choice::This(Box::new(Udp { settings, names: reading.names.clone(), share }))
+    Choice::This(Box::new(Udp { settings, sharing, names: reading.names.clone(), share }))
 }
 
 /// Multicast groups to join.
@@ -75,12 +83,7 @@ impl Udp {
             Part::Address => {
                 let address = settings.address.map_or("*".to_owned(), |address| address.to_string());
                 let port = settings.port;
-                let taken = match fault.kind() {
-                    ErrorKind::AddrInUse => {
-                        "; another process uses this port, which only daemons that all set cluster_name can share"
-                    }
-                    _ => "",
-                };
+                let taken = cluster::taken(fault);
                 let (ip_key, port_key) = (names.of(&input::NFACCTD_IP), names.of(&input::NFACCTD_PORT));
                 format!("{ip_key}, {port_key}: cannot listen on {address} port {port}: {fault}{taken}")
             }
@@ -91,6 +94,8 @@ impl Udp {
 impl<P: Datagrams> Intake<P> for Udp {
     fn open(&self) -> Result<Vec<Opened<P>>, String> {
         let receivers = capture::udp::open(&self.settings).map_err(|error| self.describe(&error))?;
+        let sockets: Vec<_> = receivers.iter().map(AsFd::as_fd).collect();
+        self.sharing.join(Transport::Udp, &sockets)?;
         if let (Some(asked), Some(Ok(given))) =
             (self.settings.receive_buffer, receivers.first().map(Receiver::receive_buffer))
         {
