@@ -26,7 +26,8 @@
 //! joined by mistake would get nothing, or take exporters away from the first, and neither would notice. So the first socket is bound
 //! without that option: the kernel atomically rejects it if any other socket has the port. Then the option is set, and the other
 //! workers join. With a single worker it is never set. [`Settings::shared`] binds all sockets with it, for daemons that share the
-//! port; the kernel then chooses among all of them by the sender's address and port.
+//! port; the kernel then chooses among all of them by the sender's address and port, or a program chooses that is attached to
+//! one of the sockets ([`Receiver`] has a file descriptor for that purpose).
 //!
 //! # The cost of a datagram
 //!
