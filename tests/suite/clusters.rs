@@ -89,7 +89,8 @@ fn exporters_of_a_daemon_that_dies_go_to_the_others() {
 fn data_that_precede_their_template_in_another_daemon_are_kept_for_it() {
     const EXPORTERS: u8 = 12;
     let shared = own_address();
-    let [first, second] = [(); 2].map(|()| running(&member(shared, "cluster_name: templates\nnfacctd_workers: 1")));
+    let [first, second] =
+        [(); 2].map(|()| running(&member(shared, "cluster_name: templates\nnfacctd_workers: 1")));
     let exporters = exporters(EXPORTERS, shared);
     let flows: Vec<Flow> = Flows::new(7).ipv4().take(20).collect();
     let mut streams: Vec<Stream> = exporters.iter().map(|_| Stream::new(Version::V9, 1, NOW)).collect();
@@ -327,7 +328,7 @@ fn a_program_brings_flows_and_sessions_of_a_router_to_one_daemon() {
     });
     let used = daemons.each_ref().map(|daemon| {
         let report = daemon.statistics();
-        ["w0", "w1"].map(|worker| report.value_of(worker, "datagrams_received"))
+        ["worker=0", "worker=1"].map(|worker| report.value_of(worker, "datagrams_received"))
     });
     assert!(used.iter().flatten().all(|count| *count > 0), "each worker has exporters: {used:?}");
 
@@ -341,7 +342,7 @@ fn a_program_brings_flows_and_sessions_of_a_router_to_one_daemon() {
     let restarted = running(&setup(0));
     let taken = setup(1).run();
     assert_eq!(taken.code(), Some(1));
-    assert!(taken.log.contains("another daemon of the cluster has place 2 (cluster_id: 1;"), "{}", taken.log);
+    assert!(taken.log.contains("another daemon of the cluster has place 1 (cluster_id: 1;"), "{}", taken.log);
     send();
     let counts = wait_for([&restarted, &second], before + 2 * all);
     assert_eq!(counts[0] + counts[1], before + 2 * all);
@@ -383,7 +384,7 @@ fn errors_of_programs_say_what_is_wrong() {
     failed(&compile(3, &[]), "was created for a program with a different map");
     failed(&compile(2, &[("_selector", "other")]), "it has no program '_selector' in section 'sk_reuseport'");
     failed(&compile(2, &[("udp_balancing_targets", "other")]), "it has no map 'udp_balancing_targets'");
-    failed(&compile(2, &[("if (secret)", "if (1)")]), "the kernel rejects the program: ");
+    failed(&compile(2, &[("hash = *secret", "hash = secret[1]")]), "the kernel rejects the program: ");
     // As the programs for pmacct have it.
     running(&compile(2, &[("\"sk_reuseport\"", "\"sk_reuseport/selector\"")])).stop();
 }

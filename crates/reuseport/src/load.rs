@@ -32,8 +32,9 @@ pub(crate) fn join(group: &Group, transport: Transport, sockets: &[BorrowedFd<'_
     }
     .map_err(describe)?;
 
-    set_nonce(&mut program, &group.folder)?;
+    // The program refers to its maps by descriptors until it is loaded; taking a map out closes its descriptor.
     load_program(&mut program)?;
+    set_nonce(&mut program, &group.folder)?;
     // A socket is put into the map before the program is attached, so that no moment is lost in which the program selects an
     // empty place.
     let name = transport.map();
@@ -98,9 +99,8 @@ fn selector(program: &mut Ebpf) -> Result<&mut SkReuseport, Error> {
 /// Lets the kernel verify the program.
 fn load_program(program: &mut Ebpf) -> Result<(), Error> {
     selector(program)?.load().map_err(|error| match error {
-        ProgramError::LoadError { io_error, .. } if io_error.kind() == ErrorKind::PermissionDenied => {
-            Error::Denied
-        }
+        // The verifier's objections are EACCES.
+        ProgramError::LoadError { io_error, .. } if raw_error(&io_error) == Some(Errno::PERM) => Error::Denied,
         ProgramError::LoadError { io_error, verifier_log } => {
             let log = verifier_log.to_string();
             let reasons = log.trim_matches(['"', '\0']).replace("\\n", "\n");
