@@ -38,6 +38,7 @@ struct Selector {
     key: &'static str,
     cluster: String,
     cluster_id: u32,
+    transport: Transport,
     group: Group,
 }
 
@@ -48,6 +49,7 @@ impl Sharing {
         config: &Config,
         programs: &[&'static Key<Option<PathBuf>>],
         kind: &str,
+        transport: Transport,
         problems: &mut Diagnostics,
     ) -> Self {
         let name = config.core(&ha::CLUSTER_NAME);
@@ -57,8 +59,8 @@ impl Sharing {
         };
         let cluster = name.unwrap_or_else(|| DEFAULT.to_owned());
         let spelling = config.names().of(key);
-        if !reuseport::IS_BUILT_IN {
-            problems.fatal(blame(config, key), format!("{spelling}: {}.", Error::Absent), None);
+        if let Err(error) = reuseport::check(&program, transport) {
+            problems.fatal(blame(config, key), format!("{spelling}: {}: {error}.", program.display()), None);
         }
         if !Group::is_name(&cluster) {
             let what =
@@ -68,7 +70,7 @@ impl Sharing {
         }
         let cluster_id = config.core(&ha::CLUSTER_ID);
         let group = Group { program, folder: Group::folder(&cluster, kind), place: cluster_id };
-        Self { is_shared: true, selector: Some(Selector { key: spelling, cluster, cluster_id, group }) }
+        Self { is_shared: true, selector: Some(Selector { key: spelling, cluster, cluster_id, transport, group }) }
     }
 
     /// Whether a program selects among the daemons.
@@ -80,12 +82,12 @@ impl Sharing {
     ///
     /// # Errors
     /// The message, with the key.
-    pub(crate) fn join(&self, transport: Transport, sockets: &[BorrowedFd<'_>]) -> Result<(), String> {
-        let Some(Selector { key, cluster, cluster_id, group }) = &self.selector else { return Ok(()) };
+    pub(crate) fn join(&self, sockets: &[BorrowedFd<'_>]) -> Result<(), String> {
+        let Some(Selector { key, cluster, cluster_id, transport, group }) = &self.selector else { return Ok(()) };
         let count = u32::try_from(sockets.len()).unwrap_or(u32::MAX);
         let group = Group { place: cluster_id.saturating_mul(count), ..group.clone() };
         let file = group.program.display();
-        reuseport::join(&group, transport, sockets).map_err(|error| {
+        reuseport::join(&group, *transport, sockets).map_err(|error| {
             let hint = match error {
                 Error::Taken(_) | Error::Beyond { .. } => {
                     format!(" (cluster_id: {cluster_id}; sockets of each daemon: {count})")

@@ -85,6 +85,14 @@ impl Group {
     }
 }
 
+/// Checks that a file can be read and has what it needs for sockets of this transport. The kernel is not asked.
+///
+/// # Errors
+/// See [`Error`].
+pub fn check(program: &Path, transport: Transport) -> Result<(), Error> {
+    load::check(program, transport)
+}
+
 /// Puts sockets into the map of their transport, one place after the other, and attaches the program to their group.
 ///
 /// The sockets must be bound with `SO_REUSEPORT`, those of TCP must listen, and all belong to one group.

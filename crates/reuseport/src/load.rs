@@ -1,7 +1,7 @@
 //! Loading the program, with the maps that all processes share.
 
 use super::{BPFFS, Error, FOLDER, Group, NONCE, PROGRAM, Transport};
-use crate::object_file::cut_suffixes;
+use crate::object_file;
 use aya::maps::{Array, Map, MapData, MapError};
 use aya::programs::{ProgramError, SkReuseport};
 use aya::{Ebpf, EbpfError, EbpfLoader};
@@ -21,6 +21,11 @@ const EMPTY_ONLY: u64 = 1;
 const MAX_FILE: u64 = 64 << 20;
 /// Characters of the kernel's reasons that are shown.
 const MAX_REASONS: usize = 600;
+
+pub(crate) fn check(program: &Path, transport: Transport) -> Result<(), Error> {
+    let file = read(program).map_err(Error::File)?;
+    object_file::check(&file, transport)
+}
 
 pub(crate) fn join(group: &Group, transport: Transport, sockets: &[BorrowedFd<'_>]) -> Result<(), Error> {
     let file = read(&group.program).map_err(Error::File)?;
@@ -58,7 +63,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(ErrorKind::FileTooLarge, format!("it is larger than {MAX_FILE} bytes")));
     }
     let mut file = fs::read(path)?;
-    cut_suffixes(&mut file);
+    object_file::cut_suffixes(&mut file);
     Ok(file)
 }
 

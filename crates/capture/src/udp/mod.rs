@@ -161,7 +161,8 @@ pub fn open(settings: &Settings) -> Result<Vec<Receiver>, BindError> {
             join(&socket, settings)?;
         }
         let pause = pause_for(socket.recv_buffer_size()?);
-        receivers.push(Receiver { socket, waker: Waker::new()?, pause, dense: false, drained: true, last_us: 0 });
+        let (waker, is_shared) = (Waker::new()?, settings.shared);
+        receivers.push(Receiver { socket, waker, is_shared, pause, dense: false, drained: true, last_us: 0 });
     }
     Ok(receivers)
 }
@@ -253,6 +254,7 @@ fn pause_for(buffer: usize) -> Duration {
 pub struct Receiver {
     socket: Socket,
     waker: Waker,
+    is_shared: bool,
     /// How long to let datagrams accumulate under dense traffic.
     pause: Duration,
     /// True if traffic is so dense that several datagrams arrive during a pause.
@@ -338,6 +340,27 @@ impl Receiver {
     /// A handle that ends the wait of this receiver.
     pub fn waker(&self) -> Waker {
         self.waker.clone()
+    }
+
+    /// Leaves the port to the other sockets that share it: what is queued can still be received, and the kernel adds nothing to
+    /// it. Without [`Settings::shared`] this has no effect, since there is nobody to leave it to.
+    ///
+    /// # Errors
+    /// The errors of `connect`; then the socket stays as it is.
+    pub fn leave(&self) -> io::Result<()> {
+        /// That of the discard protocol (RFC 863); nothing is sent there.
+        const PORT: u16 = 9;
+        if !self.is_shared {
+            return Ok(());
+        }
+        // A connected socket gets datagrams of its peer alone, and the kernel does not select it. Of all peers, this machine can
+        // always be reached from the address of the socket.
+        let ip = match self.local_address()?.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        self.socket.connect(&SocketAddr::from((ip, PORT)).into())
     }
 
     /// The address and port to which it is bound.

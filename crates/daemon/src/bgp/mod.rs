@@ -52,7 +52,6 @@ use event_log::{Dump, Log};
 use listener::{InstalledKeys, Keys};
 use looking_glass::LookingGlass;
 use messages::MessageLog;
-use reuseport::Transport;
 use rib::{Limits, SharedRib};
 use runtime::notice;
 use service::{Input, Service, Shared};
@@ -193,7 +192,7 @@ impl Part for Daemon {
         let (ip_key, port_key) = (names.of(&bgp::BGP_DAEMON_IP), names.of(&bgp::BGP_DAEMON_PORT));
         let opened = listener::open(*address, &self.settings.options)
             .map_err(|error| format!("{ip_key}, {port_key}: {address}: {error}"))?;
-        self.settings.sharing.join(Transport::Tcp, &[opened.listener.as_fd()])?;
+        self.settings.sharing.join(&[opened.listener.as_fd()])?;
         if let (Some(wanted), Some(granted)) = (self.settings.options.receive_buffer, opened.receive_buffer) {
             info!("bgp_daemon_pipe_size: obtained={granted} target={wanted}.");
         }

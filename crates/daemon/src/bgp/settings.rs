@@ -17,6 +17,7 @@ use config::keys::{bgp, encoding, input, maps};
 use config::{Config, Diagnostics, KeyPrefix, Names, Origin};
 use event_log::{Schema, Sequence, Settings as LogSettings};
 use listener::Keys;
+use reuseport::Transport;
 use route_log::{Format, LabelFilter, VARIABLES, schema};
 use runtime::files;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -90,7 +91,7 @@ impl Settings {
             max_peers: usize::try_from(config.core(&bgp::BGP_DAEMON_MAX_PEERS)).unwrap_or(usize::MAX),
             batch: batch(config, &bgp::BGP_DAEMON_BATCH, &bgp::BGP_DAEMON_BATCH_INTERVAL, problems),
         };
-        let sharing = Sharing::read(config, &[&bgp::BGP_DAEMON_RP_EBPF_PROG], "bgp", problems);
+        let sharing = Sharing::read(config, &[&bgp::BGP_DAEMON_RP_EBPF_PROG], "bgp", Transport::Tcp, problems);
         let format = Format::read(config);
         let sequence = Sequence::default();
         let log = kind(KeyPrefix::BGP_DAEMON_MSGLOG, schema::of_log(&format), &sequence);

@@ -49,7 +49,6 @@ use correlate::routers::Routers;
 use dump::Dumps;
 use event_log::{Dump, Log};
 use messages::MessageLog;
-use reuseport::Transport;
 use rib::{Limits, SharedRib};
 use route_log::bmp::Times;
 use runtime::notice;
@@ -174,7 +173,7 @@ impl Part for Daemon {
         let (ip_key, port_key) = (names.of(&bmp::BMP_DAEMON_IP), names.of(&bmp::BMP_DAEMON_PORT));
         let opened = listener::open(*address, options)
             .map_err(|error| format!("{ip_key}, {port_key}: {address}: {error}"))?;
-        sharing.join(Transport::Tcp, &[opened.listener.as_fd()])?;
+        sharing.join(&[opened.listener.as_fd()])?;
         if let (Some(wanted), Some(granted)) = (options.receive_buffer, opened.receive_buffer) {
             info!("bmp_daemon_pipe_size: obtained={granted} target={wanted}.");
         }

@@ -17,6 +17,7 @@ use config::keys::http::HTTP_LISTEN;
 use config::keys::{bmp, core, encoding, input, maps};
 use config::{Config, Diagnostics, KeyPrefix, Names, Origin};
 use event_log::{Schema, Sequence, Settings as LogSettings};
+use reuseport::Transport;
 use route_log::LabelFilter;
 use route_log::bmp::{Collector, Format, VARIABLES, label_filter, schema};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -98,7 +99,7 @@ impl Settings {
             max_peers: usize::try_from(config.core(&bmp::BMP_DAEMON_MAX_PEERS)).unwrap_or(usize::MAX),
             batch: batch(config, &bmp::BMP_DAEMON_BATCH, &bmp::BMP_DAEMON_BATCH_INTERVAL, problems),
         };
-        let sharing = Sharing::read(config, &[&bmp::BMP_DAEMON_RP_EBPF_PROG], "bmp", problems);
+        let sharing = Sharing::read(config, &[&bmp::BMP_DAEMON_RP_EBPF_PROG], "bmp", Transport::Tcp, problems);
         let format = Format::read(config);
         let sequence = Sequence::default();
         let log = kind(KeyPrefix::BMP_DAEMON_MSGLOG, schema::of_log(&format), &sequence);

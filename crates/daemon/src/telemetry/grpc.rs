@@ -9,12 +9,11 @@ use super::input::{Input, Reload};
 use super::node::{Node, Transport};
 use super::service::Service;
 use super::settings::size;
-use crate::cluster::Sharing;
 use crate::host::part::{Reading, Services};
 use ::telemetry::payload::Form;
 use ::telemetry::{Encoding, Message};
 use config::Diagnostics;
-use config::keys::telemetry;
+use config::keys::{ha, telemetry};
 use runtime::clock;
 use runtime::log::Limited;
 use std::collections::HashMap;
@@ -65,7 +64,7 @@ pub(super) fn choose(reading: &mut Reading<'_>) -> Option<Box<dyn Input>> {
         connections: usize::try_from(config.core(&telemetry::TELEMETRY_DAEMON_MAX_PEERS)).unwrap_or(usize::MAX),
         ..Limits::default()
     };
-    let is_shared = Sharing::read(config, &[], "telemetry-grpc", problems).is_shared;
+    let is_shared = config.core(&ha::CLUSTER_NAME).is_some();
     Some(Box::new(Grpc { file, is_shared, targets_file, targets, limits, listeners: Vec::new(), handle: None }))
 }
 

@@ -90,7 +90,7 @@ pub(super) fn choose(reading: &mut Reading<'_>) -> Option<Box<dyn Input>> {
     let ip = config.core(&telemetry::TELEMETRY_DAEMON_IP).unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
     let precedence = u8::try_from(config.core(&telemetry::TELEMETRY_DAEMON_IPPREC)).ok();
     let program = &telemetry::TELEMETRY_DAEMON_RP_EBPF_PROG;
-    let sharing = Sharing::read(config, &[program], "telemetry-tcp", reading.problems);
+    let sharing = Sharing::read(config, &[program], "telemetry-tcp", reuseport::Transport::Tcp, reading.problems);
     Some(Box::new(Tcp {
         address: SocketAddr::new(ip, port),
         options: listener::Options {
@@ -114,7 +114,7 @@ impl Input for Tcp {
         let opened = listener::open(self.address, &self.options).map_err(|error| {
             format!("telemetry_daemon_ip, telemetry_daemon_port_tcp: {}: {error}", self.address)
         })?;
-        self.sharing.join(reuseport::Transport::Tcp, &[opened.listener.as_fd()])?;
+        self.sharing.join(&[opened.listener.as_fd()])?;
         if let (Some(wanted), Some(granted)) = (self.options.receive_buffer, opened.receive_buffer) {
             info!("telemetry_daemon_pipe_size: obtained={granted} target={wanted}.");
         }

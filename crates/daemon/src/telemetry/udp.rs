@@ -61,7 +61,7 @@ pub(super) fn choose(reading: &mut Reading<'_>) -> Option<Box<dyn Input>> {
     let port = config.core(&telemetry::TELEMETRY_DAEMON_PORT_UDP).filter(|_| savefile(config).is_none())?;
     let stream = Stream::read(reading, &telemetry::TELEMETRY_DAEMON_PORT_UDP);
     let program = &telemetry::TELEMETRY_DAEMON_RP_EBPF_PROG;
-    let sharing = Sharing::read(config, &[program], "telemetry-udp", reading.problems);
+    let sharing = Sharing::read(config, &[program], "telemetry-udp", reuseport::Transport::Udp, reading.problems);
     Some(Box::new(Udp {
         settings: Settings {
             address: config.core(&telemetry::TELEMETRY_DAEMON_IP),
@@ -91,7 +91,7 @@ pub(super) fn choose_notif(reading: &mut Reading<'_>) -> Option<Box<dyn Input>> 
     let port = config.core(&telemetry::TELEMETRY_DAEMON_UDP_NOTIF_PORT).filter(|_| savefile(config).is_none())?;
     let programs =
         [&telemetry::TELEMETRY_DAEMON_UDP_NOTIF_RP_EBPF_PROG, &telemetry::TELEMETRY_DAEMON_RP_EBPF_PROG];
-    let sharing = Sharing::read(config, &programs, "telemetry", reading.problems);
+    let sharing = Sharing::read(config, &programs, "telemetry", reuseport::Transport::Udp, reading.problems);
     let buffer = config.core(&telemetry::TELEMETRY_DAEMON_PIPE_SIZE).map_or(NOTIF_BUFFER, size);
     Some(Box::new(Udp {
         settings: Settings {
@@ -144,7 +144,7 @@ impl Input for Udp {
         let mut receivers = capture::udp::open(&self.settings).map_err(|error| self.describe(&error))?;
         self.receiver = receivers.pop();
         let sockets: Vec<_> = self.receiver.iter().map(AsFd::as_fd).collect();
-        self.sharing.join(reuseport::Transport::Udp, &sockets)?;
+        self.sharing.join(&sockets)?;
         if let Some(receiver) = &self.receiver {
             self.waker = Some(receiver.waker());
             if let (Some(asked), Ok(given)) = (self.settings.receive_buffer, receiver.receive_buffer()) {
@@ -204,6 +204,9 @@ fn run(mut receiver: Receiver, reader: &mut Reader, service: &Service) -> io::Re
             }
             Received::Woken => {
                 if service.stop.is_requested() {
+                    if let Err(error) = receiver.leave() {
+                        warn!("cannot leave the port to the other daemons of the cluster: {error}");
+                    }
                     let last = u64::try_from(LAST_DATAGRAMS.as_micros()).unwrap_or(u64::MAX);
                     deadline = Some(clock::monotonic().saturating_add(last));
                 }

@@ -30,7 +30,7 @@ pub(crate) fn choose<P: Datagrams>(reading: &mut Reading<'_>, _: &Context) -> Ch
     let groups = groups(reading);
     let config = reading.config;
     let kind = if config.daemon() == Daemon::Sfacctd { "sfacctd" } else { "nfacctd" };
-    let sharing = Sharing::read(config, &[&input::NFACCTD_RP_EBPF_PROG], kind, reading.problems);
+    let sharing = Sharing::read(config, &[&input::NFACCTD_RP_EBPF_PROG], kind, Transport::Udp, reading.problems);
     // A program for daemons with one socket each must not have to know how many cores this machine has.
     let is_automatic = config.core(&input::NFACCTD_WORKERS) == 0;
     let workers = if sharing.has_selector() && is_automatic { 1 } else { workers(config) };
@@ -95,7 +95,7 @@ impl<P: Datagrams> Intake<P> for Udp {
     fn open(&self) -> Result<Vec<Opened<P>>, String> {
         let receivers = capture::udp::open(&self.settings).map_err(|error| self.describe(&error))?;
         let sockets: Vec<_> = receivers.iter().map(AsFd::as_fd).collect();
-        self.sharing.join(Transport::Udp, &sockets)?;
+        self.sharing.join(&sockets)?;
         if let (Some(asked), Some(Ok(given))) =
             (self.settings.receive_buffer, receivers.first().map(Receiver::receive_buffer))
         {
