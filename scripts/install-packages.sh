@@ -6,7 +6,7 @@
 # demo: a C compiler, whose linker rustc uses.
 # build (the default): all that cargo needs besides a Rust toolchain: a C compiler, make, pkg-config, and the headers of
 # libpcap, OpenSSL and zlib.
-# test: the same, and what the tests run: Python, ip, nft, unshare, valgrind, database, broker and Redis servers, routing
+# test: the same, and what the tests run: Python, clang (for programs of eBPF), ip, nft, unshare, valgrind, database, broker and Redis servers, routing
 # daemons and an RPKI cache (the tests start private ones); ClickHouse and the headers of libndpi only where the distribution has them.
 #
 # Does nothing when all packages are installed. Works as root or with sudo; otherwise it prints the command to run.
@@ -26,7 +26,7 @@ test)
     optional="clickhouse-server libndpi-dev"
     packages="$build python3 python3-venv iproute2 nftables util-linux procps"
     packages="$packages postgresql mariadb-server rabbitmq-server redis-server tshark valgrind"
-    packages="$packages bird2 bgpdump frr gobgpd exabgp stayrtr"
+    packages="$packages bird2 bgpdump clang frr gobgpd exabgp stayrtr"
     ;;
 *)
     echo "usage: $0 [demo|build|test]" >&2

@@ -49,6 +49,8 @@ mod checks;
 mod classes;
 #[path = "suite/clients.rs"]
 mod clients;
+#[path = "suite/clusters.rs"]
+mod clusters;
 #[path = "suite/configuration.rs"]
 mod configuration;
 #[path = "suite/confinement.rs"]

@@ -13,6 +13,7 @@ const FEATURES: &[(&str, bool)] = &[
     ("pcap", cfg!(feature = "pcap")),
     ("parquet", cfg!(feature = "parquet")),
     ("ndpi", classify::IS_BUILT_IN),
+    ("ebpf", reuseport::IS_BUILT_IN),
     ("http", cfg!(feature = "http")),
     ("zmq", cfg!(feature = "zmq")),
 ];

@@ -10,6 +10,7 @@ mod about;
 mod allow;
 mod bgp;
 mod bmp;
+mod cluster;
 mod counter_log;
 mod flows;
 mod ha;

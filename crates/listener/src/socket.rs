@@ -22,13 +22,23 @@ pub struct Options {
     pub keepalive: Option<Duration>,
     /// Connections that wait to be accepted at most.
     pub backlog: i32,
+    /// Other processes of this user with the same setting may listen on the same port (`SO_REUSEPORT`).
+    pub is_shared: bool,
 }
 
 impl Default for Options {
     /// No option is set, and 1024 connections may wait.
     fn default() -> Self {
         let (interface, precedence, receive_buffer, keepalive) = (None, None, None, None);
-        Self { interface, ipv6_only: false, precedence, receive_buffer, keepalive, backlog: 1024 }
+        Self {
+            interface,
+            ipv6_only: false,
+            precedence,
+            receive_buffer,
+            keepalive,
+            backlog: 1024,
+            is_shared: false,
+        }
     }
 }
 
@@ -53,7 +63,13 @@ pub struct OpenError {
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot {}: {}", self.what, self.error)
+        write!(f, "cannot {}: {}", self.what, self.error)?;
+        if self.error.kind() == io::ErrorKind::AddrInUse {
+            f.write_str(
+                "; another process uses this port, which only daemons that all set cluster_name can share",
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -73,6 +89,7 @@ pub fn open(address: SocketAddr, options: &Options) -> Result<Opened, OpenError>
         .map_err(failed("open a TCP socket"))?;
     // A restarted daemon must not wait for connections of its predecessor to time out.
     socket.set_reuse_address(true).map_err(failed("set SO_REUSEADDR"))?;
+    socket.set_reuse_port(options.is_shared).map_err(failed("set SO_REUSEPORT"))?;
     if let Some(interface) = &options.interface {
         let what = format!("bind to interface {interface}");
         socket.bind_device(Some(interface.as_bytes())).map_err(failed(&what))?;
@@ -170,6 +187,24 @@ mod tests {
             error.starts_with(&format!("cannot bind to {address}: ")) || error.starts_with("cannot listen"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_port_is_shared_if_all_agree() {
+        let options = |is_shared| Options { is_shared, ..Options::default() };
+        for first in [false, true] {
+            let opened = open("127.0.0.1:0".parse().unwrap(), &options(first)).unwrap();
+            let address = opened.listener.local_addr().unwrap();
+            for second in [false, true] {
+                let joined = open(address, &options(second));
+                assert_eq!(joined.is_ok(), first && second);
+                let said = joined.map_err(|error| error.to_string()).err().unwrap_or_default();
+                assert!(
+                    said.is_empty() || said.ends_with("daemons that all set cluster_name can share"),
+                    "{said}"
+                );
+            }
+        }
     }
 
     #[test]

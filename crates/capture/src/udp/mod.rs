@@ -26,7 +26,8 @@
 //! joined by mistake would get nothing, or take exporters away from the first, and neither would notice. So the first socket is bound
 //! without that option: the kernel atomically rejects it if any other socket has the port. Then the option is set, and the other
 //! workers join. With a single worker it is never set. [`Settings::shared`] binds all sockets with it, for daemons that share the
-//! port; the kernel then chooses among all of them by the sender's address and port.
+//! port; the kernel then chooses among all of them by the sender's address and port, or a program chooses that is attached to
+//! one of the sockets ([`Receiver`] has a file descriptor for that purpose).
 //!
 //! # The cost of a datagram
 //!
@@ -57,7 +58,7 @@ use rustix::time::{ClockId, clock_gettime};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 pub use crate::waker::Waker;
@@ -165,6 +166,7 @@ pub fn open(settings: &Settings) -> Result<Vec<Receiver>, BindError> {
             socket,
             is_ipv6,
             waker: Waker::new()?,
+            is_shared: settings.shared,
             pause,
             dense: false,
             drained: true,
@@ -262,6 +264,7 @@ pub struct Receiver {
     socket: Socket,
     is_ipv6: bool,
     waker: Waker,
+    is_shared: bool,
     /// How long to let datagrams accumulate under dense traffic.
     pause: Duration,
     /// True if traffic is so dense that several datagrams arrive during a pause.
@@ -372,6 +375,27 @@ impl Receiver {
         self.waker.clone()
     }
 
+    /// Leaves the port to the other sockets that share it: what is queued can still be received, and the kernel adds nothing to
+    /// it. Without [`Settings::shared`] this has no effect, since there is nobody to leave it to.
+    ///
+    /// # Errors
+    /// The errors of `connect`; then the socket stays as it is.
+    pub fn leave(&self) -> io::Result<()> {
+        /// That of the discard protocol (RFC 863); nothing is sent there.
+        const PORT: u16 = 9;
+        if !self.is_shared {
+            return Ok(());
+        }
+        // A connected socket gets datagrams of its peer alone, and the kernel does not select it. Of all peers, this machine can
+        // always be reached from the address of the socket.
+        let ip = match self.local_address()?.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        self.socket.connect(&SocketAddr::from((ip, PORT)).into())
+    }
+
     /// The address and port to which it is bound.
     ///
     /// # Errors
@@ -396,6 +420,13 @@ impl Receiver {
     /// The errors of `getsockopt`; `Unsupported` before Linux 4.12.
     pub fn drops(&self) -> io::Result<u32> {
         kernel::drops(self.socket.as_fd())
+    }
+}
+
+/// The socket, for options of its group.
+impl AsFd for Receiver {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

@@ -269,6 +269,43 @@ fn datagrams_joined_by_the_kernel_are_split() {
 }
 
 #[test]
+fn one_that_leaves_a_shared_port_keeps_what_is_queued() {
+    const SENDERS: u8 = 40;
+    for address in [None, Some(IpAddr::from(Ipv4Addr::LOCALHOST))] {
+        let settings = |port| Settings { address, port, shared: true, ..Settings::default() };
+        let mut leaving = one(&settings(0));
+        let to = target(&leaving, Ipv4Addr::LOCALHOST);
+        let mut staying = one(&settings(to.port()));
+        let send = || {
+            for number in 1..=SENDERS {
+                UdpSocket::bind((Ipv4Addr::new(127, 0, 8, number), 0)).unwrap().send_to(&[number], to).unwrap();
+            }
+        };
+        let mut batch = Batch::new();
+        let mut queued = |receiver: &mut Receiver| {
+            let mut count = 0;
+            while receiver.receive(&mut batch, Some(Duration::ZERO)).unwrap() == Received::Datagrams {
+                count += batch.len();
+            }
+            count
+        };
+        send();
+        leaving.leave().unwrap();
+        send();
+        let (left, stayed) = (queued(&mut leaving), queued(&mut staying));
+        assert!(left > 0 && stayed > usize::from(SENDERS), "{left} {stayed}");
+        assert_eq!(left + stayed, 2 * usize::from(SENDERS));
+        send();
+        assert_eq!((queued(&mut leaving), queued(&mut staying)), (0, usize::from(SENDERS)));
+    }
+    let mut alone = one(&Settings::default());
+    alone.leave().unwrap();
+    let to = target(&alone, Ipv4Addr::LOCALHOST);
+    UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"x", to).unwrap();
+    assert_eq!(collect(&mut alone, 1).len(), 1);
+}
+
+#[test]
 fn rejects_a_port_in_use_unless_all_share_it() {
     let here = Some(IpAddr::from(Ipv4Addr::LOCALHOST));
     for (first, second) in [(1, 1), (1, 2), (2, 1), (3, 2)] {

@@ -83,8 +83,11 @@ keys! {
     /// Accepts only IPv6 when the daemon listens on all addresses.
     BGP_DAEMON_IPV6_ONLY: bool = boolean(&["bgp_daemon_ipv6_only"]).default("false").daemons(PMBGPD.and(FLOW)).acts();
 
-    /// eBPF program that distributes sessions among several daemons on one port.
-    BGP_DAEMON_RP_EBPF_PROG: Option<PathBuf> = path(&["bgp_daemon_rp_ebpf_prog"]).daemons(PMBGPD.and(FLOW));
+    /// Object file of an eBPF program that selects among several daemons on one port for each new session.
+    ///
+    /// Its maps are in `/sys/fs/bpf/pmacct/CLUSTER/bgp`. See docs/clusters.md.
+    BGP_DAEMON_RP_EBPF_PROG: Option<PathBuf> = path(&["bgp_daemon_rp_ebpf_prog"]).daemons(PMBGPD.and(FLOW))
+        .acts();
 
     /// Logs only messages with one of these labels.
     BGP_DAEMON_MSGLOG_LABEL_FILTER: Option<Vec<String>> = list(&["bgp_daemon_msglog_label_filter"])

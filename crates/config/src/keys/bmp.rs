@@ -24,8 +24,11 @@ keys! {
     BMP_DAEMON_IPV6_ONLY: bool = boolean(&["bmp_daemon_ipv6_only"]).default("false")
         .daemons(PMBMPD.and(FLOW)).acts();
 
-    /// eBPF program that distributes sessions among several daemons on one port.
-    BMP_DAEMON_RP_EBPF_PROG: Option<PathBuf> = path(&["bmp_daemon_rp_ebpf_prog"]).daemons(PMBMPD.and(FLOW));
+    /// Object file of an eBPF program that selects among several daemons on one port for each new session.
+    ///
+    /// Its maps are in `/sys/fs/bpf/pmacct/CLUSTER/bmp`. See docs/clusters.md.
+    BMP_DAEMON_RP_EBPF_PROG: Option<PathBuf> = path(&["bmp_daemon_rp_ebpf_prog"]).daemons(PMBMPD.and(FLOW))
+        .acts();
 
     /// Logs only messages with one of these labels.
     BMP_DAEMON_MSGLOG_LABEL_FILTER: Option<Vec<String>> = list(&["bmp_daemon_msglog_label_filter"])

@@ -7,13 +7,17 @@ use std::time::Duration;
 keys! {
     /// Name of the cluster to which this daemon belongs.
     ///
-    /// Collectors that all set it may share a port: the kernel selects one of their workers by the sender's address and port, and
-    /// selects again when a daemon starts or ends.
+    /// Daemons that all set it may share the ports of flows, BGP, BMP and telemetry. The kernel selects one of them by the
+    /// sender's address and port, and selects again when a daemon starts or ends; or the program of `nfacctd_rp_ebpf_prog` and
+    /// similar keys selects one. See docs/clusters.md.
     ///
     /// With `redis_host`, keys of the daemon in Redis begin with it.
     CLUSTER_NAME: Option<String> = text(&["cluster_name"]).acts();
 
     /// Number of this daemon in its cluster; each daemon needs its own.
+    ///
+    /// With `nfacctd_rp_ebpf_prog` and similar keys it is the place of the daemon in the maps from which the program selects. If
+    /// another daemon has this number, the daemon does not start.
     ///
     /// With `redis_host`, keys of the daemon in Redis contain it.
     CLUSTER_ID: u32 = integer(&["cluster_id"], 0, u32::MAX as i128).default("0").acts();

@@ -68,9 +68,12 @@ keys! {
     NFACCTD_MCAST_GROUPS: Option<Vec<String>> = list(&["nfacctd_mcast_groups", "sfacctd_mcast_groups"])
         .daemons(COLLECTORS).acts();
 
-    /// eBPF program that distributes datagrams among several daemons on one port.
+    /// Object file of an eBPF program that selects among several daemons on one port.
+    ///
+    /// Its maps are in `/sys/fs/bpf/pmacct/CLUSTER/nfacctd` (or `sfacctd`). The daemon has one worker unless `nfacctd_workers` is
+    /// set; then it has as many places in the map, from `cluster_id` times their number on. See docs/clusters.md.
     NFACCTD_RP_EBPF_PROG: Option<PathBuf> = path(&["nfacctd_rp_ebpf_prog", "sfacctd_rp_ebpf_prog"])
-        .daemons(COLLECTORS);
+        .daemons(COLLECTORS).acts();
 
     /// Number of exporters that each worker remembers; beyond that, the one that was silent longest is removed.
     NFACCTD_EXPORTERS_MAX: usize = integer(&["nfacctd_exporters_max"], 1, 10_000_000).default("10000")

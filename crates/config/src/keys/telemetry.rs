@@ -64,9 +64,12 @@ keys! {
     TELEMETRY_DAEMON_IPV6_ONLY: bool = boolean(&["telemetry_daemon_ipv6_only"]).default("false")
         .daemons(PMTELEMETRYD.and(FLOW)).acts();
 
-    /// eBPF program that distributes telemetry among several daemons on one port.
+    /// Object file of an eBPF program that selects among several daemons on one port, for telemetry over TCP and UDP.
+    ///
+    /// It is used for UDP-notif as well, unless `telemetry_daemon_udp_notif_rp_ebpf_prog` is set. Its maps are in
+    /// `/sys/fs/bpf/pmacct/CLUSTER/telemetry-tcp` and `telemetry-udp`. See docs/clusters.md.
     TELEMETRY_DAEMON_RP_EBPF_PROG: Option<PathBuf> = path(&["telemetry_daemon_rp_ebpf_prog"])
-        .daemons(PMTELEMETRYD.and(FLOW));
+        .daemons(PMTELEMETRYD.and(FLOW)).acts();
 
     /// UDP port to listen on for UDP-notif.
     TELEMETRY_DAEMON_UDP_NOTIF_PORT: Option<u16> = port(&["telemetry_daemon_udp_notif_port"])
@@ -88,9 +91,11 @@ keys! {
     TELEMETRY_DAEMON_UDP_NOTIF_NMSGS: u32 = integer(&["telemetry_daemon_udp_notif_nmsgs"], 1, u32::MAX as i128)
         .default("1").daemons(PMTELEMETRYD.and(FLOW)).no_op("up to 64 datagrams are read at once");
 
-    /// eBPF program that distributes UDP-notif among several daemons on one port.
+    /// Object file of an eBPF program that selects among several daemons on one port, for UDP-notif.
+    ///
+    /// Its maps are in `/sys/fs/bpf/pmacct/CLUSTER/telemetry`. See docs/clusters.md.
     TELEMETRY_DAEMON_UDP_NOTIF_RP_EBPF_PROG: Option<PathBuf> = path(&["telemetry_daemon_udp_notif_rp_ebpf_prog"])
-        .daemons(PMTELEMETRYD.and(FLOW));
+        .daemons(PMTELEMETRYD.and(FLOW)).acts();
 
     /// File with the settings of routers that dial out over gRPC, in the format of mdt-dialout-collector; setting it enables this input.
     TELEMETRY_DAEMON_GRPC_COLLECTOR_CONF: Option<PathBuf> = path(&["telemetry_daemon_grpc_collector_conf"])

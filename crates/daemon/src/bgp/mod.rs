@@ -58,6 +58,7 @@ use service::{Input, Service, Shared};
 use settings::Settings;
 use std::io::{self, ErrorKind};
 use std::net::TcpListener;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -191,6 +192,7 @@ impl Part for Daemon {
         let (ip_key, port_key) = (names.of(&bgp::BGP_DAEMON_IP), names.of(&bgp::BGP_DAEMON_PORT));
         let opened = listener::open(*address, &self.settings.options)
             .map_err(|error| format!("{ip_key}, {port_key}: {address}: {error}"))?;
+        self.settings.sharing.join(&[opened.listener.as_fd()])?;
         if let (Some(wanted), Some(granted)) = (self.settings.options.receive_buffer, opened.receive_buffer) {
             info!("bgp_daemon_pipe_size: obtained={granted} target={wanted}.");
         }

@@ -1,5 +1,6 @@
 //! The settings of the BGP daemon: `bgp_daemon_*`, `bgp_table_dump_*` and what they depend on.
 
+use crate::cluster::Sharing;
 use crate::ha::Standby;
 use crate::host::part::Reading;
 use crate::host::{blame, files_of};
@@ -17,6 +18,7 @@ use config::keys::{bgp, encoding, input, maps};
 use config::{Config, Diagnostics, KeyPrefix, Names, Origin};
 use event_log::{Schema, Sequence, Settings as LogSettings};
 use listener::Keys;
+use reuseport::Transport;
 use route_log::{Format, LabelFilter, VARIABLES, schema};
 use runtime::files;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -32,6 +34,8 @@ pub(super) struct Settings {
     pub(super) file: Option<pcap_file::Settings>,
     /// Options of the listening socket.
     pub(super) options: listener::Options,
+    /// How it is shared with other daemons.
+    pub(super) sharing: Sharing,
     pub(super) limits: Limits,
     /// `bgp_daemon_as`; the peer's own AS if it is not set.
     pub(super) local_as: Option<u32>,
@@ -88,6 +92,7 @@ impl Settings {
             max_peers: usize::try_from(config.core(&bgp::BGP_DAEMON_MAX_PEERS)).unwrap_or(usize::MAX),
             batch: batch(config, &bgp::BGP_DAEMON_BATCH, &bgp::BGP_DAEMON_BATCH_INTERVAL, problems),
         };
+        let sharing = Sharing::read(config, &[&bgp::BGP_DAEMON_RP_EBPF_PROG], "bgp", Transport::Tcp, problems);
         let format = Format::read(config);
         let sequence = Sequence::default();
         let standby = reading.offers.see::<Standby>();
@@ -96,7 +101,8 @@ impl Settings {
         Self {
             address: SocketAddr::new(ip, config.core(&bgp::BGP_DAEMON_PORT)),
             file: savefile(config),
-            options: options(config),
+            options: options(config, sharing.is_shared),
+            sharing,
             limits,
             local_as: config.core(&bgp::BGP_DAEMON_AS),
             router_id: router_id(config, ip, problems),
@@ -174,7 +180,7 @@ impl Files {
     }
 }
 
-fn options(config: &Config) -> listener::Options {
+fn options(config: &Config, is_shared: bool) -> listener::Options {
     let size = config.core(&bgp::BGP_DAEMON_PIPE_SIZE);
     listener::Options {
         interface: config.core(&bgp::BGP_DAEMON_INTERFACE),
@@ -183,6 +189,7 @@ fn options(config: &Config) -> listener::Options {
         receive_buffer: size.map(|size| usize::try_from(size).unwrap_or(usize::MAX)),
         // A session without a hold time has no timer of its own.
         keepalive: Some(Duration::from_secs(60)),
+        is_shared,
         ..listener::Options::default()
     }
 }

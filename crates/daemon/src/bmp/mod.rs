@@ -55,6 +55,7 @@ use service::{Input, Service, Shared};
 use settings::Settings;
 use std::io::{self, ErrorKind};
 use std::net::TcpListener;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -164,13 +165,14 @@ impl Part for Daemon {
     }
 
     fn open(&mut self) -> Result<(), String> {
-        let Settings { address, names, file, options, .. } = &*self.settings;
+        let Settings { address, names, file, options, sharing, .. } = &*self.settings;
         if file.is_some() {
             return Ok(());
         }
         let (ip_key, port_key) = (names.of(&bmp::BMP_DAEMON_IP), names.of(&bmp::BMP_DAEMON_PORT));
         let opened = listener::open(*address, options)
             .map_err(|error| format!("{ip_key}, {port_key}: {address}: {error}"))?;
+        sharing.join(&[opened.listener.as_fd()])?;
         if let (Some(wanted), Some(granted)) = (options.receive_buffer, opened.receive_buffer) {
             info!("bmp_daemon_pipe_size: obtained={granted} target={wanted}.");
         }

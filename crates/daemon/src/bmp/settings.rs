@@ -1,5 +1,6 @@
 //! The settings of the BMP daemon: `bmp_daemon_*`, `bmp_dump_*` and what they depend on.
 
+use crate::cluster::Sharing;
 use crate::ha::Standby;
 use crate::host::blame;
 use crate::host::part::Reading;
@@ -17,6 +18,7 @@ use config::keys::http::HTTP_LISTEN;
 use config::keys::{bmp, core, encoding, input, maps};
 use config::{Config, Diagnostics, KeyPrefix, Names, Origin};
 use event_log::{Schema, Sequence, Settings as LogSettings};
+use reuseport::Transport;
 use route_log::LabelFilter;
 use route_log::bmp::{Collector, Format, VARIABLES, label_filter, schema};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -34,6 +36,8 @@ pub(super) struct Settings {
     pub(super) kafka: Option<KafkaInput>,
     /// Options of the listening socket.
     pub(super) options: listener::Options,
+    /// How it is shared with other daemons.
+    pub(super) sharing: Sharing,
     pub(super) limits: Limits,
     /// `bmp_daemon_parse_proxy_header`.
     pub(super) proxy_header: bool,
@@ -103,6 +107,7 @@ impl Settings {
             max_peers: usize::try_from(config.core(&bmp::BMP_DAEMON_MAX_PEERS)).unwrap_or(usize::MAX),
             batch: batch(config, &bmp::BMP_DAEMON_BATCH, &bmp::BMP_DAEMON_BATCH_INTERVAL, problems),
         };
+        let sharing = Sharing::read(config, &[&bmp::BMP_DAEMON_RP_EBPF_PROG], "bmp", Transport::Tcp, problems);
         let format = Format::read(config);
         let sequence = Sequence::default();
         let standby = reading.offers.see::<Standby>();
@@ -113,7 +118,8 @@ impl Settings {
             address,
             file,
             kafka: kafka(config, problems),
-            options: options(config),
+            options: options(config, sharing.is_shared),
+            sharing,
             limits,
             proxy_header: config.core(&bmp::BMP_DAEMON_PARSE_PROXY_HEADER),
             initiation_timeout: positive(config.core(&bmp::BMP_DAEMON_INITIATION_TIMEOUT)),
@@ -189,7 +195,7 @@ fn positive(limit: Duration) -> Option<Duration> {
     (!limit.is_zero()).then_some(limit)
 }
 
-fn options(config: &Config) -> listener::Options {
+fn options(config: &Config, is_shared: bool) -> listener::Options {
     let size = config.core(&bmp::BMP_DAEMON_PIPE_SIZE);
     listener::Options {
         interface: config.core(&bmp::BMP_DAEMON_INTERFACE),
@@ -198,6 +204,7 @@ fn options(config: &Config) -> listener::Options {
         receive_buffer: size.map(|size| usize::try_from(size).unwrap_or(usize::MAX)),
         // A router may have nothing to report for hours.
         keepalive: Some(Duration::from_secs(60)),
+        is_shared,
         ..listener::Options::default()
     }
 }

@@ -13,7 +13,7 @@ use crate::host::part::{Reading, Services};
 use ::telemetry::payload::Form;
 use ::telemetry::{Encoding, Message};
 use config::Diagnostics;
-use config::keys::telemetry;
+use config::keys::{ha, telemetry};
 use runtime::clock;
 use runtime::log::Limited;
 use std::collections::HashMap;
@@ -40,6 +40,8 @@ const BATCH: usize = 64;
 /// The input.
 struct Grpc {
     file: CollectorFile,
+    /// Other daemons may listen on the same ports.
+    is_shared: bool,
     targets_file: Option<PathBuf>,
     targets: Vec<Arc<Target>>,
     limits: Limits,
@@ -62,7 +64,8 @@ pub(super) fn choose(reading: &mut Reading<'_>) -> Option<Box<dyn Input>> {
         connections: usize::try_from(config.core(&telemetry::TELEMETRY_DAEMON_MAX_PEERS)).unwrap_or(usize::MAX),
         ..Limits::default()
     };
-    Some(Box::new(Grpc { file, targets_file, targets, limits, listeners: Vec::new(), handle: None }))
+    let is_shared = config.core(&ha::CLUSTER_NAME).is_some();
+    Some(Box::new(Grpc { file, is_shared, targets_file, targets, limits, listeners: Vec::new(), handle: None }))
 }
 
 impl Input for Grpc {
@@ -70,7 +73,11 @@ impl Input for Grpc {
         const KEY: &str = "telemetry_daemon_grpc_collector_conf";
         let tls = self.file.tls.as_ref().map(tls::Server::load).transpose();
         let tls = tls.map_err(|error| format!("{KEY}: {error}"))?;
-        let options = listener::Options { interface: self.file.interface.clone(), ..listener::Options::default() };
+        let options = listener::Options {
+            interface: self.file.interface.clone(),
+            is_shared: self.is_shared,
+            ..listener::Options::default()
+        };
         for (address, services) in &self.file.sockets {
             let opened =
                 listener::open(*address, &options).map_err(|error| format!("{KEY}: {address}: {error}"))?;

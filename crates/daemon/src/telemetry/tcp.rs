@@ -9,6 +9,7 @@ use super::input::Input;
 use super::node::{Node, Transport};
 use super::service::Service;
 use super::settings::{framing, savefile, size};
+use crate::cluster::Sharing;
 use crate::host::part::{Reading, Services};
 use crate::sessions::accept::accept;
 use ::telemetry::payload::Form;
@@ -20,6 +21,7 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::{self, Read as _};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -53,6 +55,7 @@ const RATE: Duration = Duration::from_secs(10);
 struct Tcp {
     address: SocketAddr,
     options: listener::Options,
+    sharing: Sharing,
     stream: Stream,
     socket: Option<TcpListener>,
     stop: watch::Sender<bool>,
@@ -86,6 +89,8 @@ pub(super) fn choose(reading: &mut Reading<'_>) -> Option<Box<dyn Input>> {
     let port = config.core(&telemetry::TELEMETRY_DAEMON_PORT_TCP).filter(|_| savefile(config).is_none())?;
     let ip = config.core(&telemetry::TELEMETRY_DAEMON_IP).unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
     let precedence = u8::try_from(config.core(&telemetry::TELEMETRY_DAEMON_IPPREC)).ok();
+    let program = &telemetry::TELEMETRY_DAEMON_RP_EBPF_PROG;
+    let sharing = Sharing::read(config, &[program], "telemetry-tcp", reuseport::Transport::Tcp, reading.problems);
     Some(Box::new(Tcp {
         address: SocketAddr::new(ip, port),
         options: listener::Options {
@@ -94,8 +99,10 @@ pub(super) fn choose(reading: &mut Reading<'_>) -> Option<Box<dyn Input>> {
             precedence: precedence.filter(|precedence| *precedence > 0),
             receive_buffer: config.core(&telemetry::TELEMETRY_DAEMON_PIPE_SIZE).map(size),
             keepalive: Some(KEEPALIVE),
+            is_shared: sharing.is_shared,
             ..listener::Options::default()
         },
+        sharing,
         stream: Stream::read(reading, &telemetry::TELEMETRY_DAEMON_PORT_TCP),
         socket: None,
         stop: watch::channel(false).0,
@@ -107,6 +114,7 @@ impl Input for Tcp {
         let opened = listener::open(self.address, &self.options).map_err(|error| {
             format!("telemetry_daemon_ip, telemetry_daemon_port_tcp: {}: {error}", self.address)
         })?;
+        self.sharing.join(&[opened.listener.as_fd()])?;
         if let (Some(wanted), Some(granted)) = (self.options.receive_buffer, opened.receive_buffer) {
             info!("telemetry_daemon_pipe_size: obtained={granted} target={wanted}.");
         }

@@ -6,6 +6,7 @@ use super::node::{Node, Transport};
 use super::service::Service;
 use super::settings::{savefile, size};
 use super::tcp::Stream;
+use crate::cluster::{self, Sharing};
 use crate::host::part::{Reading, Services};
 use ::telemetry::datagram;
 use ::telemetry::payload::Form;
@@ -17,6 +18,7 @@ use runtime::clock;
 use runtime::log::Limited;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{error, info, warn};
@@ -38,6 +40,7 @@ const INCOMPLETE: usize = 65_536;
 /// The input.
 struct Udp {
     settings: Settings,
+    sharing: Sharing,
     keys: Keys,
     protocol: Option<Protocol>,
     receiver: Option<Receiver>,
@@ -57,6 +60,8 @@ pub(super) fn choose(reading: &mut Reading<'_>) -> Option<Box<dyn Input>> {
     let config = reading.config;
     let port = config.core(&telemetry::TELEMETRY_DAEMON_PORT_UDP).filter(|_| savefile(config).is_none())?;
     let stream = Stream::read(reading, &telemetry::TELEMETRY_DAEMON_PORT_UDP);
+    let program = &telemetry::TELEMETRY_DAEMON_RP_EBPF_PROG;
+    let sharing = Sharing::read(config, &[program], "telemetry-udp", reuseport::Transport::Udp, reading.problems);
     Some(Box::new(Udp {
         settings: Settings {
             address: config.core(&telemetry::TELEMETRY_DAEMON_IP),
@@ -64,8 +69,10 @@ pub(super) fn choose(reading: &mut Reading<'_>) -> Option<Box<dyn Input>> {
             receive_buffer: config.core(&telemetry::TELEMETRY_DAEMON_PIPE_SIZE).map(size),
             interface: config.core(&telemetry::TELEMETRY_DAEMON_INTERFACE),
             ipv6_only: config.core(&telemetry::TELEMETRY_DAEMON_IPV6_ONLY),
+            shared: sharing.is_shared,
             ..Settings::default()
         },
+        sharing,
         keys: Keys {
             ip: "telemetry_daemon_ip",
             port: "telemetry_daemon_port_udp",
@@ -82,6 +89,9 @@ pub(super) fn choose(reading: &mut Reading<'_>) -> Option<Box<dyn Input>> {
 pub(super) fn choose_notif(reading: &mut Reading<'_>) -> Option<Box<dyn Input>> {
     let config = reading.config;
     let port = config.core(&telemetry::TELEMETRY_DAEMON_UDP_NOTIF_PORT).filter(|_| savefile(config).is_none())?;
+    let programs =
+        [&telemetry::TELEMETRY_DAEMON_UDP_NOTIF_RP_EBPF_PROG, &telemetry::TELEMETRY_DAEMON_RP_EBPF_PROG];
+    let sharing = Sharing::read(config, &programs, "telemetry", reuseport::Transport::Udp, reading.problems);
     let buffer = config.core(&telemetry::TELEMETRY_DAEMON_PIPE_SIZE).map_or(NOTIF_BUFFER, size);
     Some(Box::new(Udp {
         settings: Settings {
@@ -90,8 +100,10 @@ pub(super) fn choose_notif(reading: &mut Reading<'_>) -> Option<Box<dyn Input>> 
             receive_buffer: Some(buffer),
             interface: config.core(&telemetry::TELEMETRY_DAEMON_UDP_NOTIF_INTERFACE),
             ipv6_only: config.core(&telemetry::TELEMETRY_DAEMON_UDP_NOTIF_IPV6_ONLY),
+            shared: sharing.is_shared,
             ..Settings::default()
         },
+        sharing,
         keys: Keys {
             ip: "telemetry_daemon_udp_notif_ip",
             port: "telemetry_daemon_udp_notif_port",
@@ -115,7 +127,8 @@ impl Udp {
             }
             Part::Address | Part::Group(_) => {
                 let address = self.address();
-                format!("{}, {}: cannot listen on {address}: {}", keys.ip, keys.port, error.error)
+                let (ip, port, fault) = (keys.ip, keys.port, &error.error);
+                format!("{ip}, {port}: cannot listen on {address}: {fault}{}", cluster::taken(fault))
             }
         }
     }
@@ -130,6 +143,8 @@ impl Input for Udp {
     fn open(&mut self) -> Result<(), String> {
         let mut receivers = capture::udp::open(&self.settings).map_err(|error| self.describe(&error))?;
         self.receiver = receivers.pop();
+        let sockets: Vec<_> = self.receiver.iter().map(AsFd::as_fd).collect();
+        self.sharing.join(&sockets)?;
         if let Some(receiver) = &self.receiver {
             self.waker = Some(receiver.waker());
             if let (Some(asked), Ok(given)) = (self.settings.receive_buffer, receiver.receive_buffer()) {
@@ -189,6 +204,9 @@ fn run(mut receiver: Receiver, reader: &mut Reader, service: &Service) -> io::Re
             }
             Received::Woken => {
                 if service.stop.is_requested() {
+                    if let Err(error) = receiver.leave() {
+                        warn!("cannot leave the port to the other daemons of the cluster: {error}");
+                    }
                     let last = u64::try_from(LAST_DATAGRAMS.as_micros()).unwrap_or(u64::MAX);
                     deadline = Some(clock::monotonic().saturating_add(last));
                 }

@@ -1,17 +1,19 @@
 //! Datagrams of a UDP port.
 
 use super::workers;
+use crate::cluster::{self, Sharing};
 use crate::flows::input::{Choice, Intake, Opened, Source};
 use crate::flows::worker::{Datagrams, Worker};
 use crate::host::blame;
 use crate::host::part::Reading;
 use capture::udp::{BindError, Part, Receiver, Settings};
-use config::keys::{ha, input};
-use config::{AnyKey, Names};
+use config::keys::input;
+use config::{AnyKey, Daemon, Names};
 use enrich::Context;
 use plugins::outlet::Wake;
-use std::io::ErrorKind;
+use reuseport::Transport;
 use std::net::{IpAddr, Ipv6Addr};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use tracing::info;
 
@@ -21,6 +23,7 @@ pub(super) const BUFFER: &dyn AnyKey = &input::NFACCTD_PIPE_SIZE;
 /// The UDP port.
 pub(super) struct Udp {
     settings: Settings,
+    sharing: Sharing,
     names: Names,
     /// Percentage of a worker's time that one exporter may use while others are waiting.
     pub(super) share: u32,
@@ -35,6 +38,11 @@ pub(crate) fn choose<P: Datagrams>(reading: &mut Reading<'_>, _: &Context) -> Ch
 pub(super) fn read(reading: &mut Reading<'_>) -> Udp {
     let groups = groups(reading);
     let config = reading.config;
+    let kind = if config.daemon() == Daemon::Sfacctd { "sfacctd" } else { "nfacctd" };
+    let sharing = Sharing::read(config, &[&input::NFACCTD_RP_EBPF_PROG], kind, Transport::Udp, reading.problems);
+    // A program for daemons with one socket each must not have to know how many cores this machine has.
+    let is_automatic = config.core(&input::NFACCTD_WORKERS) == 0;
+    let workers = if sharing.has_selector() && is_automatic { 1 } else { workers(config) };
     let receive_buffer = config.core(&input::NFACCTD_PIPE_SIZE);
     let settings = Settings {
         address: config.core(&input::NFACCTD_IP),
@@ -43,11 +51,11 @@ pub(super) fn read(reading: &mut Reading<'_>) -> Udp {
         interface: config.core(&input::NFACCTD_INTERFACE),
         ipv6_only: config.core(&input::NFACCTD_IPV6_ONLY),
         groups,
-        workers: workers(config),
-        shared: config.core(&ha::CLUSTER_NAME).is_some(),
+        workers,
+        shared: sharing.is_shared,
     };
     let share = config.core(&input::NFACCTD_EXPORTER_SHARE);
-    Udp { settings, names: reading.names.clone(), share }
+    Udp { settings, sharing, names: reading.names.clone(), share }
 }
 
 /// Multicast groups to join.
@@ -72,6 +80,8 @@ impl Udp {
     pub(super) fn open(&self) -> Result<Vec<Receiver>, String> {
         let port_key = self.names.of(&input::NFACCTD_PORT);
         let receivers = capture::udp::open(&self.settings).map_err(|error| self.describe(&error, port_key))?;
+        let sockets: Vec<_> = receivers.iter().map(AsFd::as_fd).collect();
+        self.sharing.join(&sockets)?;
         if let (Some(asked), Some(Ok(given))) =
             (self.settings.receive_buffer, receivers.first().map(Receiver::receive_buffer))
         {
@@ -83,7 +93,7 @@ impl Udp {
     /// Opens the same sockets on another port, which `key` states.
     pub(super) fn open_other(&self, port: u16, key: &str) -> Result<Vec<Receiver>, String> {
         let settings = Settings { port, groups: Vec::new(), ..self.settings.clone() };
-        let other = Self { settings, names: self.names.clone(), share: self.share };
+        let other = Self { settings, sharing: Sharing::default(), names: self.names.clone(), share: self.share };
         capture::udp::open(&other.settings).map_err(|error| other.describe(&error, key))
     }
 
@@ -115,12 +125,7 @@ impl Udp {
             Part::Address => {
                 let address = settings.address.map_or("*".to_owned(), |address| address.to_string());
                 let port = settings.port;
-                let taken = match fault.kind() {
-                    ErrorKind::AddrInUse => {
-                        "; another process uses this port, which only daemons that all set cluster_name can share"
-                    }
-                    _ => "",
-                };
+                let taken = cluster::taken(fault);
                 let ip_key = names.of(&input::NFACCTD_IP);
                 format!("{ip_key}, {port_key}: cannot listen on {address} port {port}: {fault}{taken}")
             }

@@ -103,6 +103,9 @@ impl<P: Datagrams> Worker<P> {
 
     /// Decodes what was received before shutdown was requested and is still in the kernel.
     fn drain(&mut self, receiver: &mut capture::udp::Receiver, batch: &mut Batch, budget: &mut Budget) {
+        if let Err(error) = receiver.leave() {
+            warn!("cannot leave the port to the other daemons of the cluster: {error}");
+        }
         let until = Instant::now() + LAST;
         loop {
             let now = Instant::now();

@@ -3,7 +3,7 @@
 use crate::host::blame;
 use crate::host::part::Reading;
 use crate::sessions::tls::{self, File};
-use config::keys::{input, ipfix};
+use config::keys::{ha, input, ipfix};
 use config::{Config, Diagnostics, Key};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -74,6 +74,7 @@ impl Settings {
                 interface: config.core(&input::NFACCTD_INTERFACE),
                 ipv6_only: config.core(&input::NFACCTD_IPV6_ONLY),
                 keepalive: Some(KEEPALIVE),
+                is_shared: config.core(&ha::CLUSTER_NAME).is_some(),
                 ..listener::Options::default()
             },
             max_sessions: config.core(&ipfix::NFACCTD_SESSIONS_MAX),
