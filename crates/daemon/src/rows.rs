@@ -9,7 +9,34 @@ use crate::flows::protocols::{NetFlow, Packets, Sflow};
 use crate::flows::{self, Applications};
 use crate::{bgp, bmp, counter_log, http, telemetry, validation};
 use config::Daemon as Id;
-use plugins::kinds::KINDS;
+use plugins::kinds::{self, Kind};
+
+/// Plugins of the collectors, in the order of `-V`.
+pub(crate) const OF_COLLECTORS: &[&Kind] = &[
+    &kinds::MEMORY,
+    &kinds::PRINT,
+    &kinds::MYSQL,
+    &kinds::PGSQL,
+    &kinds::SQLITE3,
+    &kinds::CLICKHOUSE,
+    &kinds::AMQP,
+    &kinds::KAFKA,
+    &kinds::TEE,
+];
+
+/// Plugins of the daemons that account packets.
+pub(crate) const OF_PACKETS: &[&Kind] = &[
+    &kinds::MEMORY,
+    &kinds::PRINT,
+    &kinds::MYSQL,
+    &kinds::PGSQL,
+    &kinds::SQLITE3,
+    &kinds::CLICKHOUSE,
+    &kinds::AMQP,
+    &kinds::KAFKA,
+    &kinds::NFPROBE,
+    &kinds::SFPROBE,
+];
 
 /// The NetFlow and IPFIX collector.
 pub static NFACCTD: Daemon = Daemon {
@@ -22,7 +49,7 @@ pub static NFACCTD: Daemon = Daemon {
         &flows::Row {
             input: &InputRow::<NetFlow> { intakes: &[datagram_file::choose, udp::choose] },
             applications: Applications::Exported,
-            sinks: KINDS,
+            sinks: OF_COLLECTORS,
         },
         &http::ROW,
     ],
@@ -40,7 +67,7 @@ pub static SFACCTD: Daemon = Daemon {
         &flows::Row {
             input: &InputRow::<Sflow> { intakes: &[datagram_file::choose, udp::choose] },
             applications: Applications::Recognised,
-            sinks: KINDS,
+            sinks: OF_COLLECTORS,
         },
         &http::ROW,
     ],
@@ -57,7 +84,7 @@ pub static PMACCTD: Daemon = Daemon {
         &flows::Row {
             input: &InputRow::<Packets> { intakes: &[packet_file::choose, interfaces::choose] },
             applications: Applications::Recognised,
-            sinks: KINDS,
+            sinks: OF_PACKETS,
         },
         &http::ROW,
     ],
@@ -74,7 +101,7 @@ pub static UACCTD: Daemon = Daemon {
         &flows::Row {
             input: &InputRow::<Packets> { intakes: &[nflog::choose] },
             applications: Applications::Recognised,
-            sinks: KINDS,
+            sinks: OF_PACKETS,
         },
         &http::ROW,
     ],
@@ -88,3 +115,20 @@ pub static PMBMPD: Daemon = Daemon { id: Id::Pmbmpd, parts: &[&validation::ROW, 
 
 /// The collector of streaming telemetry.
 pub static PMTELEMETRYD: Daemon = Daemon { id: Id::Pmtelemetryd, parts: &[&telemetry::ROW_WITH_GRPC, &http::ROW] };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use config::PluginKind;
+
+    #[test]
+    fn each_daemon_has_the_plugins_of_the_table() {
+        for daemon in [&NFACCTD, &SFACCTD, &PMACCTD, &UACCTD, &PMBGPD, &PMBMPD, &PMTELEMETRYD] {
+            let rows = daemon.plugins();
+            for is in PluginKind::all() {
+                let count = rows.iter().filter(|kind| kind.is == is).count();
+                assert_eq!(count, usize::from(is.daemons().contains(daemon.id)), "{}: {}", daemon.id.name(), is.word());
+            }
+        }
+    }
+}

@@ -63,11 +63,11 @@ pub(crate) struct Row {
     /// Where the application of a flow is known from.
     pub(crate) applications: Applications,
     /// Its kinds of plugins.
-    pub(crate) sinks: &'static [plugins::kinds::Kind],
+    pub(crate) sinks: &'static [&'static plugins::kinds::Kind],
 }
 
 impl part::Kind for Row {
-    fn plugins(&self) -> &'static [plugins::kinds::Kind] {
+    fn plugins(&self) -> &'static [&'static plugins::kinds::Kind] {
         self.sinks
     }
 

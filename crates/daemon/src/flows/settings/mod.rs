@@ -112,7 +112,7 @@ impl Settings {
         let (mut sources, mut plugins) = (Vec::new(), Vec::new());
         let (mut tee_sources, mut tees) = (Vec::new(), Vec::new());
         for plugin in config.plugins() {
-            if replicates(plugin, config, row) {
+            if replicates(plugin, row) {
                 if let Some(settings) = plugins::tee::Settings::read(plugin, reading.problems) {
                     tee_sources.push(plugin);
                     tees.push((settings, plugin.get(&core::DEBUG)));
@@ -189,9 +189,8 @@ fn listen(address: Option<IpAddr>, port: u16) -> String {
 }
 
 /// Whether a plugin replicates datagrams, and can do so here.
-fn replicates(plugin: &Plugin, config: &Config, row: &Row) -> bool {
-    let kind = kinds::find(row.sinks, plugin.kind);
-    kind.is_some_and(|kind| kind.takes == Takes::Datagrams && kind.daemons.contains(config.daemon()))
+fn replicates(plugin: &Plugin, row: &Row) -> bool {
+    kinds::find(row.sinks, plugin.kind).is_some_and(|kind| kind.takes == Takes::Datagrams)
 }
 
 /// A daemon without any usable plugin would count nothing.
