@@ -109,9 +109,7 @@ impl<'a> Probe<'a> {
         let exporter = Exporter::new(settings.export.clone(), schema, sender.limit());
         for name in exporter.unsupported() {
             let version = settings.version;
-            warn!(
-                "aggregate: '{name}' is not exported: it has no information element (nfprobe_version {version})."
-            );
+            warn!("aggregate: '{name}' is not exported: nfprobe_version {version} has no field for it.");
         }
         Self {
             settings,
