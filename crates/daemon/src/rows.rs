@@ -6,6 +6,7 @@ use crate::Daemon;
 use crate::flows::input::InputRow;
 use crate::flows::intake::{datagram_file, interfaces, nflog, packet_file, udp};
 use crate::flows::protocols::{NetFlow, Packets, Sflow};
+use crate::flows::tee::TEE;
 use crate::flows::{self, Applications};
 use crate::{bgp, bmp, counter_log, http, telemetry, validation};
 use config::Daemon as Id;
@@ -49,6 +50,7 @@ pub static NFACCTD: Daemon = Daemon {
         &flows::Row {
             input: &InputRow::<NetFlow> { intakes: &[datagram_file::choose, udp::choose] },
             applications: Applications::Exported,
+            tee: Some(TEE),
             sinks: OF_COLLECTORS,
         },
         &http::ROW,
@@ -67,6 +69,7 @@ pub static SFACCTD: Daemon = Daemon {
         &flows::Row {
             input: &InputRow::<Sflow> { intakes: &[datagram_file::choose, udp::choose] },
             applications: Applications::Recognised,
+            tee: Some(TEE),
             sinks: OF_COLLECTORS,
         },
         &http::ROW,
@@ -84,6 +87,7 @@ pub static PMACCTD: Daemon = Daemon {
         &flows::Row {
             input: &InputRow::<Packets> { intakes: &[packet_file::choose, interfaces::choose] },
             applications: Applications::Recognised,
+            tee: None,
             sinks: OF_PACKETS,
         },
         &http::ROW,
@@ -101,6 +105,7 @@ pub static UACCTD: Daemon = Daemon {
         &flows::Row {
             input: &InputRow::<Packets> { intakes: &[nflog::choose] },
             applications: Applications::Recognised,
+            tee: None,
             sinks: OF_PACKETS,
         },
         &http::ROW,

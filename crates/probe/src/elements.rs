@@ -29,7 +29,7 @@ pub enum Encoding {
     Labels(u16),
     /// The identifier of a virtual network: its type (layer2SegmentId) and 56 bits.
     Segment(u8),
-    /// Text of variable length; not in v9.
+    /// Text of variable length; of fixed length in v9.
     Text,
     /// The number of an application, whose name is in options data.
     Application,

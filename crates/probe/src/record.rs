@@ -28,6 +28,8 @@ const ENTERPRISE: u16 = 0x8000;
 const NTP_TO_UNIX: u64 = 2_208_988_800;
 /// Microseconds of a second.
 const SECOND: u64 = 1_000_000;
+/// Octets of a text in v9, which has no fields of variable length.
+const V9_TEXT: u16 = 64;
 /// Maximum length of a text, in octets, so that a record fits in a datagram.
 const MAX_TEXT: usize = 250;
 
@@ -391,7 +393,10 @@ impl Compiler<'_> {
             }
             Encoding::Segment(kind) => self.key(peer).map(|(at, _)| (8, Step::Segment { at, kind })),
             Encoding::Application => of_key(|at| Step::Application { at }).map(|step| (4, step)),
-            Encoding::Text | Encoding::Communities(_) if !self.is_ipfix() => None,
+            Encoding::Communities(_) if !self.is_ipfix() => None,
+            Encoding::Text if !self.is_ipfix() => {
+                of_key(|at| Step::Text { at, len: Some(V9_TEXT) }).map(|step| (V9_TEXT, step))
+            }
             Encoding::Communities(kind) => {
                 self.key(peer).map(|(at, _)| (VARIABLE, Step::Communities { at, kind }))
             }

@@ -23,6 +23,7 @@ pub mod header;
 pub mod limit;
 pub mod link;
 pub mod pool;
+mod rate;
 pub mod replicator;
 
 pub use counts::{Counts, DropReason};

@@ -1,11 +1,13 @@
 //! The tee plugin: its settings, and the receivers that its file names.
 //!
 //! The plugin has no thread. Workers send the datagrams that they have received, each through sockets of its own ([`tee::Replicator`]), so
-//! nothing is copied or queued. Only clients of brokers have threads.
+//! nothing is copied or queued. Only clients of brokers have threads, and the resolution of receivers' names.
 
 mod brokers;
+mod names;
 
 use self::brokers::Brokers;
+use self::names::Names;
 use ::tee::balance::Balance;
 use ::tee::limit::Limit;
 use ::tee::link::Options;
@@ -23,7 +25,7 @@ use runtime::log::Identity;
 use runtime::threads::Threads;
 use stats::{Counter, Tally};
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -40,6 +42,7 @@ pub struct Settings {
     limits: Limits,
     options: Options,
     brokers: Arc<Brokers>,
+    names: Arc<Names>,
 }
 
 impl Settings {
@@ -69,6 +72,7 @@ impl Settings {
                 send_buffer: plugin.get(&TEE_PIPE_SIZE).map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
             },
             brokers: Arc::new(Brokers::new(plugin.get(&TEE_KAFKA_CONFIG_FILE))),
+            names: Arc::default(),
         })
     }
 
@@ -102,9 +106,23 @@ impl Settings {
     /// Resolves the names of receivers, and prepares the clients of brokers. Returns the pools, and what is wrong with receivers, which are
     /// left out.
     pub fn resolve(&self, rules: &[Rule]) -> (Arc<Pools>, Vec<String>) {
+        self.resolve_as(rules, self.names.new_edition())
+    }
+
+    fn resolve_as(&self, rules: &[Rule], edition: u64) -> (Arc<Pools>, Vec<String>) {
         let mut problems = Vec::new();
         let pools = rules.iter().map(|rule| self.pool(rule, &mut problems)).collect();
-        (Arc::new(Pools::new(pools)), problems)
+        (Arc::new(Pools::new(pools, edition)), problems)
+    }
+
+    /// Resolves the names of these receivers again from now on: workers use `pools` until addresses change.
+    pub fn follow(&self, rules: &[Rule], pools: &Arc<Pools>) {
+        self.names.follow(rules, pools);
+    }
+
+    /// What tells a worker that addresses have changed.
+    pub fn changes(&self) -> Changes {
+        Changes { names: Arc::clone(&self.names), seen: 0 }
     }
 
     fn pool(&self, rule: &Rule, problems: &mut Vec<String>) -> Pool {
@@ -138,12 +156,7 @@ impl Settings {
     fn address(&self, host: &str, port: u16) -> Result<SocketAddr, String> {
         let is_usable =
             |address: &SocketAddr| self.options.source.is_none_or(|source| source.is_ipv4() == address.is_ipv4());
-        let mut addresses = (host, port)
-            .to_socket_addrs()
-            .map_err(|error| format!("receiver {host}: {error}. It gets nothing until the file is read again."))?;
-        addresses.find(is_usable).ok_or_else(|| {
-            format!("receiver {host} has no address of the same family as tee_source_ip. It gets nothing.")
-        })
+        self.names.address(host, port, is_usable)
     }
 
     /// Opens the sockets of one worker.
@@ -160,12 +173,31 @@ impl Settings {
         })
     }
 
-    /// Starts the clients of brokers that do not run yet.
+    /// Starts the clients of brokers that do not run yet, and the resolution of names, if there are any.
     ///
     /// # Errors
     /// The kernel allows no more threads.
-    pub fn start(&self, threads: &Threads, identity: &Identity) -> io::Result<()> {
-        self.brokers.start(threads, identity)
+    pub fn start(&self, rules: &[Rule], threads: &Threads, identity: &Identity) -> io::Result<()> {
+        self.brokers.start(threads, identity)?;
+        // The thread must not keep alive what ends it.
+        let resolver = Self { names: Arc::default(), ..self.clone() };
+        self.names.start(rules, threads, identity, move |names, rules, edition| {
+            Self { names: Arc::clone(names), ..resolver.clone() }.resolve_as(rules, edition)
+        })
+    }
+}
+
+/// Tells one worker when the receivers of a plugin have other addresses.
+#[derive(Clone, Debug)]
+pub struct Changes {
+    names: Arc<Names>,
+    seen: u64,
+}
+
+impl Changes {
+    /// The pools that replace the current ones; `None` if nothing has changed since the last call.
+    pub fn next(&mut self, current: &Arc<Pools>) -> Option<Arc<Pools>> {
+        self.names.newer(current, &mut self.seen)
     }
 }
 
