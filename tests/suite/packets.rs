@@ -658,5 +658,5 @@ fn the_documented_examples_are_valid() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 41, "command lines and configurations of the documents");
+    assert_eq!(checked, 44, "command lines and configurations of the documents");
 }
