@@ -234,7 +234,10 @@ impl Nfcapd {
     /// Starts one at an address. `None`: nfdump is not installed.
     pub(crate) fn start(address: SocketAddr) -> Option<Self> {
         let is_installed = |name: &str| {
-            Command::new("sh").args(["-c", &format!("command -v {name}")]).output().is_ok_and(|o| o.status.success())
+            Command::new("sh")
+                .args(["-c", &format!("command -v {name}")])
+                .output()
+                .is_ok_and(|o| o.status.success())
         };
         if !is_installed("nfcapd") || !is_installed("nfdump") {
             return None;

@@ -132,7 +132,13 @@ mod tests {
             let rows = daemon.plugins();
             for is in PluginKind::all() {
                 let count = rows.iter().filter(|kind| kind.is == is).count();
-                assert_eq!(count, usize::from(is.daemons().contains(daemon.id)), "{}: {}", daemon.id.name(), is.word());
+                assert_eq!(
+                    count,
+                    usize::from(is.daemons().contains(daemon.id)),
+                    "{}: {}",
+                    daemon.id.name(),
+                    is.word()
+                );
             }
         }
     }

@@ -277,10 +277,9 @@ mod tests {
             row[at..at + octets.len()].copy_from_slice(octets);
         }
         let mut strings = Strings::default();
-        for (field, text) in [
-            (flow::field::Field::Comms, &b"65000:1 65000:2"[..]),
-            (flow::field::Field::AsPath, b"65010 65001"),
-        ] {
+        for (field, text) in
+            [(flow::field::Field::Comms, &b"65000:1 65000:2"[..]), (flow::field::Field::AsPath, b"65010 65001")]
+        {
             let at = layout.offset(field).unwrap();
             row[at..at + 4].copy_from_slice(&strings.intern(text).to_be_bytes());
         }

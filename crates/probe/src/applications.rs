@@ -37,9 +37,8 @@ impl Applications {
     #[cold]
     fn add(&mut self, name: &[u8]) -> u32 {
         // FNV-1a, folded to 24 bits.
-        let hash = name.iter().fold(0x811c_9dc5_u32, |hash, octet| {
-            (hash ^ u32::from(*octet)).wrapping_mul(0x0100_0193)
-        });
+        let hash =
+            name.iter().fold(0x811c_9dc5_u32, |hash, octet| (hash ^ u32::from(*octet)).wrapping_mul(0x0100_0193));
         let mut selector = (hash >> 24) ^ (hash & SELECTOR);
         while selector == 0 || !self.used.insert(selector) {
             selector = (selector + 1) & SELECTOR;

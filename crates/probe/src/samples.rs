@@ -4,10 +4,10 @@
 //! numbers and next hop, prefix lengths, tags. Its sequence number, the pool and the drops are written by the agent
 //! ([`crate::agent`]), which sees the samples of all workers.
 
+use crate::communities::Communities;
 use crate::interfaces::{self, Finder};
 use crate::{name_of, number};
 use flow::address;
-use crate::communities::Communities;
 use flow::column::Id;
 use flow::schema::{Column, ICMP_TYPE_CODE, Schema};
 use flow::strings::Strings;

@@ -270,7 +270,8 @@ fn primitives_without_an_element_are_named() {
     assert_eq!(exporter.unsupported(), ["as_path"]);
     let exporter = Exporter::new(settings(Version::V9), &schema, 1400);
     assert_eq!(exporter.unsupported(), ["as_path"]);
-    let columns = self::schema("src_host,src_as,peer_dst_as,src_std_comm,class,tag,tag2,dst_port,timestamp_start", "");
+    let columns =
+        self::schema("src_host,src_as,peer_dst_as,src_std_comm,class,tag,tag2,dst_port,timestamp_start", "");
     let by_tag = interfaces::Settings {
         direction: Some(Direction::By(interfaces::Tag::First)),
         ..interfaces::Settings::default()

@@ -80,13 +80,21 @@ mod tests {
     /// Rates of the flow samples of a datagram.
     fn rates(octets: &[u8]) -> Vec<u32> {
         let samples = sflow::open(octets).unwrap().samples();
-        samples.filter_map(|sample| if let Ok(Sample::Flow(flow)) = sample { Some(flow.head.sampling_rate) } else { None }).collect()
+        samples
+            .filter_map(
+                |sample| if let Ok(Sample::Flow(flow)) = sample { Some(flow.head.sampling_rate) } else { None },
+            )
+            .collect()
     }
 
     #[test]
     fn the_rate_of_every_flow_sample_is_multiplied() {
         let mut datagram = Datagram::v5("192.0.2.1".parse().unwrap(), 0, 7, 1);
-        for (format, rate) in [(sflow::DataFormat::FLOW, 100), (sflow::DataFormat::FLOW_EXPANDED, 1), (sflow::DataFormat::FLOW, u32::MAX)] {
+        for (format, rate) in [
+            (sflow::DataFormat::FLOW, 100),
+            (sflow::DataFormat::FLOW_EXPANDED, 1),
+            (sflow::DataFormat::FLOW, u32::MAX),
+        ] {
             datagram.flow(&FlowHead { format, sampling_rate: rate, ..FlowHead::default() }, &[]).unwrap();
         }
         let mut octets = datagram.finish();

@@ -51,7 +51,9 @@ pub(super) fn prepare(flows: &Flows) -> Prepare {
         }
         let snapshot = Snapshot {
             allow,
-            pipeline: Arc::new(before?.reloaded(reread.iter().map(|receivers| receivers.plan()).collect(), &files)),
+            pipeline: Arc::new(
+                before?.reloaded(reread.iter().map(|receivers| receivers.plan()).collect(), &files),
+            ),
             #[cfg(feature = "pcap")]
             interfaces,
         };

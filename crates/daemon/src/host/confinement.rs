@@ -184,11 +184,11 @@ fn named_within(path: &Path) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rows::OF_COLLECTORS;
     use config::Daemon;
     use config::key::State;
     use config::keys::memory;
     use config::value::Syntax;
-    use crate::rows::OF_COLLECTORS;
     use std::collections::BTreeSet;
 
     fn access(lines: &str) -> Confinement {

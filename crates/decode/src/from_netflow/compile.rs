@@ -299,7 +299,8 @@ impl Compiler<'_> {
     /// Tags and label of nfprobe.
     fn tags(&mut self, variable: bool) {
         for (field, element) in [(Field::Tag, sources::PMACCT_TAG), (Field::Tag2, sources::PMACCT_TAG2)] {
-            if let (Some(to), Some(src)) = (self.offset(field), self.of_enterprise(sources::PMACCT, element).last())
+            if let (Some(to), Some(src)) =
+                (self.offset(field), self.of_enterprise(sources::PMACCT, element).last())
             {
                 self.number(src, to, 8, variable);
             }
@@ -420,7 +421,8 @@ impl Compiler<'_> {
         let private = |element| sources::PRIVATE.contains(&element);
         let custom = |f: &template::Field| {
             let wanted = self.needs.customs.iter().filter_map(|custom| custom.element);
-            let as_in_v9 = |e: &Element| e.enterprise != 0 && !is_ipfix && f.element == e.element | sources::ENTERPRISE_BIT;
+            let as_in_v9 =
+                |e: &Element| e.enterprise != 0 && !is_ipfix && f.element == e.element | sources::ENTERPRISE_BIT;
             wanted.into_iter().any(|e| (e.enterprise, e.element) == (f.enterprise, f.element) || as_in_v9(&e))
         };
         let known = |f: &template::Field| match f.enterprise {

@@ -144,8 +144,7 @@ pub static SFPROBE: Kind = Kind {
 };
 
 /// The plugin `tee`.
-pub static TEE: Kind =
-    Kind { is: PluginKind::Tee, title: "tee", takes: Takes::Datagrams, bins: false, ..TABLES };
+pub static TEE: Kind = Kind { is: PluginKind::Tee, title: "tee", takes: Takes::Datagrams, bins: false, ..TABLES };
 
 /// Finds the row of a kind among a daemon's.
 pub fn find(kinds: &[&'static Kind], is: PluginKind) -> Option<&'static Kind> {
@@ -159,9 +158,7 @@ pub fn unavailable(is: PluginKind, kind: Option<&Kind>) -> String {
             let names: Vec<&str> = is.daemons().iter().map(config::Daemon::name).collect();
             format!("is available only in {}", names.join(" and "))
         }
-        Some(Kind { feature: Some(_), .. }) => {
-            "is not built into this program; -V lists its plugins".to_owned()
-        }
+        Some(Kind { feature: Some(_), .. }) => "is not built into this program; -V lists its plugins".to_owned(),
         Some(_) => "is not implemented in this version yet".to_owned(),
     }
 }

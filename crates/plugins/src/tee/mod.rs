@@ -106,31 +106,39 @@ impl Settings {
     /// Resolves the names of receivers, and prepares the clients of brokers. Returns the pools, and what is wrong with receivers, which are
     /// left out.
     pub fn resolve(&self, rules: &[Rule]) -> (Arc<Pools>, Vec<String>) {
-        self.resolve_as(rules, self.names.new_edition())
+        let is_usable = self.is_usable();
+        let address = |host: &str, port| self.names.address(host, port, &is_usable);
+        self.pools(rules, self.names.new_edition(), &address)
     }
 
-    fn resolve_as(&self, rules: &[Rule], edition: u64) -> (Arc<Pools>, Vec<String>) {
+    fn pools(&self, rules: &[Rule], edition: u64, address: Address<'_>) -> (Arc<Pools>, Vec<String>) {
         let mut problems = Vec::new();
-        let pools = rules.iter().map(|rule| self.pool(rule, &mut problems)).collect();
+        let pools = rules.iter().map(|rule| self.pool(rule, address, &mut problems)).collect();
         (Arc::new(Pools::new(pools, edition)), problems)
     }
 
     /// Resolves the names of these receivers again from now on: workers use `pools` until addresses change.
     pub fn follow(&self, rules: &[Rule], pools: &Arc<Pools>) {
-        self.names.follow(rules, pools);
+        self.names.follow(rules, pools.edition());
     }
 
     /// What tells a worker that addresses have changed.
     pub fn changes(&self) -> Changes {
-        Changes { names: Arc::clone(&self.names), seen: 0 }
+        Changes { settings: self.clone(), seen: 0 }
     }
 
-    fn pool(&self, rule: &Rule, problems: &mut Vec<String>) -> Pool {
+    /// Whether an address can be reached from the source address.
+    fn is_usable(&self) -> impl Fn(&SocketAddr) -> bool + Send + 'static {
+        let source = self.options.source;
+        move |address| source.is_none_or(|source| source.is_ipv4() == address.is_ipv4())
+    }
+
+    fn pool(&self, rule: &Rule, address: Address<'_>, problems: &mut Vec<String>) -> Pool {
         let receivers = match &rule.target {
             Target::Udp(hosts) => {
                 let mut receivers = Vec::new();
                 for (host, port) in hosts {
-                    match self.address(host, *port) {
+                    match address(host, *port) {
                         Ok(address) => receivers.push(Receiver::Udp(address)),
                         Err(what) => problems.push(format!("{}: {what}", rule.origin)),
                     }
@@ -150,13 +158,6 @@ impl Settings {
             source_port: rule.source_port,
             limit: Limit { sampling: rule.sampling, rate: rule.rate },
         }
-    }
-
-    /// The first address of a host that can be reached from the source address.
-    fn address(&self, host: &str, port: u16) -> Result<SocketAddr, String> {
-        let is_usable =
-            |address: &SocketAddr| self.options.source.is_none_or(|source| source.is_ipv4() == address.is_ipv4());
-        self.names.address(host, port, is_usable)
     }
 
     /// Opens the sockets of one worker.
@@ -179,25 +180,28 @@ impl Settings {
     /// The kernel allows no more threads.
     pub fn start(&self, rules: &[Rule], threads: &Threads, identity: &Identity) -> io::Result<()> {
         self.brokers.start(threads, identity)?;
-        // The thread must not keep alive what ends it.
-        let resolver = Self { names: Arc::default(), ..self.clone() };
-        self.names.start(rules, threads, identity, move |names, rules, edition| {
-            Self { names: Arc::clone(names), ..resolver.clone() }.resolve_as(rules, edition)
-        })
+        self.names.start(rules, threads, identity, self.is_usable())
     }
 }
+
+/// Finds the address of a host and a port, or says why there is none.
+type Address<'a> = &'a dyn Fn(&str, u16) -> Result<SocketAddr, String>;
 
 /// Tells one worker when the receivers of a plugin have other addresses.
 #[derive(Clone, Debug)]
 pub struct Changes {
-    names: Arc<Names>,
+    settings: Settings,
     seen: u64,
 }
 
 impl Changes {
     /// The pools that replace the current ones; `None` if nothing has changed since the last call.
     pub fn next(&mut self, current: &Arc<Pools>) -> Option<Arc<Pools>> {
-        self.names.newer(current, &mut self.seen)
+        let Self { settings, seen } = self;
+        let rules = settings.names.changed(current.edition(), seen)?;
+        // Those without an address were reported.
+        let known = |host: &str, port| settings.names.known(host, port).ok_or_else(String::new);
+        Some(settings.pools(&rules, current.edition(), &known).0)
     }
 }
 

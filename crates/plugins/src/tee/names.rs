@@ -1,10 +1,8 @@
 //! Names of receivers, whose addresses may change while the plugin runs.
 //!
-//! A thread resolves them again and again, since resolving may take long. If an address has changed, it publishes new pools, which each
-//! worker takes over between two batches. A name that cannot be resolved for a while keeps its address, and so does one with several
-//! addresses as long as its address is among them.
+//! A thread resolves them again and again, since resolving may take long, and tells workers if an address has changed. A name that cannot be
+//! resolved for a while keeps its address, and so does one with several addresses as long as its address is among them.
 
-use ::tee::pool::Pools;
 use maps::tee_receivers::Pool as Rule;
 use runtime::log::Identity;
 use runtime::threads::Threads;
@@ -28,7 +26,7 @@ pub(super) struct Names {
     state: Mutex<State>,
     /// Of the newest reading of the file.
     editions: AtomicU64,
-    /// Increases with each change of the pools.
+    /// Increases when addresses have changed.
     version: AtomicU64,
     is_running: AtomicBool,
     /// Ends the thread when it is dropped.
@@ -37,9 +35,9 @@ pub(super) struct Names {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The file as it is in use.
+    /// The file as it is in use, and the number of its reading.
     rules: Vec<Rule>,
-    pools: Arc<Pools>,
+    edition: u64,
     known: HashMap<(String, u16), SocketAddr>,
 }
 
@@ -93,23 +91,28 @@ impl Names {
         Ok(address)
     }
 
-    /// Resolves the names of a file from now on, of which the workers have these pools.
-    pub(super) fn follow(&self, rules: &[Rule], pools: &Arc<Pools>) {
+    /// The address that was found last.
+    pub(super) fn known(&self, host: &str, port: u16) -> Option<SocketAddr> {
+        self.state().known.get(&(host.to_owned(), port)).copied()
+    }
+
+    /// Resolves the names of a file from now on.
+    pub(super) fn follow(&self, rules: &[Rule], edition: u64) {
         let mut state = self.state();
         let State { known, .. } = &mut *state;
         known.retain(|(host, port), _| names_of(rules).any(|(name, of)| (name, of) == (host, *port)));
-        (state.rules, state.pools) = (rules.to_vec(), Arc::clone(pools));
+        (state.rules, state.edition) = (rules.to_vec(), edition);
     }
 
-    /// The pools that replace these, if names have other addresses. `seen` is the version of the last call.
-    pub(super) fn newer(&self, current: &Arc<Pools>, seen: &mut u64) -> Option<Arc<Pools>> {
+    /// The file, if it is of this reading and addresses have changed. `seen` is the version of the last call.
+    pub(super) fn changed(&self, edition: u64, seen: &mut u64) -> Option<Vec<Rule>> {
         let version = self.version.load(Ordering::Acquire);
         if std::mem::replace(seen, version) == version {
             return None;
         }
-        let pools = Arc::clone(&self.state().pools);
-        // Those of another reading come with the tags and filters that were read with them.
-        (pools.edition() == current.edition() && !Arc::ptr_eq(&pools, current)).then_some(pools)
+        let state = self.state();
+        // Another reading comes with tags and filters that were read with it.
+        (state.edition == edition).then(|| state.rules.clone())
     }
 
     /// Starts the thread, if these receivers have names and it does not run.
@@ -118,7 +121,7 @@ impl Names {
         rules: &[Rule],
         threads: &Threads,
         identity: &Identity,
-        resolve: impl Fn(&Arc<Self>, &[Rule], u64) -> (Arc<Pools>, Vec<String>) + Send + 'static,
+        is_usable: impl Fn(&SocketAddr) -> bool + Send + 'static,
     ) -> io::Result<()> {
         let has_names = names_of(rules).any(|(host, _)| host.parse::<std::net::IpAddr>().is_err());
         if !has_names || self.is_running.swap(true, Ordering::AcqRel) {
@@ -133,45 +136,37 @@ impl Names {
             let mut failing = false;
             while stopped.recv_timeout(period) == Err(RecvTimeoutError::Timeout) {
                 let Some(names) = names.upgrade() else { return };
-                let resolve = |rules: &[Rule], edition| resolve(&names, rules, edition);
-                let is_complete = names.resolve_again(resolve, &mut failing);
+                let is_complete = names.resolve_again(&is_usable, &mut failing);
                 period = if is_complete { PERIOD } else { RETRY };
             }
         })
     }
 
-    /// Resolves all names, and publishes the pools if an address has changed. False if a name has no address.
-    fn resolve_again(
-        &self,
-        resolve: impl Fn(&[Rule], u64) -> (Arc<Pools>, Vec<String>),
-        failing: &mut bool,
-    ) -> bool {
-        let (rules, before, known) = {
-            let state = self.state();
-            (state.rules.clone(), Arc::clone(&state.pools), state.known.clone())
-        };
-        let (pools, problems) = resolve(&rules, before.edition());
-        let was_failing = std::mem::replace(failing, !problems.is_empty());
-        if !was_failing {
-            problems.iter().for_each(|problem| warn!("tee_receivers: {problem}"));
-        }
-        let mut state = self.state();
-        // The file was read again meanwhile.
-        if !Arc::ptr_eq(&state.pools, &before) {
-            return problems.is_empty();
-        }
-        let changed: Vec<_> = (state.known.iter())
-            .filter(|(name, address)| known.get(*name) != Some(address))
-            .map(|((host, port), address)| (format!("{host}:{port}"), *address))
-            .collect();
-        if !changed.is_empty() {
-            for (name, address) in changed {
-                info!("tee_receivers: receiver {name} is {address} from now on.");
+    /// Resolves all names, and tells workers if an address has changed. False if a name has no address.
+    fn resolve_again(&self, is_usable: impl Fn(&SocketAddr) -> bool, failing: &mut bool) -> bool {
+        let rules = self.state().rules.clone();
+        let (mut is_complete, mut is_changed) = (true, false);
+        for (host, port) in names_of(&rules) {
+            let before = self.known(host, port);
+            match self.address(host, port, &is_usable) {
+                Ok(address) if before == Some(address) => {}
+                Ok(address) => {
+                    is_changed = true;
+                    info!("tee_receivers: receiver {host}:{port} is {address} from now on.");
+                }
+                Err(what) => {
+                    is_complete = false;
+                    if !*failing {
+                        warn!("tee_receivers: {what}");
+                    }
+                }
             }
-            state.pools = pools;
+        }
+        *failing = !is_complete;
+        if is_changed {
             self.version.fetch_add(1, Ordering::Release);
         }
-        problems.is_empty()
+        is_complete
     }
 }
 
@@ -208,16 +203,14 @@ mod tests {
     }
 
     #[test]
-    fn pools_of_another_reading_are_not_taken() {
+    fn addresses_of_another_reading_are_not_taken() {
         let names = Names::default();
-        let pools = |edition| Arc::new(Pools::new(Vec::new(), edition));
-        let (old, new) = (pools(1), pools(2));
         let mut seen = 0;
-        names.follow(&[], &new);
+        names.follow(&[], 2);
         names.version.fetch_add(1, Ordering::Release);
-        assert!(names.newer(&old, &mut seen).is_none());
+        assert!(names.changed(1, &mut seen).is_none());
         names.version.fetch_add(1, Ordering::Release);
-        assert!(names.newer(&pools(2), &mut seen).is_some_and(|pools| Arc::ptr_eq(&pools, &new)));
-        assert!(names.newer(&new, &mut seen).is_none());
+        assert!(names.changed(2, &mut seen).is_some());
+        assert!(names.changed(2, &mut seen).is_none());
     }
 }

@@ -101,7 +101,10 @@ impl PeerState {
 
 impl Settings {
     /// Reads everything. `None` only together with problems that stop the daemon.
-    pub(crate) fn read(row: &Row, reading: &mut Reading<'_>) -> Option<(Self, Vec<Box<dyn Replication>>, Box<dyn Input>)> {
+    pub(crate) fn read(
+        row: &Row,
+        reading: &mut Reading<'_>,
+    ) -> Option<(Self, Vec<Box<dyn Replication>>, Box<dyn Input>)> {
         let config = reading.config;
         let customs = customs(config, reading.problems);
         let times = time_limits(config);
