@@ -29,7 +29,8 @@ fn routes_of_packets_arrive_at_collectors() {
          use_ip_next_hop: true",
     ));
     let sflow = sfacctd(
-        "src_as, dst_as, peer_src_as, peer_dst_as, as_path, std_comm, local_pref, peer_dst_ip, src_mask, dst_mask",
+        "src_as, dst_as, peer_src_as, peer_dst_as, as_path, std_comm, local_pref, peer_dst_ip, src_mask, dst_mask, \
+         export_proto_sysid",
         "sfacctd_as: sflow\nsfacctd_net: sflow",
     );
     let sflow = sflow.start();
@@ -43,7 +44,7 @@ fn routes_of_packets_arrive_at_collectors() {
         .config(&format!(
             "pcap_savefile: {{dir}}/in.pcap
              pcap_savefile_delay: 5
-             plugins: nfprobe[ipfix], nfprobe[peers], nfprobe[old], nfprobe[lists], nfprobe[other], sfprobe[samples]
+             plugins: nfprobe[ipfix], nfprobe[peers], nfprobe[old], nfprobe[lists], nfprobe[other], sfprobe[samples], sfprobe[neighbours]
              aggregate: {of_routes}
              aggregate[lists]: {of_routes}, src_std_comm, std_comm, ext_comm, lrg_comm
              aggregate[samples]: src_as, dst_as, peer_src_as, as_path, std_comm, local_pref, peer_dst_ip, src_mask, dst_mask
@@ -57,7 +58,10 @@ fn routes_of_packets_arrive_at_collectors() {
              nfprobe_receiver[lists]: {analyser}
              nfprobe_receiver[other]: {nfcapd_at}
              nfprobe_version[other]: 9
-             sfprobe_receiver[samples]: {sflow}
+             aggregate[neighbours]: src_as, dst_as
+             sfprobe_receiver: {sflow}
+             sfprobe_agentsubid[neighbours]: 7
+             sfprobe_peer_as[neighbours]: true
              bgp_agent_map: {{dir}}/agents",
             analyser = analyser.local_addr().unwrap(),
             sflow = sflow.setup().address(),
@@ -82,12 +86,18 @@ fn routes_of_packets_arrive_at_collectors() {
     let expected = [row(10, 1, [65_030, 65_020]), row(9, 2, [65_002, 65_001]), row(5, 3, [65_030, 65_020])];
     assert_rows(without_event_type(netflow.stop().json("out.json")), expected);
 
+    let bytes = BYTES + 14 + 4;
     let sampled = json!({
         "as_src": 65_030, "as_dst": 65_020, "peer_as_src": 65_002, "peer_as_dst": 65_001,
         "as_path": "65001_65010_65020", "comms": "65001:100_no-export", "local_pref": 200, "peer_ip_dst": "10.0.0.1",
-        "mask_src": 16, "mask_dst": 16, "packets": 1, "bytes": BYTES + 14 + 4,
+        "mask_src": 16, "mask_dst": 16, "export_proto_sysid": 1402, "packets": 1, "bytes": bytes,
     });
-    assert_rows(without_event_type(sflow.stop().json("out.json")), [sampled]);
+    let neighbours = json!({
+        "as_src": 65_002, "as_dst": 65_001, "peer_as_src": 65_002, "peer_as_dst": 65_001, "as_path": "65001", "comms": "",
+        "local_pref": 0, "peer_ip_dst": "0.0.0.0", "mask_src": 0, "mask_dst": 0, "export_proto_sysid": 7, "packets": 1,
+        "bytes": bytes,
+    });
+    assert_rows(without_event_type(sflow.stop().json("out.json")), [sampled, neighbours]);
 
     let (datagrams, port) = (received(&analyser), analyser.local_addr().unwrap().port());
     let fields = "cflow.srcas cflow.dstas cflow.bgpnexthop cflow.srcmask cflow.dstmask";

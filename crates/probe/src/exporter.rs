@@ -108,7 +108,7 @@ impl Ready {
 /// How records are written.
 #[derive(Debug)]
 enum Format {
-    V5(v5::Form),
+    V5(Box<v5::Form>),
     Templates(Forms),
 }
 
@@ -145,7 +145,7 @@ impl Exporter {
     /// For aggregates of `schema`. Datagrams have at most `limit` octets.
     pub fn new(settings: Settings, schema: &Schema, limit: usize) -> Self {
         let format = match settings.version {
-            Version::V5 => Format::V5(v5::Form::new(&settings, schema)),
+            Version::V5 => Format::V5(Box::new(v5::Form::new(&settings, schema))),
             Version::V9 | Version::Ipfix => Format::Templates(Forms::new(&settings, schema)),
         };
         // v9 counts datagrams from 1; v5 and IPFIX count records from 0.

@@ -15,6 +15,7 @@ use packet::LinkType;
 use sflow::encode::{EncodeError, as_path, flow_sample};
 use sflow::flow::{Gateway, HeaderProtocol, RawHeader, Router, Switch, Tag};
 use sflow::{AsPath, DataFormat, FlowHead, FlowRecord, Interface, SourceId, Words};
+use std::net::Ipv4Addr;
 use wire::Writer;
 
 /// Octets of a packet in a sample, as in pmacct.
@@ -282,7 +283,9 @@ impl Sampler {
         push(FlowRecord::Switch(switch(frame)));
         push(raw);
         let Offsets { ases, peers, masks, next_hop, path: path_at, communities, local_pref, .. } = self.offsets;
+        // Many collectors cannot skip the address of type 0, which has no octets, and lose the rest of the datagram.
         let hop = next_hop.and_then(|at| row.get(at..)?.first_chunk()).and_then(address::address);
+        let hop = Some(hop.unwrap_or(Ipv4Addr::UNSPECIFIED.into()));
         if masks.iter().any(Option::is_some) {
             let [src_mask, dst_mask] = masks.map(|at| read(at, 1) as u32);
             push(FlowRecord::Router(Router { next_hop: hop, src_mask, dst_mask }));

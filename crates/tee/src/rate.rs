@@ -16,7 +16,7 @@ const V5_RANDOM: u16 = 2 << 14;
 const RATES: [(u32, usize); 2] = [(1, 16), (3, 20)];
 
 /// Multiplies the sampling rate of a datagram. False if it has none that can be changed; then it is unchanged.
-pub(crate) fn multiply(octets: &mut [u8], by: u32) -> bool {
+pub fn multiply(octets: &mut [u8], by: u32) -> bool {
     match Head::read(octets) {
         Some(head) if head.is_v5() => multiply_v5(octets, by),
         Some(head) if head.is_sflow_v5() => multiply_samples(octets, head.len(), by),
