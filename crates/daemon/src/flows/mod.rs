@@ -31,13 +31,13 @@ use netflow::template::Template;
 use pipeline::Pipeline;
 use plugins::outlet::Wake;
 use runtime::threads::Threads;
-use settings::Settings;
+use settings::{Settings, Tees};
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use tee::{ReadTee, Replication};
+use tee::ReadTee;
 use tracing::{error, info, warn};
 use worker::{Message, Report, Requests};
 
@@ -83,7 +83,7 @@ impl part::Kind for Row {
 struct Flows {
     settings: Settings,
     /// The tee plugins, in the order of the configuration.
-    tees: Vec<Box<dyn Replication>>,
+    tees: Tees,
     input: Box<dyn Input>,
     requests: Arc<Requests>,
     wakes: Arc<[Wake]>,
@@ -112,7 +112,7 @@ struct Flows {
 }
 
 impl Flows {
-    fn new(settings: Settings, tees: Vec<Box<dyn Replication>>, input: Box<dyn Input>) -> Self {
+    fn new(settings: Settings, tees: Tees, input: Box<dyn Input>) -> Self {
         let losses = Losses::new(input.as_ref(), &settings.names, settings.plugins.len() + tees.len());
         Self {
             settings,

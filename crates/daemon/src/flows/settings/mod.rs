@@ -99,12 +99,12 @@ impl PeerState {
     }
 }
 
+/// The tee plugins, in the order of the configuration.
+pub(crate) type Tees = Vec<Box<dyn Replication>>;
+
 impl Settings {
     /// Reads everything. `None` only together with problems that stop the daemon.
-    pub(crate) fn read(
-        row: &Row,
-        reading: &mut Reading<'_>,
-    ) -> Option<(Self, Vec<Box<dyn Replication>>, Box<dyn Input>)> {
+    pub(crate) fn read(row: &Row, reading: &mut Reading<'_>) -> Option<(Self, Tees, Box<dyn Input>)> {
         let config = reading.config;
         let customs = customs(config, reading.problems);
         let times = time_limits(config);
