@@ -104,6 +104,8 @@ mod options;
 mod packets;
 #[path = "suite/peer_state.rs"]
 mod peer_state;
+#[path = "suite/probe_routes.rs"]
+mod probe_routes;
 #[path = "suite/programs.rs"]
 mod programs;
 #[path = "suite/records.rs"]

@@ -22,7 +22,7 @@ const PRIMITIVES: &str = "src_host, dst_host, src_as, dst_as, as_path, std_comm,
     src_med, src_net, dst_net, src_mask, dst_mask";
 
 /// The lines that make a daemon look up both addresses of a flow.
-fn looking_up(daemon: &str) -> String {
+pub(crate) fn looking_up(daemon: &str) -> String {
     format!(
         "bgp_daemon: true
          bgp_daemon_ip: {{ip}}
@@ -93,7 +93,7 @@ fn named_by_the_client(mut row: Value) -> Value {
 }
 
 /// A session whose routes have arrived.
-fn routes(process: &Process, source: &str, open: &Open) -> Speaker {
+pub(crate) fn routes(process: &Process, source: &str, open: &Open) -> Speaker {
     eventually("the BGP port", || testkit::sockets::is_listened_on(process.setup().address()).then_some(()));
     let mut speaker = Speaker::establish(source, process.setup().address(), open);
     updates().iter().for_each(|update| speaker.send(update));

@@ -14,7 +14,7 @@ fn documented() -> Option<i32> {
 mod built_in {
     use crate::packets::{B, reading, rows};
     use crate::sflow;
-    use crate::support::{assert_rows, without_event_type};
+    use crate::support::{assert_rows, nfacctd, start, without_event_type};
     use serde_json::json;
     use std::collections::BTreeSet;
     use std::net::Ipv4Addr;
@@ -82,6 +82,26 @@ mod built_in {
                 row("Unknown/DNS", 2, 2 * question.len() as u32),
             ],
         );
+    }
+
+    #[test]
+    fn nfprobe_exports_the_names_of_applications() {
+        let frames: Vec<_> = (0..20).flat_map(|number| page(5000 + number)).map(in_ethernet).collect();
+        let primitives = "class, src_host, proto";
+        for version in [9, 10] {
+            let collector = start(&nfacctd(&format!(
+                "plugins: print[p]\naggregate[p]: {primitives}\nprint_output[p]: json\nprint_output_file[p]: {{dir}}/out.json"
+            )));
+            let lines = format!(
+                "plugins: print[p], nfprobe[n]\naggregate[n]: {primitives}\nnfprobe_receiver[n]: {}\nnfprobe_version: {version}",
+                collector.setup().address()
+            );
+            let probe = reading(primitives, &lines, &frames).run();
+            assert_eq!(probe.code(), Some(0), "{}", probe.log);
+            let captured = without_event_type(probe.json("out.json"));
+            assert!(captured.iter().any(|row| row["class"] != "Unknown/Unknown"), "{captured:?}");
+            assert_rows(without_event_type(collector.stop().json("out.json")), captured);
+        }
     }
 
     #[test]

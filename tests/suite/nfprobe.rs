@@ -5,7 +5,7 @@ use crate::support::{by_fields, nfacctd, start, without_event_type};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, UdpSocket};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use testkit::frames::{IPV4, TCP, UDP, ethernet, ipv4, ipv6, tag, tcp, udp};
 use testkit::process::Signal;
@@ -76,6 +76,36 @@ fn every_version_counts_what_was_captured() {
 }
 
 #[test]
+fn tags_labels_and_custom_primitives_arrive() {
+    let customs = "name=ttl packet_ptr=l3:0x800+8 len=1 semantics=u_int field_type=192\n\
+                   name=ident packet_ptr=l3:0x800+4 len=2 semantics=u_int field_type=43874:900\n";
+    let words = "src_host, tag, tag2, label, ttl, ident";
+    for version in [9, 10] {
+        let setup = nfacctd(&format!(
+            "plugins: print[p]\naggregate[p]: {words}\nprint_output[p]: json\nprint_output_file[p]: {{dir}}/out.json
+             aggregate_primitives: {{dir}}/customs"
+        ));
+        let collector = start(&setup.file("customs", customs));
+        let lines = format!(
+            "nfprobe_version: {version}\naggregate_primitives: {{dir}}/customs\npre_tag_map: {{dir}}/tags.map"
+        );
+        let lines = exporting(collector.setup().address(), words, &lines);
+        let mut frame = web(1, 2);
+        frame[18..20].copy_from_slice(&0xabcd_u16.to_be_bytes());
+        let probe = reading("src_host", &lines, [frame])
+            .file("customs", customs)
+            .file("tags.map", "set_tag=5000000007 set_tag2=9 set_label=edge%router");
+        let probe = probe.run();
+        assert_eq!(probe.code(), Some(0), "{}", probe.log);
+        let expected = serde_json::json!({
+            "ip_src": "10.0.0.1", "tag": 5_000_000_007_u64, "tag2": 9, "label": "edge%router", "ttl": "64",
+            "ident": "43981", "packets": 1, "bytes": 100,
+        });
+        assert_eq!(without_event_type(collector.stop().json("out.json")), [expected], "version {version}");
+    }
+}
+
+#[test]
 fn a_small_cache_costs_records_and_no_packets() {
     let [captured, collected] = both(&traffic(5000, false), "nfprobe_maxflows: 16");
     assert_eq!(captured, collected);
@@ -102,7 +132,7 @@ fn without_a_cache_each_packet_is_a_record() {
 }
 
 /// The datagrams that wait in a socket.
-fn received(receiver: &UdpSocket) -> Vec<Vec<u8>> {
+pub(crate) fn received(receiver: &UdpSocket) -> Vec<Vec<u8>> {
     receiver.set_nonblocking(true).expect("it is a socket");
     let mut octets = [0; 2000];
     std::iter::from_fn(|| receiver.recv(&mut octets).ok().map(|length| octets[..length].to_vec())).collect()
@@ -193,43 +223,60 @@ fn problems_of_the_configuration_are_reported() {
     assert!(finished.log.contains("Add nfprobe_direction[p]: in"), "{}", finished.log);
 }
 
-#[test]
-fn nfdump_reads_every_version() {
-    let is_installed = |name: &str| {
-        Command::new("sh").args(["-c", &format!("command -v {name}")]).output().is_ok_and(|o| o.status.success())
-    };
-    if !is_installed("nfcapd") || !is_installed("nfdump") {
-        return;
-    }
-    for version in [5, 9, 10] {
-        let frames = traffic(3000, version == 5);
-        let address = own_address();
-        let (host, port) = (address.ip().to_string(), address.port().to_string());
+/// A collector of nfdump.
+pub(crate) struct Nfcapd {
+    setup: Setup,
+    process: Child,
+}
+
+impl Nfcapd {
+    /// Starts one at an address. `None`: nfdump is not installed.
+    pub(crate) fn start(address: SocketAddr) -> Option<Self> {
+        let is_installed = |name: &str| {
+            Command::new("sh")
+                .args(["-c", &format!("command -v {name}")])
+                .output()
+                .is_ok_and(|o| o.status.success())
+        };
+        if !is_installed("nfcapd") || !is_installed("nfdump") {
+            return None;
+        }
         let setup = Setup::new("/bin/true");
-        let folder = setup.path("flows");
-        std::fs::create_dir_all(&folder).unwrap();
-        let mut collector = Command::new("nfcapd")
+        std::fs::create_dir_all(setup.path("flows")).unwrap();
+        let (host, port) = (address.ip().to_string(), address.port().to_string());
+        let process = Command::new("nfcapd")
             .args(["-w"])
-            .arg(&folder)
+            .arg(setup.path("flows"))
             .args(["-b", &host, "-p", &port, "-t", "3600", "-B", "8000000"])
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         eventually("nfcapd", || (!testkit::sockets::bound(address).is_empty()).then_some(()));
+        Some(Self { setup, process })
+    }
+
+    /// Ends it, and returns what nfdump prints of its flows.
+    pub(crate) fn stop(mut self, format: &str) -> String {
+        let interrupt = Command::new("kill").args(["-INT", &self.process.id().to_string()]).status().unwrap();
+        assert!(interrupt.success());
+        self.process.wait().unwrap();
+        let mut nfdump = Command::new("nfdump");
+        nfdump.arg("-R").arg(self.setup.path("flows")).args(["-q", "-N", "-o", &format!("fmt:{format}")]);
+        String::from_utf8_lossy(&nfdump.output().unwrap().stdout).into_owned()
+    }
+}
+
+#[test]
+fn nfdump_reads_every_version() {
+    for version in [5, 9, 10] {
+        let frames = traffic(3000, version == 5);
+        let address = own_address();
+        let Some(collector) = Nfcapd::start(address) else { return };
         let lines = exporting(address, TUPLE, &format!("nfprobe_version: {version}"));
         let probe = reading(TUPLE, &lines, &frames).run();
         assert_eq!(probe.code(), Some(0), "{}", probe.log);
-        let interrupt = Command::new("kill").args(["-INT", &collector.id().to_string()]).status().unwrap();
-        assert!(interrupt.success());
-        collector.wait().unwrap();
-        let output = Command::new("nfdump")
-            .arg("-R")
-            .arg(&folder)
-            .args(["-q", "-N", "-o", "fmt:%pkt %byt"])
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let text = collector.stop("%pkt %byt");
         let sums = text.lines().filter_map(|line| {
             let mut words = line.split_whitespace().map(|word| word.parse::<u64>().ok());
             Some((words.next()??, words.next()??))
@@ -241,7 +288,7 @@ fn nfdump_reads_every_version() {
     }
 }
 
-/// Datagrams as a capture file for tshark, and what it prints for a field.
+/// Datagrams as a capture file for tshark, and what it prints for fields, which are separated by blanks.
 pub(crate) fn tshark(datagrams: &[Vec<u8>], port: u16, protocol: &str, field: &str) -> Option<Vec<String>> {
     let at = |host: u8, port| SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, host), port);
     let frames: Vec<_> = datagrams.iter().map(|octets| (at(1, 40_000), at(2, port), octets.clone())).collect();
@@ -260,7 +307,8 @@ pub(crate) fn tshark(datagrams: &[Vec<u8>], port: u16, protocol: &str, field: &s
             "-E",
             "aggregator= ",
         ])
-        .args(["-e", field, "-e", "_ws.malformed"])
+        .args(field.split(' ').flat_map(|field| ["-e", field]))
+        .args(["-e", "_ws.malformed"])
         .output()
         .ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

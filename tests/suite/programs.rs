@@ -14,6 +14,10 @@ const STRINGS: &[(&str, &[&str])] = &[
     #[cfg(feature = "pcap")]
     ("finished reading PCAP capture file", &["pmacctd"]),
     ("waiting for packets from netfilter's log", &["uacctd"]),
+    ("cannot express IPv6 flows", &["pmacctd", "uacctd"]),
+    ("sFlow has no record for it", &["pmacctd", "uacctd"]),
+    ("there is nowhere to send datagrams to", &["nfacctd", "sfacctd"]),
+    ("tee_receivers: no socket to ", &["nfacctd", "sfacctd"]),
     ("*** Purging cache - START", &["nfacctd", "sfacctd", "pmacctd", "uacctd"]),
     ("waiting for BGP data on ", &["nfacctd", "sfacctd", "pmacctd", "uacctd", "pmbgpd"]),
     ("waiting for BMP data on ", &["nfacctd", "sfacctd", "pmacctd", "uacctd", "pmbmpd"]),

@@ -357,6 +357,65 @@ fn pools_limit_rates_and_sample() {
 }
 
 #[test]
+fn the_interval_of_a_sampled_pool_is_multiplied() {
+    let receiver = UdpSocket::bind(testkit::sockets::own_address()).unwrap();
+    receiver.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let receivers = format!("id=1 ip={} sampling_rate=4", receiver.local_addr().unwrap());
+    let tee = start(&tee(&receivers, ""));
+    let datagram = |number| {
+        let mut octets = v5_from(number, &[1]);
+        // Random, one in 100.
+        octets[22..24].copy_from_slice(&0x8064_u16.to_be_bytes());
+        octets
+    };
+    tee.exporter("127.0.1.1").send_all((0..200).map(datagram));
+    let mut octets = [0; 2000];
+    let length = receiver.recv(&mut octets).unwrap();
+    assert_eq!((length, &octets[22..24]), (72, &0x8190_u16.to_be_bytes()[..]));
+    tee.wait_for_datagrams(200).assert_all_accounted();
+    tee.stop();
+}
+
+#[test]
+fn the_name_of_a_receiver_is_resolved_while_the_daemon_runs() {
+    if !is_root() {
+        return;
+    }
+    let receiver = UdpSocket::bind(testkit::sockets::own_address()).unwrap();
+    receiver.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let address = receiver.local_addr().unwrap();
+    // The daemon has a file of hosts of its own.
+    let system = Setup::new("/bin/true").file("hosts", "127.0.0.1 localhost\n").file("nsswitch", "hosts: files\n");
+    let (hosts, order) = (system.path("hosts"), system.path("nsswitch"));
+    let script = format!(
+        "#!/bin/sh\nexec unshare -m sh -e -c 'mount --bind {} /etc/hosts; mount --bind {} /etc/nsswitch.conf
+         exec {} \"$@\"' sh \"$@\"\n",
+        hosts.display(),
+        order.display(),
+        env!("CARGO_BIN_EXE_nfacctd")
+    );
+    let system = system.file("run", script);
+    let program = system.path("run");
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let setup = Setup::new(&program)
+        .config("nfacctd_ip: {ip}\nnfacctd_port: {port}\nplugins: tee[t]\ntee_receivers: {dir}/receivers.lst")
+        .file("receivers.lst", format!("id=1 ip=collector.test:{}\n", address.port()));
+    let tee = setup.start();
+    tee.wait_for_log("It gets nothing until its name can be resolved");
+    // The same file, since it is mounted.
+    std::fs::write(&hosts, format!("127.0.0.1 localhost\n{} collector.test\n", address.ip())).unwrap();
+    let exporter = tee.exporter("127.0.1.1");
+    let mut octets = [0; 2000];
+    let length = eventually("a replica", || {
+        exporter.send(&v5_from(0, &[1]));
+        receiver.recv(&mut octets).ok()
+    });
+    assert_eq!(length, 72);
+    assert!(tee.log().contains("is 127."), "{}", tee.log());
+    tee.stop();
+}
+
+#[test]
 fn collectors_in_other_networks_get_everything() {
     let Some(namespaces) = (0..3).map(|_| Namespace::new()).collect::<Option<Vec<_>>>() else { return };
     // Each collector is a socket in its namespace, reached over a link.

@@ -3,6 +3,7 @@
 use crate::problem::{Diagnostics, Origin};
 use crate::suggest::nearest;
 use crate::value::words;
+use daemons::Daemons;
 
 words! {
     /// Type of a plugin.
@@ -37,6 +38,22 @@ impl PluginKind {
     pub fn all() -> impl Iterator<Item = Self> {
         use crate::value::Word;
         (0..Self::WORDS.len()).filter_map(Self::at)
+    }
+
+    /// The daemons that have plugins of this type.
+    pub fn daemons(self) -> Daemons {
+        match self {
+            Self::Nfprobe | Self::Sfprobe => Daemons::PACKETS,
+            Self::Tee => Daemons::COLLECTORS,
+            Self::Memory
+            | Self::Print
+            | Self::Mysql
+            | Self::Pgsql
+            | Self::Sqlite3
+            | Self::Clickhouse
+            | Self::Amqp
+            | Self::Kafka => Daemons::FLOW,
+        }
     }
 
     /// True for the plugins that read the setting of that slot.

@@ -20,13 +20,13 @@ const FEATURES: &[(&str, bool)] = &[
 
 /// Kinds of plugins and features that are built in.
 #[cfg(feature = "http")]
-pub(crate) fn built_in(kinds: &[Kind]) -> Vec<&'static str> {
+pub(crate) fn built_in(kinds: &[&Kind]) -> Vec<&'static str> {
     let plugins = kinds.iter().filter(|kind| kind.is_built_in()).map(|kind| kind.is.word());
     plugins.chain(FEATURES.iter().filter(|(_, is_built_in)| *is_built_in).map(|(name, _)| *name)).collect()
 }
 
 /// The text of `-V`, with the kinds of plugins that are built in.
-pub(crate) fn version(daemon: Daemon, kinds: &[Kind]) -> String {
+pub(crate) fn version(daemon: Daemon, kinds: &[&Kind]) -> String {
     let (title, program) = (daemon.title(), daemon.name());
     let lines =
         |names: &mut dyn Iterator<Item = &str>| -> String { names.map(|name| format!("{name}\n")).collect() };
@@ -66,7 +66,7 @@ pub(crate) fn primitives(daemon: Daemon) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use plugins::kinds::KINDS;
+    use crate::rows::OF_COLLECTORS;
 
     #[test]
     fn every_primitive_of_a_daemon_is_listed_once() {
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn plugins_are_listed_where_there_are_any() {
-        assert!(version(Daemon::Nfacctd, KINDS).contains("\n\nPlugins:\nmemory\nprint\n"));
+        assert!(version(Daemon::Nfacctd, OF_COLLECTORS).contains("\n\nPlugins:\nmemory\nprint\n"));
         assert!(!version(Daemon::Pmbgpd, &[]).contains("Plugins"));
     }
 }

@@ -44,7 +44,7 @@ pub struct Daemon {
 
 impl Daemon {
     /// The kinds of plugins that it has: those of the one part that feeds any.
-    fn plugins(&self) -> &'static [plugins::kinds::Kind] {
+    fn plugins(&self) -> &'static [&'static plugins::kinds::Kind] {
         self.parts.iter().map(|part| part.plugins()).find(|kinds| !kinds.is_empty()).unwrap_or_default()
     }
 }

@@ -6,10 +6,38 @@ use crate::Daemon;
 use crate::flows::input::InputRow;
 use crate::flows::intake::{datagram_file, interfaces, ipfix, kafka, nflog, packet_file, udp, zmq};
 use crate::flows::protocols::{NetFlow, Packets, Sflow};
+use crate::flows::tee::TEE;
 use crate::flows::{self, Applications};
 use crate::{bgp, bmp, counter_log, ha, http, telemetry, validation};
 use config::Daemon as Id;
-use plugins::kinds::KINDS;
+use plugins::kinds::{self, Kind};
+
+/// Plugins of the collectors, in the order of `-V`.
+pub(crate) const OF_COLLECTORS: &[&Kind] = &[
+    &kinds::MEMORY,
+    &kinds::PRINT,
+    &kinds::MYSQL,
+    &kinds::PGSQL,
+    &kinds::SQLITE3,
+    &kinds::CLICKHOUSE,
+    &kinds::AMQP,
+    &kinds::KAFKA,
+    &kinds::TEE,
+];
+
+/// Plugins of the daemons that account packets.
+pub(crate) const OF_PACKETS: &[&Kind] = &[
+    &kinds::MEMORY,
+    &kinds::PRINT,
+    &kinds::MYSQL,
+    &kinds::PGSQL,
+    &kinds::SQLITE3,
+    &kinds::CLICKHOUSE,
+    &kinds::AMQP,
+    &kinds::KAFKA,
+    &kinds::NFPROBE,
+    &kinds::SFPROBE,
+];
 
 /// The NetFlow and IPFIX collector.
 pub static NFACCTD: Daemon = Daemon {
@@ -25,7 +53,8 @@ pub static NFACCTD: Daemon = Daemon {
                 intakes: &[ipfix::choose, kafka::choose, zmq::choose, datagram_file::choose, udp::choose],
             },
             applications: Applications::Exported,
-            sinks: KINDS,
+            tee: Some(TEE),
+            sinks: OF_COLLECTORS,
         },
         &http::ROW,
     ],
@@ -46,7 +75,8 @@ pub static SFACCTD: Daemon = Daemon {
                 intakes: &[kafka::choose, zmq::choose, datagram_file::choose, udp::choose],
             },
             applications: Applications::Recognised,
-            sinks: KINDS,
+            tee: Some(TEE),
+            sinks: OF_COLLECTORS,
         },
         &http::ROW,
     ],
@@ -64,7 +94,8 @@ pub static PMACCTD: Daemon = Daemon {
         &flows::Row {
             input: &InputRow::<Packets> { intakes: &[packet_file::choose, interfaces::choose] },
             applications: Applications::Recognised,
-            sinks: KINDS,
+            tee: None,
+            sinks: OF_PACKETS,
         },
         &http::ROW,
     ],
@@ -82,7 +113,8 @@ pub static UACCTD: Daemon = Daemon {
         &flows::Row {
             input: &InputRow::<Packets> { intakes: &[nflog::choose] },
             applications: Applications::Recognised,
-            sinks: KINDS,
+            tee: None,
+            sinks: OF_PACKETS,
         },
         &http::ROW,
     ],
@@ -97,3 +129,26 @@ pub static PMBMPD: Daemon = Daemon { id: Id::Pmbmpd, parts: &[&validation::ROW, 
 /// The collector of streaming telemetry.
 pub static PMTELEMETRYD: Daemon =
     Daemon { id: Id::Pmtelemetryd, parts: &[&ha::ROW, &telemetry::ROW_WITH_GRPC, &http::ROW] };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use config::PluginKind;
+
+    #[test]
+    fn each_daemon_has_the_plugins_of_the_table() {
+        for daemon in [&NFACCTD, &SFACCTD, &PMACCTD, &UACCTD, &PMBGPD, &PMBMPD, &PMTELEMETRYD] {
+            let rows = daemon.plugins();
+            for is in PluginKind::all() {
+                let count = rows.iter().filter(|kind| kind.is == is).count();
+                assert_eq!(
+                    count,
+                    usize::from(is.daemons().contains(daemon.id)),
+                    "{}: {}",
+                    daemon.id.name(),
+                    is.word()
+                );
+            }
+        }
+    }
+}

@@ -86,7 +86,9 @@ impl std::str::FromStr for Pointer {
             Some(text) if matches!(layer, Layer::L3 | Layer::L4) => {
                 let hex = text.strip_prefix("0x").or_else(|| text.strip_prefix('x'));
                 let number = hex.map_or_else(|| text.parse(), |hex| u16::from_str_radix(hex, 16));
-                Some(number.map_err(|_| PointerError::Protocol(text.to_owned()))?)
+                let number = number.map_err(|_| PointerError::Protocol(text.to_owned()))?;
+                // 0 is any protocol, as in pmacct.
+                Some(number).filter(|number| *number > 0)
             }
             Some(text) => return Err(PointerError::Protocol(text.to_owned())),
         };
@@ -103,6 +105,7 @@ mod tests {
     fn pointers_are_read() {
         let pointer: Pointer = "l3:0x800+8".parse().unwrap();
         assert_eq!(pointer, Pointer { layer: Layer::L3, protocol: Some(0x800), offset: 8 });
+        assert_eq!("l4:0+2".parse(), Ok(Pointer { layer: Layer::L4, protocol: None, offset: 2 }));
         assert_eq!("mac:6".parse::<Pointer>(), Err(PointerError::Protocol("6".into())));
         assert_eq!("l5".parse::<Pointer>(), Err(PointerError::Layer("l5".into())));
         assert_eq!("l4:6+x".parse::<Pointer>(), Err(PointerError::Offset("x".into())));

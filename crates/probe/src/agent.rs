@@ -302,7 +302,7 @@ mod tests {
             ifindex: Some(Ifindex::Fixed(9)),
             overrides: false,
         };
-        let words = "src_as,dst_as,tag,tag2,in_iface,out_iface,src_mask,dst_mask,peer_dst_ip";
+        let words = "src_as,dst_as,tag,tag2,in_iface,out_iface,src_mask,dst_mask,peer_dst_ip,std_comm,as_path";
         let (mut sampler, layout) = sampler(words, interfaces);
         let mut row = vec![0u8; layout.words() * 8];
         for (field, octets) in [
@@ -314,12 +314,19 @@ mod tests {
             let at = layout.offset(field).unwrap();
             row[at..at + octets.len()].copy_from_slice(octets);
         }
+        let mut strings = Strings::default();
+        for (field, text) in
+            [(flow::field::Field::Comms, &b"65000:1 65000:2"[..]), (flow::field::Field::AsPath, b"65010 65001")]
+        {
+            let at = layout.offset(field).unwrap();
+            row[at..at + 4].copy_from_slice(&strings.intern(text).to_be_bytes());
+        }
         let octets = frame(200);
         let packet = Frame { link: LinkType::ETHERNET, octets: &octets, length: 1000 };
         let mut batch = Batch::default();
         (batch.pool, batch.drops) = (100, 3);
         for _ in 0..2 {
-            sampler.add(&row, &Strings::default(), &packet, &mut batch).unwrap();
+            sampler.add(&row, &strings, &packet, &mut batch).unwrap();
         }
         let datagrams = send(&mut agent(1400), vec![batch]);
         let datagram = sflow::open(&datagrams[0]).unwrap();
@@ -345,7 +352,8 @@ mod tests {
                     assert_eq!(gateway.src_as, 65002);
                     let path: Vec<u32> =
                         gateway.path.segments().flat_map(|s| s.ases.iter().collect::<Vec<_>>()).collect();
-                    assert_eq!(path, [65001]);
+                    assert_eq!(path, [65010, 65001]);
+                    assert_eq!(gateway.communities.iter().collect::<Vec<_>>(), [0xfde8_0001, 0xfde8_0002]);
                 }
                 FlowRecord::Tag(tags) => assert_eq!((tags.tag, tags.tag2), (77, 0)),
                 other => panic!("{other:?}"),

@@ -3,6 +3,7 @@
 //! Numbers are those of the IANA registry; NetFlow v9 shares those up to 127, and collectors of v9 accept the others. The order is
 //! that of the fields in templates.
 
+use crate::communities::Communities;
 use flow::column::Id;
 use netflow::elements as ie;
 
@@ -28,8 +29,12 @@ pub enum Encoding {
     Labels(u16),
     /// The identifier of a virtual network: its type (layer2SegmentId) and 56 bits.
     Segment(u8),
-    /// Text of variable length; not in v9.
+    /// Text of variable length; of fixed length in v9.
     Text,
+    /// The number of an application, whose name is in options data.
+    Application,
+    /// A list of BGP communities; not in v9.
+    Communities(Communities),
 }
 
 /// The elements of one column.
@@ -57,6 +62,10 @@ const fn family(column: Id, v4: u16, v6: u16, encoding: Encoding) -> Export {
 
 const fn sides(column: Id, ingress: u16, egress: u16, encoding: Encoding) -> Export {
     Export { v4: [ingress, egress], v6: [ingress, egress], ..row(column, ingress, encoding) }
+}
+
+const fn communities(column: Id, element: u16, kind: Communities) -> Export {
+    row(column, element, Encoding::Communities(kind))
 }
 
 const fn pmacct(column: Id, element: u16, encoding: Encoding) -> Export {
@@ -99,6 +108,13 @@ pub static EXPORTS: &[Export] = &[
     row(Id::Vxlan, ie::LAYER2_SEGMENT_ID, Encoding::Segment(1)),
     row(Id::Nvgre, ie::LAYER2_SEGMENT_ID, Encoding::Segment(2)),
     row(Id::SamplingRate, ie::SAMPLING_INTERVAL, Encoding::Octets(4)),
+    row(Id::Class, ie::APPLICATION_ID, Encoding::Application),
+    communities(Id::CommsSrc, ie::BGP_SOURCE_COMMUNITY_LIST, Communities::Standard),
+    communities(Id::Comms, ie::BGP_DESTINATION_COMMUNITY_LIST, Communities::Standard),
+    communities(Id::EcommsSrc, ie::BGP_SOURCE_EXTENDED_COMMUNITY_LIST, Communities::Extended),
+    communities(Id::Ecomms, ie::BGP_DESTINATION_EXTENDED_COMMUNITY_LIST, Communities::Extended),
+    communities(Id::LcommsSrc, ie::BGP_SOURCE_LARGE_COMMUNITY_LIST, Communities::Large),
+    communities(Id::Lcomms, ie::BGP_DESTINATION_LARGE_COMMUNITY_LIST, Communities::Large),
     pmacct(Id::Tag, 1, Encoding::Octets(8)),
     pmacct(Id::Tag2, 2, Encoding::Octets(8)),
     pmacct(Id::Label, 3, Encoding::Text),

@@ -8,7 +8,8 @@
 //! sender begins each session with the messages of [`Exporter::announcement`], and numbers messages ([`renumber`]), since sequence numbers
 //! begin with the session, too.
 
-use crate::options::{self, About};
+use crate::applications::Applications;
+use crate::options::{self, About, Options};
 use crate::record::Forms;
 use crate::{Settings, Version, v5};
 use flow::schema::{Schema, VALUE_BYTES, VALUE_PACKETS};
@@ -79,10 +80,60 @@ pub fn renumber(version: Version, datagram: &mut [u8], sequence: u32) {
 /// Takes complete datagrams.
 pub type Send<'a> = &'a mut dyn FnMut(Datagram<'_>);
 
+/// Length of the header of v9 or IPFIX, in octets.
+fn header(version: Version) -> usize {
+    if version == Version::Ipfix { IPFIX_HEADER } else { V9_HEADER }
+}
+
+/// A complete set.
+struct Ready {
+    octets: Vec<u8>,
+    /// Records and templates in it.
+    count: u16,
+    /// Data records among them.
+    data: u32,
+}
+
+impl Ready {
+    fn new(settings: &Settings, count: u16, data: u32, build: impl FnOnce(Message) -> Message) -> Self {
+        let empty = match settings.version {
+            Version::Ipfix => Message::ipfix(0, 0, 0),
+            Version::V5 | Version::V9 => Message::v9(0, 0, 0, 0),
+        };
+        let octets = build(empty).finish();
+        let octets = octets.get(header(settings.version)..).unwrap_or_default().to_vec();
+        Self { octets, count, data }
+    }
+
+    /// The sets of an options template, if collectors do not know it, and of its records, of which there are a few in each.
+    fn options(settings: &Settings, options: &Options, is_new: bool) -> Vec<Self> {
+        /// Octets of records of a set, at most, unless it has only one.
+        const LENGTH: usize = 400;
+        let Options { template, records } = options;
+        debug_assert_ne!(template.kind, Kind::Data);
+        let mut sets = Vec::new();
+        if is_new {
+            sets.push(Self::new(settings, 1, 0, |message| message.templates(&[template])));
+        }
+        let size = records.first().map_or(1, Vec::len).max(1);
+        for some in records.chunks((LENGTH / size).max(1)) {
+            let len = some.len() * size;
+            let pad = if settings.version == Version::V9 { len.next_multiple_of(4) - len } else { 0 };
+            sets.push(Self::new(settings, some.len() as u16, some.len() as u32, |message| {
+                message.records(template.id, some.len(), |w| {
+                    some.iter().for_each(|record| _ = w.put(record));
+                    (0..pad).for_each(|_| _ = w.u8(0));
+                })
+            }));
+        }
+        sets
+    }
+}
+
 /// How records are written.
 #[derive(Debug)]
 enum Format {
-    V5(v5::Form),
+    V5(Box<v5::Form>),
     Templates(Forms),
 }
 
@@ -92,6 +143,9 @@ pub struct Exporter {
     settings: Settings,
     format: Format,
     about: About,
+    applications: Applications,
+    /// When all applications were named: microseconds since 1970.
+    named: u64,
     /// Maximum length of a datagram, in octets.
     limit: usize,
     /// The datagram under construction; empty, or a header and what follows it.
@@ -120,7 +174,7 @@ impl Exporter {
     /// For aggregates of `schema`. Datagrams have at most `limit` octets.
     pub fn new(settings: Settings, schema: &Schema, limit: usize) -> Self {
         let format = match settings.version {
-            Version::V5 => Format::V5(v5::Form::new(&settings, schema)),
+            Version::V5 => Format::V5(Box::new(v5::Form::new(&settings, schema))),
             Version::V9 | Version::Ipfix => Format::Templates(Forms::new(&settings, schema)),
         };
         let sequence = first_sequence(settings.version);
@@ -128,6 +182,8 @@ impl Exporter {
             settings,
             format,
             about: About::default(),
+            applications: Applications::default(),
+            named: 0,
             limit: limit.max(MIN_DATAGRAM),
             buffer: Vec::with_capacity(limit),
             record: Vec::new(),
@@ -152,6 +208,7 @@ impl Exporter {
     /// Messages with all templates and the options data, which a transport session begins with. To be called after [`Self::flush`].
     pub fn announcement(&mut self, now_us: u64, send: Send<'_>) {
         self.announced.clear();
+        self.applications.repeat();
         self.changes(now_us, send);
     }
 
@@ -213,7 +270,10 @@ impl Exporter {
     fn add_record(&mut self, key: &[u8], values: &[u64], strings: &Strings, now_us: u64, send: Send<'_>) {
         self.record.clear();
         let Format::Templates(forms) = &self.format else { return };
-        let template = forms.write(key, values, strings, &mut self.record);
+        let template = forms.write(key, values, strings, &mut self.applications, &mut self.record);
+        if self.applications.has_new() {
+            self.name_applications(now_us, send);
+        }
         let header = if self.is_open(template) { 0 } else { SET_HEADER };
         // Three octets may be needed to pad a set of v9.
         if !self.buffer.is_empty() && self.buffer.len() + header + self.record.len() + 3 > self.limit {
@@ -239,7 +299,7 @@ impl Exporter {
     }
 
     fn header(&self) -> usize {
-        if self.settings.version == Version::Ipfix { IPFIX_HEADER } else { V9_HEADER }
+        header(self.settings.version)
     }
 
     /// Starts a datagram, with templates if they are due.
@@ -260,32 +320,50 @@ impl Exporter {
     fn announce(&mut self, now_us: u64, send: Send<'_>) {
         let Format::Templates(forms) = &self.format else { return };
         let templates: Vec<_> = forms.in_use(&self.settings).map(|form| form.template.clone()).collect();
-        let (header, version, announced) = (self.header(), self.settings.version, &mut self.announced);
-        let mut sets: Vec<(Vec<u8>, u16, u32)> = Vec::new();
-        let mut message = |build: &dyn Fn(Message) -> Message, count: usize, data: usize| {
-            let empty = match version {
-                Version::Ipfix => Message::ipfix(0, 0, 0),
-                Version::V5 | Version::V9 => Message::v9(0, 0, 0, 0),
-            };
-            let octets = build(empty).finish();
-            sets.push((octets.get(header..).unwrap_or_default().to_vec(), count as u16, data as u32));
-        };
-        for template in templates.iter().filter(|template| announced.insert(template.id)) {
-            message(&|message| message.templates(&[template]), 1, 0);
+        let (settings, announced) = (&self.settings, &mut self.announced);
+        let mut sets: Vec<Ready> = templates
+            .iter()
+            .filter(|template| announced.insert(template.id))
+            .map(|template| Ready::new(settings, 1, 0, |message| message.templates(&[template])))
+            .collect();
+        for options in options::all(settings, &self.about) {
+            let is_new = announced.insert(options.template.id);
+            sets.extend(Ready::options(settings, &options, is_new));
         }
-        for options in options::all(&self.settings, &self.about) {
-            debug_assert_ne!(options.template.kind, Kind::Data);
-            if announced.insert(options.template.id) {
-                message(&|message| message.templates(&[&options.template]), 1, 0);
-            }
-            for record in &options.records {
-                let pad = if self.settings.version == Version::V9 { record.len().next_multiple_of(4) } else { 0 };
-                let padding = vec![0; pad.saturating_sub(record.len())];
-                let id = options.template.id;
-                message(&|message| message.records(id, 1, |w| _ = w.put(record).put(&padding)), 1, 1);
-            }
+        // Names are many, and repeated only after a time.
+        if now_us.abs_diff(self.named) >= REFRESH_US {
+            self.named = now_us;
+            self.applications.repeat();
         }
-        for (octets, count, data) in sets {
+        sets.extend(self.new_names());
+        self.append(sets, now_us, send);
+    }
+
+    /// Adds the names of new applications, before the first record that has their number.
+    #[cold]
+    fn name_applications(&mut self, now_us: u64, send: Send<'_>) {
+        self.close_set();
+        if self.buffer.is_empty() {
+            self.start(now_us, send);
+        }
+        let sets = self.new_names();
+        self.append(sets, now_us, send);
+    }
+
+    /// The names of applications that collectors do not know.
+    fn new_names(&mut self) -> Vec<Ready> {
+        if !self.applications.has_new() {
+            return Vec::new();
+        }
+        let options = options::applications(&self.settings, self.applications.take_new());
+        // Over UDP, the datagram with the template may have been lost.
+        let is_new = self.announced.insert(options.template.id) || !self.in_sessions;
+        Ready::options(&self.settings, &options, is_new)
+    }
+
+    /// Adds complete sets, in as many datagrams as they need.
+    fn append(&mut self, sets: Vec<Ready>, now_us: u64, send: Send<'_>) {
+        for Ready { octets, count, data } in sets {
             if self.buffer.len() + octets.len() > self.limit {
                 self.flush(now_us, send);
                 self.buffer.resize(self.header(), 0);
@@ -355,7 +433,7 @@ impl Exporter {
     /// Columns that are not exported.
     pub fn unsupported(&self) -> &[String] {
         match &self.format {
-            Format::V5(_) => &[],
+            Format::V5(form) => form.unsupported(),
             Format::Templates(forms) => forms.unsupported(),
         }
     }

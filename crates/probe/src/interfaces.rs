@@ -48,6 +48,18 @@ pub struct Settings {
     pub overrides: bool,
 }
 
+impl Settings {
+    /// Whether direction or interfaces come from a column: a tag.
+    pub(crate) fn uses(&self, id: Id) -> bool {
+        let by = |tag| self.direction == Some(Direction::By(tag)) || self.ifindex == Some(Ifindex::By(tag));
+        match id {
+            Id::Tag => by(Tag::First),
+            Id::Tag2 => by(Tag::Second),
+            _ => false,
+        }
+    }
+}
+
 /// Direction and interfaces of one flow. 0 is an unknown interface.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Interfaces {

@@ -13,7 +13,9 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used, clippy::unwrap_used))]
 
 pub mod agent;
+mod applications;
 pub mod cache;
+pub mod communities;
 pub mod elements;
 pub mod exporter;
 pub mod interfaces;
@@ -28,6 +30,9 @@ pub use agent::Agent;
 pub use cache::{Cache, Timeouts};
 pub use exporter::{Contents, Datagram, Exporter};
 pub use samples::{Batch, Sampler};
+
+use flow::primitive::PRIMITIVES;
+use flow::schema::Column;
 
 /// Format of the datagrams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +97,12 @@ impl Settings {
         ];
         implied.into_iter().filter(|(_, wanted)| *wanted).map(|(name, _)| name)
     }
+}
+
+/// The name of a column in `aggregate`, for messages.
+fn name_of(column: &Column) -> &str {
+    let primitive = PRIMITIVES.iter().find(|primitive| primitive.columns == [column.id]);
+    primitive.map_or(&*column.json, |primitive| primitive.name)
 }
 
 /// Reads a number from a key: up to eight octets, big-endian.

@@ -11,6 +11,10 @@ const EXPORTER: u16 = 4098;
 const SAMPLING: u16 = 4099;
 /// Id of that with the names of interfaces.
 const INTERFACES: u16 = 4100;
+/// Id of that with the names of applications.
+const APPLICATIONS: u16 = 4101;
+/// Length of an application's name.
+const APPLICATION_NAME: usize = 48;
 /// Length of an interface's name, which is that of the kernel's.
 const NAME: u16 = 16;
 /// The scopes of NetFlow v9 (RFC 3954 section 6.1).
@@ -34,10 +38,33 @@ pub struct About {
     pub interfaces: Vec<(u32, String)>,
 }
 
+fn field(element: u16, length: u16) -> Field {
+    Field { enterprise: 0, element, length }
+}
+
+/// Names of applications, by their number. In IPFIX the number is the scope (RFC 6759 section 5).
+pub(crate) fn applications(settings: &Settings, names: &[(u32, Box<[u8]>)]) -> Options {
+    let ipfix = settings.version == Version::Ipfix;
+    let id = field(ie::APPLICATION_ID, 4);
+    let name = field(ie::APPLICATION_NAME, APPLICATION_NAME as u16);
+    let fields = if ipfix { vec![id, name] } else { vec![field(SYSTEM_SCOPE, 4), id, name] };
+    let mut template = Template::new(settings.domain, APPLICATIONS, Kind::Options { scopes: 1 }, fields);
+    template.ipfix = ipfix;
+    let domain = settings.domain.to_be_bytes();
+    let scope = if ipfix { &[][..] } else { &domain };
+    let record = |(id, name): &(u32, Box<[u8]>)| {
+        let mut record = [scope, &id.to_be_bytes()].concat();
+        let end = record.len() + APPLICATION_NAME;
+        record.extend(name.iter().take(APPLICATION_NAME));
+        record.resize(end, 0);
+        record
+    };
+    Options { template, records: names.iter().map(record).collect() }
+}
+
 /// Everything that there is to tell.
 pub(crate) fn all(settings: &Settings, about: &About) -> Vec<Options> {
     let ipfix = settings.version == Version::Ipfix;
-    let field = |element, length| Field { enterprise: 0, element, length };
     let make = |id, (v9_scope, scope): (u16, u16), fields: &[Field], records| {
         let scope = field(if ipfix { scope } else { v9_scope }, 4);
         let fields = std::iter::once(scope).chain(fields.iter().copied()).collect();

@@ -4,9 +4,11 @@
 //! VLAN IDs. A template is compiled to steps, one for each field, which write a record from the key and the values of an
 //! aggregate.
 
+use crate::applications::Applications;
+use crate::communities::Communities;
 use crate::elements::{ALWAYS, EXPORTS, Encoding, Export};
 use crate::interfaces::{Finder, Interfaces};
-use crate::{Precision, Settings, Version, number};
+use crate::{Precision, Settings, Version, name_of, number};
 use flow::address;
 use flow::column::Id;
 use flow::custom::Semantics;
@@ -26,6 +28,8 @@ const ENTERPRISE: u16 = 0x8000;
 const NTP_TO_UNIX: u64 = 2_208_988_800;
 /// Microseconds of a second.
 const SECOND: u64 = 1_000_000;
+/// Octets of a text in v9, which has no fields of variable length.
+const V9_TEXT: u16 = 64;
 /// Maximum length of a text, in octets, so that a record fits in a datagram.
 const MAX_TEXT: usize = 250;
 
@@ -81,6 +85,15 @@ enum Step {
     Zero {
         len: usize,
     },
+    /// The number of an application, whose name is a string.
+    Application {
+        at: usize,
+    },
+    /// A list of communities, which are a string.
+    Communities {
+        at: usize,
+        kind: Communities,
+    },
 }
 
 /// A template, and how its records are written.
@@ -135,13 +148,21 @@ impl Forms {
 
     /// Writes the record of an aggregate, and returns the id of its template.
     #[inline]
-    pub fn write(&self, key: &[u8], values: &[u64], strings: &Strings, out: &mut Vec<u8>) -> u16 {
+    pub(crate) fn write(
+        &self,
+        key: &[u8],
+        values: &[u64],
+        strings: &Strings,
+        applications: &mut Applications,
+        out: &mut Vec<u8>,
+    ) -> u16 {
         let interfaces = self.finder.find(key);
         let is_v6 = self.is_v6(key);
         let number = usize::from(is_v6) * 2 + usize::from(interfaces.is_egress);
         let Some(form) = self.forms.get(number) else { return 0 };
         for step in &form.steps {
-            self.step(*step, key, values, strings, interfaces, out);
+            let ends = (interfaces, &mut *applications);
+            self.step(*step, key, values, strings, ends, out);
         }
         form.template.id
     }
@@ -161,7 +182,7 @@ impl Forms {
         key: &[u8],
         values: &[u64],
         strings: &Strings,
-        interfaces: Interfaces,
+        (interfaces, applications): (Interfaces, &mut Applications),
         out: &mut Vec<u8>,
     ) {
         let value = |index: usize| values.get(index).copied().unwrap_or(0);
@@ -194,6 +215,10 @@ impl Forms {
                 put(out, number(key, at, 4), 7);
             }
             Step::Text { at, len } => text(out, strings.get(number(key, at, 4) as u32), len),
+            Step::Application { at } => {
+                put(out, applications.id(strings.get(number(key, at, 4) as u32)).into(), 4);
+            }
+            Step::Communities { at, kind } => kind.write_list(strings.get(number(key, at, 4) as u32), out),
             Step::Zero { len } => out.resize(out.len() + len, 0),
         }
     }
@@ -367,7 +392,14 @@ impl Compiler<'_> {
                 return (0..usize::from(count)).map(|number| (3, Step::Entry { at, number })).collect();
             }
             Encoding::Segment(kind) => self.key(peer).map(|(at, _)| (8, Step::Segment { at, kind })),
-            Encoding::Text if !self.is_ipfix() => None,
+            Encoding::Application => of_key(|at| Step::Application { at }).map(|step| (4, step)),
+            Encoding::Communities(_) if !self.is_ipfix() => None,
+            Encoding::Text if !self.is_ipfix() => {
+                of_key(|at| Step::Text { at, len: Some(V9_TEXT) }).map(|step| (V9_TEXT, step))
+            }
+            Encoding::Communities(kind) => {
+                self.key(peer).map(|(at, _)| (VARIABLE, Step::Communities { at, kind }))
+            }
             Encoding::Text => of_key(|at| Step::Text { at, len: None }).map(|step| (VARIABLE, step)),
         };
         one.into_iter().collect()
@@ -400,6 +432,6 @@ impl Compiler<'_> {
         };
         let is_hidden = |column: &&Column| column.kind == Kind::RdOrigin;
         let columns = self.schema.columns.iter().filter(|column| !has_element(column) && !is_hidden(column));
-        columns.map(|column| column.json.to_string()).collect()
+        columns.map(|column| name_of(column).to_owned()).collect()
     }
 }

@@ -4,16 +4,18 @@
 //! numbers and next hop, prefix lengths, tags. Its sequence number, the pool and the drops are written by the agent
 //! ([`crate::agent`]), which sees the samples of all workers.
 
+use crate::communities::Communities;
 use crate::interfaces::{self, Finder};
-use crate::number;
+use crate::{name_of, number};
 use flow::address;
 use flow::column::Id;
-use flow::schema::Schema;
+use flow::schema::{Column, ICMP_TYPE_CODE, Schema};
 use flow::strings::Strings;
 use packet::LinkType;
 use sflow::encode::{EncodeError, as_path, flow_sample, switched_packet};
 use sflow::flow::{Gateway, HeaderProtocol, RawHeader, Router, Switch, Tag};
 use sflow::{AsPath, DataFormat, FlowHead, FlowRecord, Interface, SourceId, Words};
+use std::net::Ipv4Addr;
 use std::ops::Range;
 use wire::Writer;
 
@@ -23,6 +25,8 @@ pub const HEADER: usize = 128;
 const FCS: u32 = 4;
 /// The data source of all samples: an interface that stands for the probe.
 pub const SOURCE: SourceId = SourceId { class: 0, index: 1 };
+/// Maximum number of octets of communities in a sample.
+const MAX_COMMUNITIES: usize = 64 * 4;
 /// Maximum number of AS numbers of a path.
 const MAX_PATH: usize = 32;
 /// AS_SEQUENCE in paths of sFlow.
@@ -142,6 +146,7 @@ struct Offsets {
     masks: [Option<usize>; 2],
     next_hop: Option<usize>,
     path: Option<usize>,
+    communities: Option<usize>,
     local_pref: Option<usize>,
     tags: [Option<usize>; 2],
     /// There are none: samples have the packet and its VLAN alone.
@@ -158,12 +163,16 @@ impl Offsets {
             masks: [at(Id::MaskSrc), at(Id::MaskDst)],
             next_hop: at(Id::PeerIpDst),
             path: at(Id::AsPath),
+            communities: at(Id::Comms),
             local_pref: at(Id::LocalPref),
             tags: [at(Id::Tag), at(Id::Tag2)],
         };
         let Self { ases, peers, masks, tags, .. } = offsets;
         let mut all = ases.into_iter().chain(peers).chain(masks).chain(tags);
-        offsets.is_plain = offsets.next_hop.is_none() && offsets.path.is_none() && all.all(|at| at.is_none());
+        offsets.is_plain = offsets.next_hop.is_none()
+            && offsets.path.is_none()
+            && offsets.communities.is_none()
+            && all.all(|at| at.is_none());
         offsets
     }
 }
@@ -176,6 +185,81 @@ pub struct Sampler {
     offsets: Offsets,
     /// An AS path under construction; kept for its memory.
     path: Writer,
+    /// The same for communities.
+    communities: Vec<u8>,
+}
+
+/// Columns that collectors read from the packet, or from the records of a sample.
+const EXPORTED: &[Id] = &[
+    Id::Tag,
+    Id::Tag2,
+    Id::MacSrc,
+    Id::MacDst,
+    Id::Vlan,
+    Id::VlanIn,
+    Id::VlanOut,
+    Id::CvlanIn,
+    Id::CvlanOut,
+    Id::Cos,
+    Id::Etype,
+    Id::AsSrc,
+    Id::AsDst,
+    Id::Comms,
+    Id::AsPath,
+    Id::LocalPref,
+    Id::PeerAsSrc,
+    Id::PeerAsDst,
+    Id::PeerIpDst,
+    Id::IfaceIn,
+    Id::IfaceOut,
+    Id::IpSrc,
+    Id::IpDst,
+    Id::NetSrc,
+    Id::NetDst,
+    Id::MaskSrc,
+    Id::MaskDst,
+    Id::PortSrc,
+    Id::PortDst,
+    Id::TcpFlags,
+    Id::MplsLabelStack,
+    Id::MplsLabelTop,
+    Id::MplsLabelBottom,
+    Id::Srv6SegIpv6List,
+    Id::IpProto,
+    Id::Tos,
+    Id::FlowLabel,
+    Id::SamplingRate,
+    Id::TunnelMacSrc,
+    Id::TunnelMacDst,
+    Id::TunnelIpSrc,
+    Id::TunnelIpDst,
+    Id::TunnelIpProto,
+    Id::TunnelTos,
+    Id::TunnelFlowLabel,
+    Id::TunnelPortSrc,
+    Id::TunnelPortDst,
+    Id::TunnelTcpFlags,
+    Id::Vxlan,
+    Id::Nvgre,
+    Id::TimestampStart,
+    Id::TimestampEnd,
+    Id::TimestampArrival,
+    Id::TimestampMin,
+    Id::TimestampMax,
+    Id::StampInserted,
+    Id::StampUpdated,
+    Id::Flows,
+    Id::Packets,
+    Id::Bytes,
+];
+
+/// Columns that a sample has no record for.
+pub fn unsupported(schema: &Schema) -> impl Iterator<Item = &str> {
+    // Custom primitives are octets of the packet.
+    let is_exported = |column: &Column| {
+        EXPORTED.contains(&column.id) || column.custom.is_some() || column.json == ICMP_TYPE_CODE
+    };
+    schema.columns.iter().filter(move |column| !is_exported(column)).map(name_of)
 }
 
 impl Sampler {
@@ -183,7 +267,7 @@ impl Sampler {
     pub fn new(settings: Settings, schema: &Schema) -> Self {
         let finder = Finder::of_rows(settings.interfaces, schema);
         let offsets = Offsets::new(schema);
-        Self { settings, finder, offsets, path: Writer::new() }
+        Self { settings, finder, offsets, path: Writer::new(), communities: Vec::new() }
     }
 
     /// Switches to rows of another layout.
@@ -247,24 +331,29 @@ impl Sampler {
         };
         push(FlowRecord::Switch(switch));
         push(raw);
-        let Offsets { ases, peers, masks, next_hop, local_pref, .. } = self.offsets;
+        let Offsets { ases, peers, masks, next_hop, path: path_at, communities, local_pref, .. } = self.offsets;
+        // Many collectors cannot skip the address of type 0, which has no octets, and lose the rest of the datagram.
         let hop = next_hop.and_then(|at| row.get(at..)?.first_chunk()).and_then(address::address);
+        let hop = Some(hop.unwrap_or(Ipv4Addr::UNSPECIFIED.into()));
         if masks.iter().any(Option::is_some) {
             let [src_mask, dst_mask] = masks.map(|at| read(at, 1) as u32);
             push(FlowRecord::Router(Router { next_hop: hop, src_mask, dst_mask }));
         }
-        if ases.iter().chain(&peers).any(Option::is_some) || next_hop.is_some() || self.offsets.path.is_some() {
+        let of_route = [next_hop, path_at, communities, local_pref];
+        if ases.iter().chain(&peers).chain(&of_route).any(Option::is_some) {
             let [src, dst] = ases.map(|at| read(at, 4) as u32);
             let [src_peer, dst_peer] = peers.map(|at| read(at, 4) as u32);
             let (src, dst) = if self.settings.peer_as { (src_peer, dst_peer) } else { (src, dst) };
-            let text = self.offsets.path.map_or(&[][..], |at| strings.get(number(row, at, 4) as u32));
+            let text = |at: Option<usize>| at.map_or(&[][..], |at| strings.get(number(row, at, 4) as u32));
+            self.communities.clear();
+            Communities::Standard.write(text(communities), MAX_COMMUNITIES, &mut self.communities);
             push(FlowRecord::Gateway(Gateway {
                 next_hop: hop,
                 router_as: 0,
                 src_as: src,
                 src_peer_as: src_peer,
-                path: path(&mut self.path, text, [dst_peer, dst]),
-                communities: Words::default(),
+                path: path(&mut self.path, text(path_at), [dst_peer, dst]),
+                communities: Words::new(&self.communities),
                 local_pref: Some(read(local_pref, 4) as u32),
             }));
         }

@@ -260,7 +260,7 @@ fn tags_labels_and_custom_primitives_have_their_enterprise_numbers() {
     let (datagrams, _) = export(&settings(Version::V9), &flows, 1400, &About::default());
     let flow = &Collector::read(&datagrams).flows[0].1;
     assert_eq!(record::number(&flow[&(0, 0x8001)]), 77);
-    assert!(!flow.contains_key(&(0, 0x8003)));
+    assert_eq!((flow[&(0, 0x8003)].len(), &flow[&(0, 0x8003)][..5]), (64, &b"edge\0"[..]));
 }
 
 #[test]
@@ -269,7 +269,96 @@ fn primitives_without_an_element_are_named() {
     let exporter = Exporter::new(settings(Version::Ipfix), &schema, 1400);
     assert_eq!(exporter.unsupported(), ["as_path"]);
     let exporter = Exporter::new(settings(Version::V9), &schema, 1400);
-    assert_eq!(exporter.unsupported(), ["label", "as_path"]);
+    assert_eq!(exporter.unsupported(), ["as_path"]);
+    let columns =
+        self::schema("src_host,src_as,peer_dst_as,src_std_comm,class,tag,tag2,dst_port,timestamp_start", "");
+    let by_tag = interfaces::Settings {
+        direction: Some(Direction::By(interfaces::Tag::First)),
+        ..interfaces::Settings::default()
+    };
+    let v5 = Settings { interfaces: by_tag, ..settings(Version::V5) };
+    let exporter = Exporter::new(v5.clone(), &columns, 1400);
+    assert_eq!(exporter.unsupported(), ["tag2", "class", "peer_dst_as", "src_std_comm", "timestamp_start"]);
+    let exporter = Exporter::new(Settings { peer_as: true, ..v5 }, &columns, 1400);
+    assert!(!exporter.unsupported().contains(&"peer_dst_as".to_owned()));
+    let unsupported: Vec<&str> = crate::samples::unsupported(&columns).collect();
+    assert_eq!(unsupported, ["class", "src_std_comm"]);
+}
+
+#[test]
+fn applications_are_numbers_whose_names_precede_them() {
+    let names: Vec<String> = (0..60).map(|number| format!("TLS/Application{number}")).collect();
+    for version in [Version::V9, Version::Ipfix] {
+        let mut flows = Flows::new(&schema("src_host,class,src_port", ""));
+        for (number, name) in names.iter().chain(&names).enumerate() {
+            let port = (number as u16).to_be_bytes();
+            let fields: &[(&str, &[u8])] =
+                &[("ip_src", &ip("10.2.0.1")), ("class", name.as_bytes()), ("port_src", &port)];
+            flows.add(fields, [1, 36, NOW, NOW]);
+        }
+        let (datagrams, sum) = export(&settings(version), &flows, 1400, &About::default());
+        assert_eq!(sum.flows, 120);
+        // Datagram by datagram, so that a number without a name is seen.
+        let (mut collector, mut known, mut seen) = (Collector::default(), HashMap::new(), 0);
+        for octets in &datagrams {
+            collector.datagram(octets);
+            for options in collector.options.drain(..) {
+                let name = options[&(0, 96)].split(|octet| *octet == 0).next().unwrap().to_vec();
+                assert!(known.insert(options[&(0, 95)].clone(), name).is_none());
+            }
+            for (_, flow) in collector.flows.drain(..) {
+                let number = usize::from(u16::from_be_bytes([flow[&(0, 7)][0], flow[&(0, 7)][1]]));
+                assert_eq!(known[&flow[&(0, 95)]], names[number % 60].as_bytes());
+                seen += 1;
+            }
+        }
+        assert_eq!((seen, known.len()), (120, 60));
+        // Every template and record is counted.
+        let header = collector.headers.last().unwrap();
+        if version == Version::V9 {
+            assert_eq!(header.sequence as usize, datagrams.len());
+        }
+    }
+}
+
+#[test]
+fn names_of_applications_are_repeated_after_a_time() {
+    let mut flows = Flows::new(&schema("src_host,class", ""));
+    flows.add(&[("ip_src", &ip("10.2.0.1")), ("class", b"DNS")], [1, 36, NOW, NOW]);
+    let mut exporter = Exporter::new(settings(Version::Ipfix), &flows.schema, 1400);
+    let mut collector = Collector::default();
+    let mut names = |now: u64| {
+        let mut send = |datagram: crate::Datagram<'_>| collector.datagram(datagram.octets);
+        let flow = flows.table.iter().next().unwrap();
+        exporter.add(flow.key, flow.values, flows.table.strings(), now, &mut send);
+        exporter.flush(now, &mut send);
+        collector.options.drain(..).filter(|options| options.contains_key(&(0, 96))).count()
+    };
+    assert_eq!([NOW, NOW + 1, NOW + 61_000_000].map(&mut names), [1, 0, 1]);
+}
+
+#[test]
+fn communities_are_lists() {
+    let words = "src_host,src_std_comm,std_comm,src_ext_comm,ext_comm,src_lrg_comm,lrg_comm";
+    let mut flows = Flows::new(&schema(words, ""));
+    let many: Vec<String> = (0..100).map(|number| format!("65000:{number}")).collect();
+    let many = many.join(" ");
+    let fields: &[(&str, &[u8])] = &[
+        ("ip_src", &ip("10.2.0.1")),
+        ("comms_src", b"65000:1"),
+        ("comms", many.as_bytes()),
+        ("ecomms", b"RT:65000:7"),
+        ("lcomms_src", b"65000:2:3"),
+    ];
+    flows.add(fields, [1, 36, NOW, NOW]);
+    let (datagrams, _) = export(&settings(Version::Ipfix), &flows, 1400, &About::default());
+    let flow = &Collector::read(&datagrams).flows[0].1;
+    let list = |element| flow[&(0, element)].as_slice();
+    assert_eq!(list(484), [3, 1, 0xe3, 0, 4, 0xfd, 0xe8, 0, 1]);
+    assert_eq!((list(485).len(), &list(485)[5..9]), (101, &[0xfd, 0xe8, 0, 0][..]));
+    assert_eq!((list(487).len(), &list(488)[..5]), (5, &[3, 1, 0xe6, 0, 8][..]));
+    assert_eq!(list(490), [3, 1, 0xe9, 0, 12, 0, 0, 0xfd, 0xe8, 0, 0, 0, 2, 0, 0, 0, 3]);
+    assert_eq!(list(491), [3, 1, 0xe9, 0, 12]);
 }
 
 #[test]

@@ -6,10 +6,11 @@
 //! collector finds the right times in both cases.
 
 use crate::interfaces::Finder;
-use crate::{Settings, number};
+use crate::{Settings, name_of, number};
 use flow::address;
 use flow::column::Id;
-use flow::schema::{At, ICMP_TYPE_CODE, Schema, VALUE_BYTES, VALUE_PACKETS};
+use flow::kind::Kind;
+use flow::schema::{At, Column, ICMP_TYPE_CODE, Schema, VALUE_BYTES, VALUE_PACKETS};
 
 /// Length of the header, in octets.
 pub(crate) const HEADER: usize = 24;
@@ -44,7 +45,31 @@ pub(crate) struct Form {
     flags: Option<usize>,
     first: Option<usize>,
     last: Option<usize>,
+    unsupported: Vec<String>,
 }
+
+/// Columns that the record or the header has, besides AS numbers.
+const SUPPORTED: &[Id] = &[
+    Id::IpSrc,
+    Id::IpDst,
+    Id::NetSrc,
+    Id::NetDst,
+    Id::PeerIpDst,
+    Id::PortSrc,
+    Id::PortDst,
+    Id::IpProto,
+    Id::Tos,
+    Id::MaskSrc,
+    Id::MaskDst,
+    Id::TcpFlags,
+    Id::TimestampMin,
+    Id::TimestampMax,
+    Id::Packets,
+    Id::Bytes,
+    Id::IfaceIn,
+    Id::IfaceOut,
+    Id::SamplingRate,
+];
 
 impl Form {
     pub(crate) fn new(settings: &Settings, schema: &Schema) -> Self {
@@ -62,6 +87,16 @@ impl Form {
                 _ => None,
             }
         });
+        let is_supported = |column: &&Column| {
+            let (id, is_peer) = (column.id, settings.peer_as);
+            SUPPORTED.contains(&id)
+                || column.json == ICMP_TYPE_CODE
+                || matches!(id, Id::AsSrc | Id::AsDst)
+                || is_peer && matches!(id, Id::PeerAsSrc | Id::PeerAsDst)
+                || settings.interfaces.uses(id)
+                || column.kind == Kind::RdOrigin
+        };
+        let others = schema.columns.iter().filter(|column| !is_supported(column));
         let ases = if settings.peer_as { [Id::PeerAsSrc, Id::PeerAsDst] } else { [Id::AsSrc, Id::AsDst] };
         Self {
             finder: Finder::of_keys(settings.interfaces, schema),
@@ -77,7 +112,13 @@ impl Form {
             flags: value(Id::TcpFlags),
             first: value(Id::TimestampMin),
             last: value(Id::TimestampMax),
+            unsupported: others.map(|column| name_of(column).to_owned()).collect(),
         }
+    }
+
+    /// Columns that the format has no field for.
+    pub(crate) fn unsupported(&self) -> &[String] {
+        &self.unsupported
     }
 
     /// Writes a record, and returns its first and last time: microseconds since 1970. `None`: it is not IPv4.

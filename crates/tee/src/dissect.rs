@@ -11,7 +11,8 @@
 //! | sFlow | samples | datagrams sent before, of the sub-agent | samples of counters and of discarded packets |
 //!
 //! Sequence numbers are reduced by what was left out for that receiver before. So a receiver sees the gaps of what was lost on the way
-//! from the exporter, and no others. Sequence numbers of sFlow samples remain: they count the packets of a data source.
+//! from the exporter, and no others. In sFlow v5, this holds for the numbers of flow samples as well, which count those of a data source.
+//! Pools and drops of samples remain: they count packets that the agent saw.
 //!
 //! A datagram of which nothing was left out, now or before, is passed on as it is.
 
@@ -22,6 +23,11 @@ use std::ops::Range;
 
 /// Streams of which records were left out. Beyond it, the one that was used least recently is forgotten: its receiver sees a jump.
 pub const MAX_STREAMS: usize = 65_536;
+
+/// The version of sFlow 5, in the numbers of [`Head`].
+const SFLOW_V5: u16 = 5 << 8;
+/// Offset of the sequence number in a sample with its format and length.
+const SAMPLE_SEQUENCE: usize = 8;
 
 /// Octets of the header of a set.
 const SET_HEADER: u32 = 4;
@@ -62,6 +68,8 @@ pub struct Dissected<'a> {
 pub struct Dissector {
     /// What sequence numbers are reduced by.
     left_out: Map<Stream, u32>,
+    /// The same for flow samples of sFlow.
+    samples_left_out: Map<Source, u32>,
 }
 
 /// The datagrams whose sequence numbers continue each other, for one lane.
@@ -72,6 +80,14 @@ struct Stream {
     domain: u32,
     version: u16,
     lane: u32,
+}
+
+/// The flow samples whose sequence numbers continue each other: those of a data source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Source {
+    stream: Stream,
+    class: u32,
+    index: u32,
 }
 
 /// What the sequence numbers of a version count.
@@ -93,7 +109,7 @@ enum Count {
 
 /// The header of a datagram.
 #[derive(Clone, Copy)]
-struct Head {
+pub(crate) struct Head {
     version: u16,
     len: usize,
     domain: u32,
@@ -104,7 +120,20 @@ struct Head {
 }
 
 impl Head {
-    fn read(octets: &[u8]) -> Option<Self> {
+    pub(crate) fn is_v5(&self) -> bool {
+        self.version == 5
+    }
+
+    pub(crate) fn is_sflow_v5(&self) -> bool {
+        self.version == SFLOW_V5
+    }
+
+    /// Its octets.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn read(octets: &[u8]) -> Option<Self> {
         let version = u16::from_be_bytes(array(octets, 0)?);
         let domain = |at| array(octets, at).map(u32::from_be_bytes);
         let fixed = Self {
@@ -170,6 +199,8 @@ struct Builder<'a> {
     /// Units left out.
     units_left_out: u32,
     left_out: LeftOut,
+    /// A sample has another number.
+    is_renumbered: bool,
 }
 
 impl Builder<'_> {
@@ -220,11 +251,57 @@ impl Builder<'_> {
         }
         self.copy(from, run);
     }
+
+    /// The same for flow samples of sFlow v5, which have numbers of their own.
+    fn samples(
+        &mut self,
+        (at, size, count, rows): (u32, u32, u32, u32),
+        row: usize,
+        (stream, left_out): (Stream, &mut Map<Source, u32>),
+        wanted: &mut impl FnMut(Range<usize>) -> bool,
+    ) {
+        for number in 0..count {
+            let first = row + (number * rows) as usize;
+            let at = at.saturating_add(number.saturating_mul(size));
+            let source = source_of(self.octets, at as usize, stream);
+            if wanted(first..first + rows as usize) {
+                let start = self.arena.len() + SAMPLE_SEQUENCE;
+                self.copy(at, size);
+                self.records += 1;
+                if let Some(reduced_by) = source.and_then(|source| left_out.get_mut(&source))
+                    && let Some(sequence) = array(self.arena, start)
+                {
+                    put(self.arena, start, &u32::from_be_bytes(sequence).wrapping_sub(*reduced_by).to_be_bytes());
+                    self.is_renumbered = true;
+                }
+                continue;
+            }
+            self.left_out.records += 1;
+            match source.map(|source| (source, left_out.get_mut(&source).is_some())) {
+                Some((source, true)) => {
+                    left_out.get_mut(&source).into_iter().for_each(|count| *count = count.wrapping_add(1));
+                }
+                Some((source, false)) => _ = left_out.insert(source, 1),
+                None => {}
+            }
+        }
+    }
+}
+
+/// The data source of the flow sample at an offset. `None`: it is no flow sample.
+fn source_of(octets: &[u8], at: usize, stream: Stream) -> Option<Source> {
+    let word = |offset| array(octets, at + offset).map(u32::from_be_bytes);
+    match word(0)? {
+        // Class and index are one number.
+        1 => word(12).map(|number| Source { stream, class: number >> 24, index: number & 0x00ff_ffff }),
+        3 => Some(Source { stream, class: word(12)?, index: word(16)? }),
+        _ => None,
+    }
 }
 
 impl Default for Dissector {
     fn default() -> Self {
-        Self { left_out: Map::new(MAX_STREAMS) }
+        Self { left_out: Map::new(MAX_STREAMS), samples_left_out: Map::new(MAX_STREAMS) }
     }
 }
 
@@ -252,7 +329,10 @@ impl Dissector {
             units: 0,
             units_left_out: 0,
             left_out: LeftOut::default(),
+            is_renumbered: false,
         };
+        let exporter = address(exporter);
+        let stream = Stream { exporter, domain: head.domain, version: head.version, lane };
         let mut row = 0;
         for part in parts {
             match *part {
@@ -264,7 +344,14 @@ impl Dissector {
                 }
                 Part::Set { at, .. } => builder.open_set(at),
                 Part::Records { at, size, count, rows } => {
-                    builder.records((at, size, count, rows), row, &mut wanted);
+                    let records = (at, size, count, rows);
+                    match head.is_sflow_v5() {
+                        true => {
+                            let numbers = (stream, &mut self.samples_left_out);
+                            builder.samples(records, row, numbers, &mut wanted);
+                        }
+                        false => builder.records(records, row, &mut wanted),
+                    }
                     row += (count * rows) as usize;
                 }
                 Part::Unreadable { .. } => {
@@ -276,14 +363,13 @@ impl Dissector {
         }
         builder.close_set();
         let left_out = builder.left_out;
-        let rebuilt = self.finish(builder, &head, address(exporter), lane);
+        let rebuilt = self.finish(builder, &head, stream);
         (rebuilt, left_out)
     }
 
     /// Writes the header of a datagram, or removes it if it is not to be sent.
-    fn finish(&mut self, builder: Builder<'_>, head: &Head, exporter: u128, lane: u32) -> Rebuilt {
-        let Builder { arena, start, records, units_left_out, left_out, .. } = builder;
-        let stream = Stream { exporter, domain: head.domain, version: head.version, lane };
+    fn finish(&mut self, builder: Builder<'_>, head: &Head, stream: Stream) -> Rebuilt {
+        let Builder { arena, start, records, units_left_out, left_out, is_renumbered, .. } = builder;
         let before = self.left_out.get_mut(&stream);
         let reduced_by = before.as_ref().map_or(0, |before| **before);
         let is_sent = records > 0;
@@ -302,7 +388,7 @@ impl Dissector {
             arena.truncate(start);
             return Rebuilt::Nothing;
         }
-        if left_out == LeftOut::default() && reduced_by == 0 {
+        if left_out == LeftOut::default() && reduced_by == 0 && !is_renumbered {
             arena.truncate(start);
             return Rebuilt::Unchanged;
         }
@@ -328,11 +414,11 @@ fn address(address: IpAddr) -> u128 {
     }
 }
 
-fn array<const N: usize>(octets: &[u8], at: usize) -> Option<[u8; N]> {
+pub(crate) fn array<const N: usize>(octets: &[u8], at: usize) -> Option<[u8; N]> {
     octets.get(at..)?.first_chunk().copied()
 }
 
-fn put(octets: &mut [u8], at: usize, value: &[u8]) {
+pub(crate) fn put(octets: &mut [u8], at: usize, value: &[u8]) {
     if let Some(to) = octets.get_mut(at..at + value.len()) {
         to.copy_from_slice(value);
     }

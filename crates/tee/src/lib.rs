@@ -5,6 +5,7 @@
 //! | [`pool`] | pools of receivers |
 //! | [`balance`] | the choice of one receiver of a pool |
 //! | [`limit`] | sampling and rate limits of a pool |
+//! | [`rate`] | sampling rates of datagrams of which only some are passed on |
 //! | [`dissect`] | datagrams that are rebuilt from some of their records |
 //! | [`header`] | IP and UDP headers with the exporter as source |
 //! | [`message`] | messages with such headers, read |
@@ -23,6 +24,7 @@ pub mod header;
 pub mod limit;
 pub mod message;
 pub mod pool;
+pub mod rate;
 pub mod replicator;
 
 pub use counts::{Counts, DropReason};

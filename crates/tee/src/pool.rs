@@ -59,6 +59,7 @@ pub struct Pool {
 pub struct Pools {
     pools: Vec<Placed>,
     receivers: usize,
+    edition: u64,
 }
 
 /// A pool, and where its receivers are among those of all pools.
@@ -73,8 +74,8 @@ pub struct Placed {
 }
 
 impl Pools {
-    /// These pools.
-    pub fn new(pools: Vec<Pool>) -> Self {
+    /// These pools. Those with the same edition differ in the addresses of their receivers only.
+    pub fn new(pools: Vec<Pool>, edition: u64) -> Self {
         let mut receivers = 0;
         let place = |pool: Pool| {
             let first = receivers;
@@ -83,7 +84,12 @@ impl Pools {
             Placed { pool, first, weights }
         };
         let pools = pools.into_iter().map(place).collect();
-        Self { pools, receivers }
+        Self { pools, receivers, edition }
+    }
+
+    /// The reading of the configuration that they come from.
+    pub fn edition(&self) -> u64 {
+        self.edition
     }
 
     /// The pools, in their order.

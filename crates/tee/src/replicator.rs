@@ -6,6 +6,7 @@ use crate::dissect::{Dissected, Dissector, Rebuilt};
 use crate::header::Header;
 use crate::limit::{Excess, Limiter};
 use crate::pool::{Messages, Placed, Pools, Receiver};
+use crate::rate;
 use flow::part::Part;
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
@@ -329,6 +330,10 @@ impl Outputs {
         place: Option<Range<usize>>,
     ) {
         let Placed { pool, first, weights } = placed;
+        let place = match pool.limit.sampling {
+            Some(rate) => self.at_rate(datagram, place, rate.get()),
+            None => place,
+        };
         let replica = match place {
             None => Replica {
                 unit: Some(datagram.unit),
@@ -350,6 +355,22 @@ impl Outputs {
         self.counts.rebuilt += if replica.unit.is_none() { outputs.len() as u64 } else { 0 };
         self.queued += outputs.len();
         outputs.iter_mut().for_each(|output| output.queue.push(replica));
+    }
+
+    /// A datagram of a sampled pool, with its sampling rate multiplied if it has one, in the arena.
+    fn at_rate(&mut self, datagram: &Received<'_>, place: Option<Range<usize>>, by: u32) -> Option<Range<usize>> {
+        let start = self.arena.len();
+        let copy = place.clone().unwrap_or_else(|| {
+            self.arena.extend_from_slice(datagram.payload);
+            start..self.arena.len()
+        });
+        if self.arena.get_mut(copy.clone()).is_some_and(|octets| rate::multiply(octets, by)) {
+            return Some(copy);
+        }
+        if place.is_none() {
+            self.arena.truncate(start);
+        }
+        place
     }
 
     fn flush(&mut self, units: &[&[u8]]) {

@@ -73,6 +73,14 @@ fn selected(parts: &[Part], receiver: usize) -> Option<usize> {
     Some(count)
 }
 
+/// A receiver of one datagram in seven gets the same datagram with another rate.
+fn check_rate(octets: &[u8]) {
+    let mut copy = octets.to_vec();
+    let is_changed = tee::rate::multiply(&mut copy, 7);
+    assert_eq!(copy.len(), octets.len());
+    assert!(is_changed || copy == octets);
+}
+
 fn check_parts(parts: &[Part], octets: &[u8], rows: usize) {
     let mut sum = 0;
     for part in parts {
@@ -103,6 +111,7 @@ fn netflow(input: &[u8]) {
     let mut dissector = Dissector::default();
     for (number, octets) in datagrams(input).enumerate() {
         rows.clear();
+        check_rate(octets);
         if first.datagram(EXPORTER, octets, number as u64, &mut rows, &mut strings).is_err() {
             assert!(first.parts().is_empty());
             continue;
@@ -130,6 +139,7 @@ fn sflow(input: &[u8]) {
     decoder.want_parts(true);
     let mut dissector = Dissector::default();
     for octets in datagrams(input) {
+        check_rate(octets);
         let mut output = Output::new(&layout);
         if decoder.datagram((0, EXPORTER), octets, 1, &mut output, &mut NoCounters).is_err() {
             continue;

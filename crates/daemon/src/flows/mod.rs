@@ -13,7 +13,7 @@ mod reload;
 mod settings;
 mod start;
 mod statistics;
-mod tee;
+pub(crate) mod tee;
 mod templates_file;
 mod templates_topic;
 mod worker;
@@ -32,13 +32,13 @@ use netflow::template::Template;
 use pipeline::Pipeline;
 use plugins::outlet::Wake;
 use runtime::threads::Threads;
-use settings::Settings;
+use settings::{Settings, Tees};
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use tee::Tee;
+use tee::ReadTee;
 use tracing::{error, info, warn};
 use worker::{Message, Report, Requests};
 
@@ -63,12 +63,14 @@ pub(crate) struct Row {
     pub(crate) input: &'static dyn InputKind,
     /// Where the application of a flow is known from.
     pub(crate) applications: Applications,
+    /// How it reads the plugin that replicates datagrams; `None` if it has none.
+    pub(crate) tee: Option<ReadTee>,
     /// Its kinds of plugins.
-    pub(crate) sinks: &'static [plugins::kinds::Kind],
+    pub(crate) sinks: &'static [&'static plugins::kinds::Kind],
 }
 
 impl part::Kind for Row {
-    fn plugins(&self) -> &'static [plugins::kinds::Kind] {
+    fn plugins(&self) -> &'static [&'static plugins::kinds::Kind] {
         self.sinks
     }
 
@@ -82,7 +84,7 @@ impl part::Kind for Row {
 struct Flows {
     settings: Settings,
     /// The tee plugins, in the order of the configuration.
-    tees: Vec<Tee>,
+    tees: Tees,
     input: Box<dyn Input>,
     requests: Arc<Requests>,
     wakes: Arc<[Wake]>,
@@ -111,7 +113,7 @@ struct Flows {
 }
 
 impl Flows {
-    fn new(settings: Settings, tees: Vec<Tee>, input: Box<dyn Input>) -> Self {
+    fn new(settings: Settings, tees: Tees, input: Box<dyn Input>) -> Self {
         let losses = Losses::new(input.as_ref(), &settings.names, settings.plugins.len() + tees.len());
         Self {
             settings,
@@ -265,7 +267,7 @@ impl Part for Flows {
 
     fn prepare(&mut self) -> Result<(), String> {
         self.input.prepare()?;
-        let plans = self.tees.iter().map(Tee::plan).collect();
+        let plans = self.tees.iter().map(|tee| tee.plan()).collect();
         let pipeline = start::pipeline(&self.settings, plans, self.input.require());
         for (plugin, schema) in self.settings.plugins.iter().zip(&pipeline.schemas) {
             plugin.sink.check_columns(schema)?;
@@ -331,7 +333,7 @@ impl Part for Flows {
 
     fn watched(&self) -> Vec<PathBuf> {
         let files = self.settings.enrichment.files().into_iter().map(PathBuf::from);
-        let receivers = self.tees.iter().map(|tee| tee.settings.receivers.clone());
+        let receivers = self.tees.iter().map(|tee| tee.receivers());
         files.chain(self.settings.allow_file.clone()).chain(receivers).chain(self.input.files()).collect()
     }
 

@@ -2,7 +2,6 @@
 
 use super::Flows;
 use super::settings::read_files;
-use super::tee;
 use super::worker::Snapshot;
 use crate::allow;
 use crate::host::describe;
@@ -20,7 +19,7 @@ pub(super) fn prepare(flows: &Flows) -> Prepare {
     let routes = settings.routes.clone();
     let (allow_file, names) = (settings.allow_file.clone(), settings.names.clone());
     let (requests, wakes, before) = (Arc::clone(&flows.requests), Arc::clone(&flows.wakes), flows.current());
-    let tees: Vec<_> = flows.tees.iter().map(|tee| (tee.settings.clone(), tee.identity())).collect();
+    let tees: Vec<_> = flows.tees.iter().map(|tee| tee.rereader()).collect();
     let threads = flows.threads.clone();
     let of_input = flows.input.prepare_reload();
     #[cfg(feature = "pcap")]
@@ -34,7 +33,7 @@ pub(super) fn prepare(flows: &Flows) -> Prepare {
             let origin = Origin::whole(&path.display().to_string());
             allow::read(names.of(&config::keys::maps::NFACCTD_ALLOW_FILE), &path, &origin, &mut problems)
         });
-        let plans = tees.iter().map(|(settings, _)| tee::reread(settings, &context, &mut problems)).collect();
+        let reread: Vec<_> = tees.iter().map(|tee| tee.reread(&context, &mut problems)).collect();
         let (errors, remarks): (Vec<_>, Vec<_>) = (problems.joined().into_iter())
             .filter(|problem| problem.severity > Severity::Debug)
             .partition(|problem| problem.severity >= Severity::Warning);
@@ -45,11 +44,10 @@ pub(super) fn prepare(flows: &Flows) -> Prepare {
         remarks.iter().for_each(|remark| warn!("{}", describe(remark)));
         files.sizes().iter().for_each(|size| info!("{size}"));
         if let Some(threads) = threads {
-            for (settings, identity) in &tees {
-                if let Err(error) = settings.start(&threads, identity) {
-                    error!("tee_receivers[{}]: cannot start the client of a broker: {error}", settings.name);
-                    return None;
-                }
+            let started = reread.iter().try_for_each(|receivers| receivers.start(&threads));
+            if let Err(what) = started {
+                error!("{what}");
+                return None;
             }
         }
         let of_input = match of_input {
@@ -58,7 +56,9 @@ pub(super) fn prepare(flows: &Flows) -> Prepare {
         };
         let snapshot = Snapshot {
             allow,
-            pipeline: Arc::new(before?.reloaded(plans, &files)),
+            pipeline: Arc::new(
+                before?.reloaded(reread.iter().map(|receivers| receivers.plan()).collect(), &files),
+            ),
             #[cfg(feature = "pcap")]
             interfaces,
         };
@@ -70,6 +70,7 @@ pub(super) fn prepare(flows: &Flows) -> Prepare {
                 *newest = Some(snapshot);
             }
             requests.version.fetch_add(1, Ordering::AcqRel);
+            reread.iter().for_each(|receivers| receivers.follow());
             wakes.iter().for_each(|wake| wake());
         }) as Commit)
     })

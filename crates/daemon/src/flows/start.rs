@@ -75,8 +75,8 @@ impl Flows {
             })?;
         }
         for tee in &self.tees {
-            tee.settings.start(&services.threads, &tee.identity())?;
-            let (name, kind) = (tee.settings.name.clone(), "tee");
+            tee.start(&services.threads)?;
+            let (name, kind) = (tee.name().to_owned(), "tee");
             self.readers.plugins.push(PluginCounters { name, kind, spools: false, readers: Vec::new() });
         }
         Ok(outlets)

@@ -105,7 +105,7 @@ const FOLDERS: &[&Key<Option<PathBuf>>] = &[&core::PLUGIN_SPOOL_DIR];
 const ANY: &str = "any";
 
 /// Reads the configuration; `None` without `landlock`.
-pub(super) fn read(config: &Config, kinds: &'static [Kind]) -> Option<Confinement> {
+pub(super) fn read(config: &Config, kinds: &'static [&'static Kind]) -> Option<Confinement> {
     if !config.core(&core::LANDLOCK) {
         return None;
     }
@@ -162,7 +162,7 @@ fn with_prefixes<'a>(
     prefixes.filter_map(|prefix| config.core_at(key, *prefix))
 }
 
-fn add_plugin(access: &mut Access, plugin: &Plugin, kinds: &'static [Kind]) {
+fn add_plugin(access: &mut Access, plugin: &Plugin, kinds: &'static [&'static Kind]) {
     access.read.extend(READ.iter().chain(READ_WITH_PREFIX).filter_map(|key| plugin.get(key)));
     access.written.extend(FOLDERS.iter().filter_map(|key| plugin.get(key)).map(|folder| folder.join(ANY)));
     access.written.extend(WRITTEN.iter().filter_map(|key| plugin.get(key)));
@@ -191,16 +191,16 @@ fn named_within(path: &Path) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rows::OF_COLLECTORS;
     use config::Daemon;
     use config::key::State;
     use config::keys::memory;
     use config::value::Syntax;
-    use plugins::kinds::KINDS;
     use std::collections::BTreeSet;
 
     fn access(lines: &str) -> Confinement {
         let (config, _) = config::parse_bytes(Daemon::Nfacctd, "test", lines.as_bytes());
-        read(&config, KINDS).expect("landlock is on")
+        read(&config, OF_COLLECTORS).expect("landlock is on")
     }
 
     /// A file whose key is missing here would be inaccessible.
@@ -243,7 +243,7 @@ mod tests {
         let asked = access("landlock: true\nplugins: print[p]\nprint_trigger_exec[p]: /bin/true");
         assert_eq!(asked, Confinement::Triggers("p".to_owned()));
         let (config, _) = config::parse_bytes(Daemon::Nfacctd, "test", b"plugins: print[p]");
-        assert_eq!(read(&config, KINDS), None);
+        assert_eq!(read(&config, OF_COLLECTORS), None);
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(crate) trait Kind: Sync {
     fn read(&self, reading: &mut Reading<'_>) -> Option<Box<dyn Part>>;
 
     /// The kinds of plugins that it feeds.
-    fn plugins(&self) -> &'static [plugins::kinds::Kind] {
+    fn plugins(&self) -> &'static [&'static plugins::kinds::Kind] {
         &[]
     }
 }
@@ -36,7 +36,7 @@ pub(crate) struct Reading<'a> {
     pub(crate) names: Names,
     /// The kinds of plugins that the daemon has.
     #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only the metrics endpoint reads it"))]
-    pub(crate) plugins: &'static [plugins::kinds::Kind],
+    pub(crate) plugins: &'static [&'static plugins::kinds::Kind],
     /// Problems of the configuration.
     pub(crate) problems: &'a mut Diagnostics,
     /// What earlier parts offer to later ones.

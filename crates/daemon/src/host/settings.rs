@@ -37,7 +37,7 @@ impl Settings {
     pub(crate) fn read(
         config: &Config,
         file: Option<PathBuf>,
-        plugins: &'static [Kind],
+        plugins: &'static [&'static Kind],
         problems: &mut Diagnostics,
     ) -> Self {
         check_users(config, problems);

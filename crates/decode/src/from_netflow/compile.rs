@@ -3,13 +3,13 @@
 mod addresses;
 
 use super::Settings;
-use super::biflow::{Direction, Fields, Index, Src};
+use super::biflow::{Direction, Fields, Found, Index, Src};
 use super::copy::{self, Move};
 use super::frame::Frame;
 use super::plan::{Counters, Op, Plan, SamplingSources, VrfSources};
 use super::sources::{self, Clock};
 use crate::headers::Headers;
-use flow::custom::Semantics;
+use flow::custom::{Element, Semantics};
 use flow::field::Field;
 use flow::needs::Needs;
 use flow::presence::{Presence, PresenceSet};
@@ -288,15 +288,25 @@ impl Compiler<'_> {
         }
     }
 
+    /// The fields with an element of an enterprise. v9 has no enterprise numbers: nfprobe keeps the bit that marks such elements.
+    fn of_enterprise(&self, enterprise: u32, element: u16) -> Found<'_> {
+        match self.fields.template.ipfix || enterprise == 0 {
+            true => self.fields.all(enterprise, element),
+            false => self.fields.all(0, element | sources::ENTERPRISE_BIT),
+        }
+    }
+
     /// Tags and label of nfprobe.
     fn tags(&mut self, variable: bool) {
         for (field, element) in [(Field::Tag, sources::PMACCT_TAG), (Field::Tag2, sources::PMACCT_TAG2)] {
-            if let (Some(to), Some(src)) = (self.offset(field), self.fields.all(sources::PMACCT, element).last()) {
+            if let (Some(to), Some(src)) =
+                (self.offset(field), self.of_enterprise(sources::PMACCT, element).last())
+            {
                 self.number(src, to, 8, variable);
             }
         }
         if let (Some(to), Some(src)) =
-            (self.offset(Field::Label), self.fields.all(sources::PMACCT, sources::PMACCT_LABEL).last())
+            (self.offset(Field::Label), self.of_enterprise(sources::PMACCT, sources::PMACCT_LABEL).last())
         {
             self.ops.push(Op::Text { src, to, raw: false });
         }
@@ -362,7 +372,7 @@ impl Compiler<'_> {
         for (number, custom) in self.needs.customs.iter().enumerate() {
             let Some(to) = self.needs.layout.custom(number) else { continue };
             let Some(element) = custom.element else { continue };
-            let occurrences = self.fields.all(element.enterprise, element.element);
+            let occurrences = self.of_enterprise(element.enterprise, element.element);
             let Some(src) = occurrences.get(usize::from(element.occurrence)) else { continue };
             match custom.semantics {
                 Semantics::UnsignedInt | Semantics::Hex => self.number(src, to, 8, variable),
@@ -407,10 +417,13 @@ impl Compiler<'_> {
 
     /// Returns true if no element is in the IANA registry, a supported private one, or used by a custom primitive.
     fn is_unknown(&self) -> bool {
+        let is_ipfix = self.fields.template.ipfix;
         let private = |element| sources::PRIVATE.contains(&element);
         let custom = |f: &template::Field| {
             let wanted = self.needs.customs.iter().filter_map(|custom| custom.element);
-            wanted.into_iter().any(|e| (e.enterprise, e.element) == (f.enterprise, f.element))
+            let as_in_v9 =
+                |e: &Element| e.enterprise != 0 && !is_ipfix && f.element == e.element | sources::ENTERPRISE_BIT;
+            wanted.into_iter().any(|e| (e.enterprise, e.element) == (f.enterprise, f.element) || as_in_v9(&e))
         };
         let known = |f: &template::Field| match f.enterprise {
             0 => ie::find(f.element).is_some() || private(f.element),

@@ -252,14 +252,23 @@ impl Exporter {
         self.bytes += octets as u64;
         let header = &datagram.header;
         self.domain = header.domain;
+        // Parts are for tee alone. Without it, decoding them costs nothing.
+        let lists = context.scratch.parts.is_wanted();
         let units = match &datagram.body {
             Body::Records(records) => {
-                let count = self.fixed(header, records.octets, records.size, arrival, context);
+                let (octets, size) = (records.octets, records.size);
+                let count = match lists {
+                    true => self.fixed::<true>(header, octets, size, arrival, context),
+                    false => self.fixed::<false>(header, octets, size, arrival, context),
+                };
                 // v1 has no sequence numbers.
                 (header.version != 1).then_some(u64::from(header.count).max(count))
             }
             Body::Sets(sets) => {
-                let units = self.sets(header, sets.clone(), arrival, context);
+                let units = match lists {
+                    true => self.sets::<true>(header, sets.clone(), arrival, context),
+                    false => self.sets::<false>(header, sets.clone(), arrival, context),
+                };
                 if header.version == 9 { Some(1) } else { units }
             }
         };
@@ -295,7 +304,7 @@ impl Exporter {
     }
 
     /// Decodes records of v1, v5 or v7, and returns their number.
-    fn fixed(
+    fn fixed<const LISTS: bool>(
         &mut self,
         header: &Header,
         octets: &[u8],
@@ -313,7 +322,7 @@ impl Exporter {
         let before = context.rows.len();
         let options = self.options.as_deref().unwrap_or(no_options);
         let mut run = Run { settings: context.settings, header, template: 0, options, strings: context.strings };
-        let (count, _) = run.records(plan, base, octets, size, context.rows, (parts, at));
+        let (count, _) = run.records::<LISTS>(plan, base, octets, size, context.rows, (parts, at));
         context.counts.records += count;
         context.counts.rows += (context.rows.len() - before) as u64;
         self.records += count;

@@ -105,8 +105,8 @@ impl Set<'_> {
 
 impl Run<'_> {
     /// Adds the rows of consecutive records of one size, which start at offset `at` of the datagram. Returns the number of
-    /// records, and of those without a row.
-    pub(crate) fn records(
+    /// records, and of those without a row. `LISTS`: the records are added to the parts.
+    pub(crate) fn records<const LISTS: bool>(
         &mut self,
         plan: &Plan,
         base: &Base,
@@ -119,14 +119,14 @@ impl Run<'_> {
         let count = octets.len() / size;
         if plan.by_step {
             octets.chunks(size * BLOCK).for_each(|block| self.block(plan, &base.forward, block, size, rows));
-            if parts.is_wanted() {
+            if LISTS {
                 parts.add(Part::Records { at: narrow(at), size: narrow(size), count: narrow(count), rows: 1 });
             }
         } else {
             for (number, octets) in octets.chunks_exact(size).enumerate() {
                 let before = rows.len();
                 without_row += u64::from(!self.record(plan, base, Record { octets, spans: None }, rows));
-                if parts.is_wanted() {
+                if LISTS {
                     add_record(parts, at + number * size, size, rows.len().saturating_sub(before));
                 }
             }

@@ -306,6 +306,8 @@ pub(crate) const PMACCT_TAG: u16 = 1;
 pub(crate) const PMACCT_TAG2: u16 = 2;
 /// As above.
 pub(crate) const PMACCT_LABEL: u16 = 3;
+/// The bit that marks elements of enterprises in templates (RFC 7011 section 3.2).
+pub(crate) const ENTERPRISE_BIT: u16 = 0x8000;
 /// Enterprise number of reverse elements (RFC 5103).
 pub(crate) const REVERSE: u32 = 29305;
 

@@ -1,6 +1,6 @@
 //! The kinds of plugins: a row for each, and the interface between a daemon and a plugin before its thread starts.
 //!
-//! A daemon knows only rows. A kind that needs a cargo feature which this build lacks, or that is not implemented yet, has a row
+//! A daemon has the kinds that its row lists, and knows nothing else about them. A kind that needs a cargo feature which this build lacks, or that is not implemented yet, has a row
 //! without [`Kind::read`]: the daemon reports such a plugin in the configuration.
 
 mod memory;
@@ -13,7 +13,6 @@ use crate::probe::{Nfprobe, Sfprobe, packets};
 use ::probe::Sampler;
 use config::keys::print::PRINT_CACHE_ENTRIES;
 use config::{Diagnostics, Plugin, PluginKind};
-use daemons::Daemons;
 use delivery::StoreError;
 use encode::names::Lookup;
 use flow::schema::{Options, Schema, Selection};
@@ -48,8 +47,6 @@ pub struct Kind {
     pub title: &'static str,
     /// The cargo feature that it needs.
     pub feature: Option<&'static str>,
-    /// The daemons in which it can run.
-    pub daemons: Daemons,
     /// Its input.
     pub takes: Takes,
     /// Whether its aggregates have time bins (`print_history`).
@@ -71,7 +68,6 @@ const TABLES: Kind = Kind {
     is: PluginKind::Print,
     title: "print",
     feature: None,
-    daemons: Daemons::FLOW,
     takes: Takes::Tables,
     bins: true,
     access: |_, _| (),
@@ -80,87 +76,97 @@ const TABLES: Kind = Kind {
     read: None,
 };
 
-/// Every kind, in the order of `-V`.
-pub static KINDS: &[Kind] = &[
-    Kind {
-        is: PluginKind::Memory,
-        title: "memory",
-        bins: false,
-        access: memory::access,
-        read: Some(memory::read),
-        ..TABLES
-    },
-    Kind { access: print::access, names: print::names, read: Some(print::read), ..TABLES },
-    Kind { is: PluginKind::Mysql, title: "mysql", ..store::DATABASE },
-    Kind { is: PluginKind::Pgsql, title: "postgresql", ..store::DATABASE },
-    Kind { is: PluginKind::Sqlite3, title: "sqlite", access: store::sqlite_access, ..store::DATABASE },
-    Kind { is: PluginKind::Clickhouse, title: "clickhouse", ..store::DATABASE },
-    Kind {
-        is: PluginKind::Amqp,
-        title: "amqp",
-        feature: Some("amqp"),
-        names: store::amqp_names,
-        read: store::AMQP,
-        ..TABLES
-    },
-    Kind {
-        is: PluginKind::Kafka,
-        title: "kafka",
-        feature: Some("kafka"),
-        names: store::kafka_names,
-        read: store::KAFKA,
-        ..TABLES
-    },
-    Kind {
-        is: PluginKind::Nfprobe,
-        title: "nfprobe",
-        daemons: Daemons::PACKETS,
-        bins: false,
-        shape: Nfprobe::shape,
-        read: Some(probe::nfprobe),
-        ..TABLES
-    },
-    Kind {
-        is: PluginKind::Sfprobe,
-        title: "sfprobe",
-        daemons: Daemons::PACKETS,
-        takes: Takes::Packets,
-        bins: false,
-        shape: Sfprobe::shape,
-        read: Some(probe::sfprobe),
-        ..TABLES
-    },
-    Kind {
-        is: PluginKind::Tee,
-        title: "tee",
-        daemons: Daemons::COLLECTORS,
-        takes: Takes::Datagrams,
-        bins: false,
-        ..TABLES
-    },
-];
+/// The plugin `memory`.
+pub static MEMORY: Kind = Kind {
+    is: PluginKind::Memory,
+    title: "memory",
+    bins: false,
+    access: memory::access,
+    read: Some(memory::read),
+    ..TABLES
+};
+
+/// The plugin `print`.
+pub static PRINT: Kind = Kind { access: print::access, names: print::names, read: Some(print::read), ..TABLES };
+
+/// The plugin `mysql`.
+pub static MYSQL: Kind = Kind { is: PluginKind::Mysql, title: "mysql", ..store::DATABASE };
+
+/// The plugin `pgsql`.
+pub static PGSQL: Kind = Kind { is: PluginKind::Pgsql, title: "postgresql", ..store::DATABASE };
+
+/// The plugin `sqlite3`.
+pub static SQLITE3: Kind =
+    Kind { is: PluginKind::Sqlite3, title: "sqlite", access: store::sqlite_access, ..store::DATABASE };
+
+/// The plugin `clickhouse`.
+pub static CLICKHOUSE: Kind = Kind { is: PluginKind::Clickhouse, title: "clickhouse", ..store::DATABASE };
+
+/// The plugin `amqp`.
+pub static AMQP: Kind = Kind {
+    is: PluginKind::Amqp,
+    title: "amqp",
+    feature: Some("amqp"),
+    names: store::amqp_names,
+    read: store::AMQP,
+    ..TABLES
+};
+
+/// The plugin `kafka`.
+pub static KAFKA: Kind = Kind {
+    is: PluginKind::Kafka,
+    title: "kafka",
+    feature: Some("kafka"),
+    names: store::kafka_names,
+    read: store::KAFKA,
+    ..TABLES
+};
+
+/// The plugin `nfprobe`.
+pub static NFPROBE: Kind = Kind {
+    is: PluginKind::Nfprobe,
+    title: "nfprobe",
+    bins: false,
+    shape: Nfprobe::shape,
+    read: Some(probe::nfprobe),
+    ..TABLES
+};
+
+/// The plugin `sfprobe`.
+pub static SFPROBE: Kind = Kind {
+    is: PluginKind::Sfprobe,
+    title: "sfprobe",
+    takes: Takes::Packets,
+    bins: false,
+    shape: Sfprobe::shape,
+    read: Some(probe::sfprobe),
+    ..TABLES
+};
+
+/// The plugin `tee`.
+pub static TEE: Kind = Kind { is: PluginKind::Tee, title: "tee", takes: Takes::Datagrams, bins: false, ..TABLES };
 
 /// Finds the row of a kind among a daemon's.
-pub fn find(kinds: &'static [Kind], is: PluginKind) -> Option<&'static Kind> {
-    kinds.iter().find(|kind| kind.is == is)
+pub fn find(kinds: &[&'static Kind], is: PluginKind) -> Option<&'static Kind> {
+    kinds.iter().copied().find(|kind| kind.is == is)
+}
+
+/// Why a plugin cannot run in a daemon, whose row of it is `kind`.
+pub fn unavailable(is: PluginKind, kind: Option<&Kind>) -> String {
+    match kind {
+        None => {
+            let names: Vec<&str> = is.daemons().iter().map(config::Daemon::name).collect();
+            format!("is available only in {}", names.join(" and "))
+        }
+        Some(Kind { feature: Some(_), .. }) => "is not built into this program; -V lists its plugins".to_owned(),
+        Some(_) => "is not implemented in this version yet".to_owned(),
+    }
 }
 
 impl Kind {
     /// Whether this build has it.
     pub fn is_built_in(&self) -> bool {
         self.read.is_some() || self.takes == Takes::Datagrams
-    }
-
-    /// Why plugins of this kind cannot run in a daemon.
-    pub fn unavailable(&self, daemon: config::Daemon) -> String {
-        if !self.daemons.contains(daemon) {
-            let names: Vec<&str> = self.daemons.iter().map(config::Daemon::name).collect();
-            return format!("is available only in {}", names.join(" and "));
-        }
-        match self.feature {
-            Some(_) => "is not built into this program; -V lists its plugins".to_owned(),
-            None => "is not implemented in this version yet".to_owned(),
-        }
     }
 }
 
@@ -287,18 +293,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_word_has_one_row() {
-        for is in PluginKind::all() {
-            assert_eq!(KINDS.iter().filter(|kind| kind.is == is).count(), 1, "{}", is.word());
-        }
-    }
-
-    #[test]
     fn unavailable_plugins_are_reported_with_the_reason() {
-        let why = |is, daemon| find(KINDS, is).unwrap().unavailable(daemon);
-        let nfacctd = config::Daemon::Nfacctd;
-        assert_eq!(why(PluginKind::Nfprobe, nfacctd), "is available only in pmacctd and uacctd");
-        assert_eq!(why(PluginKind::Tee, config::Daemon::Uacctd), "is available only in nfacctd and sfacctd");
-        assert!(why(PluginKind::Kafka, nfacctd).starts_with("is not built into this program"));
+        assert_eq!(unavailable(PluginKind::Nfprobe, None), "is available only in pmacctd and uacctd");
+        assert_eq!(unavailable(PluginKind::Tee, None), "is available only in nfacctd and sfacctd");
+        assert!(unavailable(PluginKind::Kafka, Some(&KAFKA)).starts_with("is not built into this program"));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Running, Sink};
 use crate::probe::{self, Nfprobe, Sfprobe, sfprobe};
-use ::probe::Sampler;
+use ::probe::{Sampler, samples};
 use config::{Diagnostics, Plugin};
 use delivery::StoreError;
 use flow::schema::Schema;
@@ -43,8 +43,8 @@ impl Sink for Sfprobe {
     }
 
     fn sampler(&self, schema: &Schema) -> Option<Sampler> {
-        if schema.columns.iter().any(|column| column.json == "class") {
-            warn!("aggregate: 'class' is not exported: sfprobe has no record for it.");
+        for name in samples::unsupported(schema) {
+            warn!("aggregate: '{name}' is not exported: sFlow has no record for it.");
         }
         Some(Sampler::new(self.samples.clone(), schema))
     }

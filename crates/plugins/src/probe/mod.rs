@@ -137,9 +137,7 @@ impl<'a> Probe<'a> {
         }
         for name in exporter.unsupported() {
             let version = settings.version;
-            warn!(
-                "aggregate: '{name}' is not exported: it has no information element (nfprobe_version {version})."
-            );
+            warn!("aggregate: '{name}' is not exported: nfprobe_version {version} has no field for it.");
         }
         Self {
             settings,

@@ -1,11 +1,13 @@
 //! The tee plugin: its settings, and the receivers that its file names.
 //!
 //! The plugin has no thread. Workers send the datagrams that they have received, each through sockets of its own ([`tee::Replicator`]), so
-//! nothing is copied or queued. Only clients of brokers have threads.
+//! nothing is copied or queued. Only clients of brokers have threads, and the resolution of receivers' names.
 
 mod brokers;
+mod names;
 
 use self::brokers::Brokers;
+use self::names::Names;
 use ::tee::balance::Balance;
 use ::tee::limit::Limit;
 use ::tee::pool::{Pool, Pools, Receiver};
@@ -22,7 +24,7 @@ use runtime::log::Identity;
 use runtime::threads::Threads;
 use stats::{Counter, Tally};
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use udp_link::Options;
@@ -40,6 +42,7 @@ pub struct Settings {
     limits: Limits,
     options: Options,
     brokers: Arc<Brokers>,
+    names: Arc<Names>,
 }
 
 impl Settings {
@@ -70,6 +73,7 @@ impl Settings {
                 send_buffer: plugin.get(&TEE_PIPE_SIZE).map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
             },
             brokers: Arc::new(Brokers::new(plugin.get(&TEE_KAFKA_CONFIG_FILE))),
+            names: Arc::default(),
         })
     }
 
@@ -103,17 +107,39 @@ impl Settings {
     /// Resolves the names of receivers, and prepares the clients of brokers. Returns the pools, and what is wrong with receivers, which are
     /// left out.
     pub fn resolve(&self, rules: &[Rule]) -> (Arc<Pools>, Vec<String>) {
-        let mut problems = Vec::new();
-        let pools = rules.iter().map(|rule| self.pool(rule, &mut problems)).collect();
-        (Arc::new(Pools::new(pools)), problems)
+        let is_usable = self.is_usable();
+        let address = |host: &str, port| self.names.address(host, port, &is_usable);
+        self.pools(rules, self.names.new_edition(), &address)
     }
 
-    fn pool(&self, rule: &Rule, problems: &mut Vec<String>) -> Pool {
+    fn pools(&self, rules: &[Rule], edition: u64, address: Address<'_>) -> (Arc<Pools>, Vec<String>) {
+        let mut problems = Vec::new();
+        let pools = rules.iter().map(|rule| self.pool(rule, address, &mut problems)).collect();
+        (Arc::new(Pools::new(pools, edition)), problems)
+    }
+
+    /// Resolves the names of these receivers again from now on: workers use `pools` until addresses change.
+    pub fn follow(&self, rules: &[Rule], pools: &Arc<Pools>) {
+        self.names.follow(rules, pools.edition());
+    }
+
+    /// What tells a worker that addresses have changed.
+    pub fn changes(&self) -> Changes {
+        Changes { settings: self.clone(), seen: 0 }
+    }
+
+    /// Whether an address can be reached from the source address.
+    fn is_usable(&self) -> impl Fn(&SocketAddr) -> bool + Send + 'static {
+        let source = self.options.source;
+        move |address| source.is_none_or(|source| source.is_ipv4() == address.is_ipv4())
+    }
+
+    fn pool(&self, rule: &Rule, address: Address<'_>, problems: &mut Vec<String>) -> Pool {
         let receivers = match &rule.target {
             Target::Udp(hosts) => {
                 let mut receivers = Vec::new();
                 for (host, port) in hosts {
-                    match self.address(host, *port) {
+                    match address(host, *port) {
                         Ok(address) => receivers.push(Receiver::Udp(address)),
                         Err(what) => problems.push(format!("{}: {what}", rule.origin)),
                     }
@@ -135,18 +161,6 @@ impl Settings {
         }
     }
 
-    /// The first address of a host that can be reached from the source address.
-    fn address(&self, host: &str, port: u16) -> Result<SocketAddr, String> {
-        let is_usable =
-            |address: &SocketAddr| self.options.source.is_none_or(|source| source.is_ipv4() == address.is_ipv4());
-        let mut addresses = (host, port)
-            .to_socket_addrs()
-            .map_err(|error| format!("receiver {host}: {error}. It gets nothing until the file is read again."))?;
-        addresses.find(is_usable).ok_or_else(|| {
-            format!("receiver {host} has no address of the same family as tee_source_ip. It gets nothing.")
-        })
-    }
-
     /// Opens the sockets of one worker.
     ///
     /// # Errors
@@ -161,12 +175,34 @@ impl Settings {
         })
     }
 
-    /// Starts the clients of brokers that do not run yet.
+    /// Starts the clients of brokers that do not run yet, and the resolution of names, if there are any.
     ///
     /// # Errors
     /// The kernel allows no more threads.
-    pub fn start(&self, threads: &Threads, identity: &Identity) -> io::Result<()> {
-        self.brokers.start(threads, identity)
+    pub fn start(&self, rules: &[Rule], threads: &Threads, identity: &Identity) -> io::Result<()> {
+        self.brokers.start(threads, identity)?;
+        self.names.start(rules, threads, identity, self.is_usable())
+    }
+}
+
+/// Finds the address of a host and a port, or says why there is none.
+type Address<'a> = &'a dyn Fn(&str, u16) -> Result<SocketAddr, String>;
+
+/// Tells one worker when the receivers of a plugin have other addresses.
+#[derive(Clone, Debug)]
+pub struct Changes {
+    settings: Settings,
+    seen: u64,
+}
+
+impl Changes {
+    /// The pools that replace the current ones; `None` if nothing has changed since the last call.
+    pub fn next(&mut self, current: &Arc<Pools>) -> Option<Arc<Pools>> {
+        let Self { settings, seen } = self;
+        let rules = settings.names.changed(current.edition(), seen)?;
+        // Those without an address were reported.
+        let known = |host: &str, port| settings.names.known(host, port).ok_or_else(String::new);
+        Some(settings.pools(&rules, current.edition(), &known).0)
     }
 }
 

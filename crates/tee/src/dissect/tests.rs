@@ -268,3 +268,49 @@ proptest! {
         }
     }
 }
+
+/// A sFlow datagram whose samples have these sources and numbers, and its parts.
+fn samples_of(samples: &[(u32, u32, bool)]) -> (Vec<u8>, Vec<Part>) {
+    use sflow::encode::Datagram;
+    use sflow::{DataFormat, FlowHead, SourceId};
+    let mut datagram = Datagram::v5("192.0.2.9".parse().ok(), 3, 50, 1000);
+    let mut parts = Vec::new();
+    for (index, sequence, is_expanded) in samples {
+        let at = datagram.len();
+        let format = if *is_expanded { DataFormat::FLOW_EXPANDED } else { DataFormat::FLOW };
+        let source = SourceId { class: 0, index: *index };
+        datagram.flow(&FlowHead { format, source, sequence: *sequence, ..FlowHead::default() }, &[]).unwrap();
+        parts.push(Part::Records { at: at as u32, size: (datagram.len() - at) as u32, count: 1, rows: 1 });
+    }
+    (datagram.finish(), parts)
+}
+
+#[test]
+fn numbers_of_sflow_samples_leave_out_what_a_pool_does_not_get() {
+    let mut dissector = Dissector::default();
+    let mut get = |samples: &[(u32, u32, bool)], wanted: &[usize]| {
+        let (octets, parts) = samples_of(samples);
+        let dissected = Dissected { octets: &octets, parts: &parts, exporter: EXPORTER };
+        let mut arena = vec![0xee; 5];
+        let octets = match dissector.rebuild(&dissected, 0, &mut arena, |rows| wanted.contains(&rows.start)).0 {
+            Rebuilt::Nothing => return Vec::new(),
+            Rebuilt::Unchanged => octets,
+            Rebuilt::Changed(place) => arena[place].to_vec(),
+        };
+        let samples = sflow::open(&octets).unwrap().samples();
+        let flow = |sample| match sample {
+            Ok(sflow::Sample::Flow(flow)) => (flow.head.source.index, flow.head.sequence),
+            other => panic!("{other:?}"),
+        };
+        samples.map(flow).collect()
+    };
+    // Two of source 1 and one of source 2 are left out.
+    let first = [(1, 10, false), (1, 11, false), (2, 90, true), (1, 12, false), (2, 91, true)];
+    assert_eq!(get(&first, &[0, 4]), [(1, 10), (2, 90)]);
+    // Everything is wanted now, but the numbers of before are missing.
+    assert_eq!(get(&[(1, 13, false), (2, 92, true), (3, 5, false)], &[0, 1, 2]), [(1, 11), (2, 91), (3, 5)]);
+    // What the agent lost remains lost.
+    assert_eq!(get(&[(1, 20, false)], &[0]), [(1, 18)]);
+    assert!(get(&[(1, 21, false)], &[]).is_empty());
+    assert_eq!(get(&[(1, 22, false), (3, 6, false)], &[0, 1]), [(1, 19), (3, 6)]);
+}

@@ -26,7 +26,7 @@ fn tags(text: &str) -> Option<TagFilter> {
 }
 
 fn replicator(pools: Vec<Pool>) -> Replicator {
-    Replicator::open(Arc::new(Pools::new(pools)), Options::default(), false, 0).unwrap()
+    Replicator::open(Arc::new(Pools::new(pools, 0)), Options::default(), false, 0).unwrap()
 }
 
 /// Replicates whole datagrams as one batch.
@@ -69,7 +69,7 @@ fn each_receiver_gets_each_datagram_in_order_and_byte_for_byte() {
 #[test]
 fn a_long_batch_is_sent_in_chunks() {
     let one = socket();
-    let mut replicator = replicator(vec![pool(1, &[&one])]);
+    let mut replicator = replicator(vec![pool(1, &[&one])], 0);
     let datagrams: Vec<Vec<u8>> = (0..200u8).map(|number| vec![number; 60]).collect();
     let batch: Vec<(&[u8], u64)> = datagrams.iter().map(|datagram| (datagram.as_slice(), 0)).collect();
     send(&mut replicator, &batch);
@@ -120,11 +120,11 @@ fn a_receiver_that_is_away_costs_nothing_but_its_replicas() {
 #[test]
 fn receivers_that_stay_keep_their_sockets() {
     let (one, two) = (socket(), socket());
-    let mut replicator = replicator(vec![pool(1, &[&one])]);
+    let mut replicator = replicator(vec![pool(1, &[&one])], 0);
     let source = |socket: &UdpSocket| socket.recv_from(&mut [0; 10]).unwrap().1;
     send(&mut replicator, &[(b"a", 0)]);
     let before = source(&one);
-    replicator.change(Arc::new(Pools::new(vec![pool(5, &[&two]), pool(6, &[&one])])));
+    replicator.change(Arc::new(Pools::new(vec![pool(5, &[&two]), pool(6, &[&one])], 0)));
     send(&mut replicator, &[(b"a", 0)]);
     assert_eq!(source(&one), before);
     assert_eq!(receive(&two, 1), [b"a"]);
@@ -174,7 +174,7 @@ fn messages_start_with_the_headers_of_the_exporter() {
 fn a_receiver_without_a_socket_is_tried_again() {
     let one = socket();
     let options = Options { source: Some(IpAddr::from([0; 16])), ..Options::default() };
-    let pools = Arc::new(Pools::new(vec![pool(1, &[&one])]));
+    let pools = Arc::new(Pools::new(vec![pool(1, &[&one])], 0));
     // The source is of another family than the receiver.
     let mut replicator = Replicator::open(pools, options, false, 0).unwrap();
     send(&mut replicator, &[(b"a", 0)]);

@@ -14,7 +14,7 @@ pub(crate) use plugin::PluginSettings;
 use super::Row;
 use super::input::{Input, Wanted};
 use super::intake::workers;
-use super::tee::Tee;
+use super::tee::{ReadTee, Replication};
 use super::worker::{Limits, Recognition};
 use crate::allow;
 use crate::host::blame;
@@ -99,9 +99,12 @@ impl PeerState {
     }
 }
 
+/// The tee plugins, in the order of the configuration.
+pub(crate) type Tees = Vec<Box<dyn Replication>>;
+
 impl Settings {
     /// Reads everything. `None` only together with problems that stop the daemon.
-    pub(crate) fn read(row: &Row, reading: &mut Reading<'_>) -> Option<(Self, Vec<Tee>, Box<dyn Input>)> {
+    pub(crate) fn read(row: &Row, reading: &mut Reading<'_>) -> Option<(Self, Tees, Box<dyn Input>)> {
         let config = reading.config;
         let customs = customs(config, reading.problems);
         let times = time_limits(config);
@@ -112,10 +115,10 @@ impl Settings {
         let (mut sources, mut plugins) = (Vec::new(), Vec::new());
         let (mut tee_sources, mut tees) = (Vec::new(), Vec::new());
         for plugin in config.plugins() {
-            if replicates(plugin, config, row) {
-                if let Some(settings) = plugins::tee::Settings::read(plugin, reading.problems) {
+            if let Some(read) = replication(plugin, row) {
+                if let Some(tee) = read(plugin, reading.problems) {
                     tee_sources.push(plugin);
-                    tees.push((settings, plugin.get(&core::DEBUG)));
+                    tees.push(tee);
                 }
             } else if let Some(settings) = read(plugin, reading.problems) {
                 sources.push(plugin);
@@ -132,8 +135,7 @@ impl Settings {
         // Those without tables come last.
         let all: Vec<&Plugin> = sources.iter().chain(&tee_sources).copied().collect();
         let enrichment = enrichment::read(config, &names, &all, reading.problems);
-        let tees =
-            tees.into_iter().map(|(tee, debug)| Tee::read(tee, debug, &context, reading.problems)).collect();
+        tees.iter_mut().for_each(|tee| tee.read_receivers(&context, reading.problems));
         let used: Vec<(&Plugin, &PluginSettings)> = sources.iter().copied().zip(&plugins).collect();
         let origins = &enrichment.core.networks.sources;
         routes::check_sources(config, &names, origins, &used, reading.problems);
@@ -188,10 +190,9 @@ fn listen(address: Option<IpAddr>, port: u16) -> String {
     }
 }
 
-/// Whether a plugin replicates datagrams, and can do so here.
-fn replicates(plugin: &Plugin, config: &Config, row: &Row) -> bool {
-    let kind = kinds::find(row.sinks, plugin.kind);
-    kind.is_some_and(|kind| kind.takes == Takes::Datagrams && kind.daemons.contains(config.daemon()))
+/// How a plugin is read that replicates datagrams here.
+fn replication(plugin: &Plugin, row: &Row) -> Option<ReadTee> {
+    kinds::find(row.sinks, plugin.kind).filter(|kind| kind.takes == Takes::Datagrams).and(row.tee)
 }
 
 /// A daemon without any usable plugin would count nothing.

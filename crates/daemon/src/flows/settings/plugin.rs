@@ -33,7 +33,12 @@ pub(super) fn read(
     times: Limits,
     problems: &mut Diagnostics,
 ) -> Option<PluginSettings> {
-    let kind = kinds::find(row.sinks, plugin.kind)?;
+    let found = kinds::find(row.sinks, plugin.kind);
+    let Some((kind, read)) = found.and_then(|kind| Some((kind, kind.read?))) else {
+        let (word, name, why) = (plugin.kind.word(), &plugin.name, kinds::unavailable(plugin.kind, found));
+        problems.error(&plugin.origin, format!("plugin {word}[{name}] {why}. Ignored."), None);
+        return None;
+    };
     let history = kind.bins.then(|| history(plugin)).flatten();
     let stitching = plugin.get(&aggregation::NFACCTD_STITCHING);
     let mut options = Options {
@@ -73,11 +78,6 @@ pub(super) fn read(
             .then(|| Spread { max_bins: plugin.get(&aggregation::NFACCTD_PRO_RATING_MAX_BINS) as usize, times }),
         utc: plugin.get(&time::TIMESTAMPS_UTC),
         bound,
-    };
-    let Some(read) = kind.read.filter(|_| kind.daemons.contains(daemon)) else {
-        let (word, name, why) = (kind.is.word(), &plugin.name, kind.unavailable(daemon));
-        problems.warn(&plugin.origin, format!("plugin {word}[{name}] {why}. Ignored."), None);
-        return None;
     };
     let sink = read(plugin, problems);
     Some(PluginSettings { name: plugin.name.clone(), debug: plugin.get(&core::DEBUG), kind, sink, aggregation })

@@ -112,6 +112,9 @@ pub(crate) enum Message {
 
 /// How input becomes rows, and the decoder's state.
 pub(crate) trait Protocol: Send + 'static {
+    /// Its input is datagrams, which tee can replicate.
+    const REPLICATES: bool = true;
+
     /// Switches to rows of another layout. No earlier rows are left.
     fn change_needs(&mut self, needs: Needs);
 
@@ -225,7 +228,7 @@ impl<P: Protocol> Worker<P> {
             counters,
             names,
         } = context;
-        protocol.want_parts(tees.need_parts());
+        protocol.want_parts(P::REPLICATES && tees.need_parts());
         // A plugin's bound includes the strings of its rows.
         let max_strings = slots.iter().map(PluginSlot::max_bytes).fold(max_strings, usize::min);
         Self {
@@ -301,7 +304,9 @@ impl<P: Protocol> Worker<P> {
         self.add_late();
         self.output.strings.clear();
         self.slots.iter_mut().for_each(PluginSlot::forget_strings);
-        self.tees.forget_strings();
+        if P::REPLICATES {
+            self.tees.forget_strings();
+        }
         self.enricher.forget_strings();
         if let Some(classes) = &mut self.classes {
             classes.forget_strings();
@@ -343,7 +348,9 @@ impl<P: Protocol> Worker<P> {
         self.add_late();
         self.count();
         self.check_gaps(runtime::clock::monotonic());
-        self.tees.reopen();
+        if P::REPLICATES {
+            self.tees.reopen();
+        }
         true
     }
 
@@ -391,10 +398,12 @@ impl<P: Protocol> Worker<P> {
         for (number, (slot, stage)) in self.slots.iter_mut().zip(&mut stages).enumerate() {
             pipeline.change(number, slot, stage);
         }
-        let tees = pipeline.tees().iter().zip(stages);
-        let tees = tees.map(|(plan, stage)| (plan.pools.clone(), plan.selection, stage));
-        self.tees.change(&pipeline.needs().layout, tees);
-        self.protocol.want_parts(self.tees.need_parts());
+        if P::REPLICATES {
+            let tees = pipeline.tees().iter().zip(stages);
+            let tees = tees.map(|(plan, stage)| (plan.pools.clone(), plan.selection, stage));
+            self.tees.change(&pipeline.needs().layout, tees);
+            self.protocol.want_parts(self.tees.need_parts());
+        }
         self.messages.offer(Message::Applied(self.version));
     }
 
@@ -402,7 +411,9 @@ impl<P: Protocol> Worker<P> {
     #[cfg(feature = "pcap")]
     fn be_patient(&mut self) {
         self.slots.iter_mut().for_each(|slot| slot.be_patient(PATIENCE));
-        self.tees.be_patient();
+        if P::REPLICATES {
+            self.tees.be_patient();
+        }
     }
 
     /// Waits, and answers requests meanwhile.

@@ -55,6 +55,8 @@ impl Packets {
 }
 
 impl Protocol for Packets {
+    const REPLICATES: bool = false;
+
     fn change_needs(&mut self, needs: Needs) {
         self.decoder.change_needs(&needs);
     }

@@ -9,6 +9,7 @@ use flow::field::Field;
 use flow::part::Part;
 use flow::row::{Layout, Rows};
 use flow::strings::Strings;
+use plugins::tee::Changes;
 use runtime::log::{Identity, Limited};
 use stats::{Counters, Tally};
 use std::net::IpAddr;
@@ -51,6 +52,8 @@ pub(crate) struct TeeSlot {
     stage: Option<Stage>,
     /// The tags of a datagram's rows; `None` if the row is filtered.
     tags: Vec<Option<u64>>,
+    /// Other addresses of receivers.
+    changes: Changes,
     counters: Counters,
     tally: Tally,
     identity: Identity,
@@ -70,12 +73,14 @@ pub(super) struct Decoded<'a> {
 impl TeeSlot {
     pub(crate) fn new(
         replicator: Replicator,
+        changes: Changes,
         selection: Selection,
         stage: Option<Stage>,
         identity: Identity,
     ) -> Self {
         Self {
             replicator,
+            changes,
             selection,
             stage,
             tags: Vec::new(),
@@ -254,9 +259,12 @@ impl Tees {
         }
     }
 
-    /// Tries again to open sockets that could not be opened.
+    /// Switches to other addresses of receivers, and tries again to open sockets that could not be opened.
     pub(super) fn reopen(&mut self) {
         for slot in &mut self.slots {
+            if let Some(pools) = slot.changes.next(slot.replicator.pools()) {
+                slot.replicator.change(pools);
+            }
             for (receiver, error) in slot.replicator.reopen() {
                 if let Some(pass) = slot.failing.pass() {
                     let (who, held_back) = (slot.identity.to_string(), pass.held_back);

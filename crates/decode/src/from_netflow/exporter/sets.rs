@@ -4,7 +4,7 @@ use super::{Context, Exporter, Scratch, SetState, counts, prepare};
 use crate::from_netflow::counts::{NoFlow, Notice, Sampling};
 use crate::from_netflow::plans::{Compiled, OverBudget, Planned};
 use crate::from_netflow::run::{Record, Run, add_record};
-use flow::part::{Part, Parts, narrow};
+use flow::part::{Part, narrow};
 use netflow::cache::Announced;
 use netflow::datagram::{Header, IPFIX, SET_HEADER, Set, SetError};
 use netflow::options::OptionsRecord;
@@ -24,8 +24,8 @@ struct DataSet<'a> {
     /// Octets by which it exceeds its datagram.
     missing: usize,
     arrival: u64,
-    /// Where it starts in the datagram; `None` if it is of an earlier one.
-    at: Option<usize>,
+    /// Where it starts in the datagram, if its parts are listed.
+    at: usize,
 }
 
 /// The result of decoding a set.
@@ -37,8 +37,9 @@ struct Decoded {
 }
 
 impl Exporter {
-    /// Decodes sets of v9 or IPFIX. Returns the number of data records, or `None` if some could not be delimited.
-    pub(super) fn sets(
+    /// Decodes sets of v9 or IPFIX. Returns the number of data records, or `None` if some could not be delimited. `LISTS`: their
+    /// parts are listed.
+    pub(super) fn sets<const LISTS: bool>(
         &mut self,
         header: &Header,
         sets: netflow::datagram::Sets<'_>,
@@ -48,12 +49,12 @@ impl Exporter {
         let mut units = Some(0);
         let mut sets = sets;
         loop {
-            let at = sets.at();
+            let at = if LISTS { sets.at() } else { 0 };
             let Some(set) = sets.next() else { break };
-            let len = sets.at().saturating_sub(at);
+            let len = if LISTS { sets.at().saturating_sub(at) } else { 0 };
             match set {
                 Ok(Set::Templates(records)) => {
-                    if context.scratch.parts.is_wanted() {
+                    if LISTS {
                         let count = records.clone().filter(Result::is_ok).count();
                         let records = narrow(count);
                         let part = Part::Common { at: narrow(at), len: narrow(len), records, is_data: false };
@@ -62,11 +63,14 @@ impl Exporter {
                     self.announcements(header, records, context);
                 }
                 Ok(Set::Data { id, body, missing }) => {
-                    let set = DataSet { header, id, body, missing, arrival, at: Some(at) };
-                    let (rows, parts) = (context.rows.len(), context.scratch.parts.list().len());
-                    let decoded = self.data(&set, context);
+                    let set = DataSet { header, id, body, missing, arrival, at };
+                    let (rows, parts) = match LISTS {
+                        true => (context.rows.len(), context.scratch.parts.list().len()),
+                        false => (0, 0),
+                    };
+                    let decoded = self.data::<LISTS>(&set, context);
                     let Context { scratch, rows: all, .. } = &mut *context;
-                    if scratch.parts.is_wanted() && scratch.parts.list().len() == parts {
+                    if LISTS && scratch.parts.list().len() == parts {
                         scratch.parts.add(Part::Unreadable { at: narrow(at), len: narrow(len) });
                         scratch.parts.add_rows(all.len().saturating_sub(rows));
                     }
@@ -86,7 +90,7 @@ impl Exporter {
                 }
                 Err(error) => {
                     units = None;
-                    if context.scratch.parts.is_wanted() && len > 0 {
+                    if LISTS && len > 0 {
                         context.scratch.parts.add(Part::Unreadable { at: narrow(at), len: narrow(len) });
                     }
                     context.report_error(self.address, header.domain, error);
@@ -166,7 +170,8 @@ impl Exporter {
             let (header, body) = (&set.header, &set.body);
             let PendingSet { missing, arrival, .. } = set;
             let before = context.rows.len();
-            self.data(&DataSet { header, id, body, missing, arrival, at: None }, context);
+            // Its records are not of this datagram.
+            self.data::<false>(&DataSet { header, id, body, missing, arrival, at: 0 }, context);
             if context.scratch.parts.is_wanted() {
                 context.scratch.parts.add_rows(context.rows.len().saturating_sub(before));
             }
@@ -209,7 +214,7 @@ impl Exporter {
     }
 
     /// Decodes a data set. Returns `None` if its template is unknown.
-    fn data(&mut self, set: &DataSet<'_>, context: &mut Context<'_>) -> Option<Decoded> {
+    fn data<const LISTS: bool>(&mut self, set: &DataSet<'_>, context: &mut Context<'_>) -> Option<Decoded> {
         let DataSet { header, id, .. } = *set;
         let key = (header.version, id, header.domain);
         let compiled = match self.last.take() {
@@ -222,7 +227,7 @@ impl Exporter {
                 }
             },
         };
-        let decoded = self.decode(set, &compiled, context);
+        let decoded = self.decode::<LISTS>(set, &compiled, context);
         self.last = Some((key, compiled));
         Some(decoded)
     }
@@ -248,7 +253,12 @@ impl Exporter {
     }
 
     /// Decodes a data set with its plan.
-    fn decode(&mut self, set: &DataSet<'_>, compiled: &Compiled, context: &mut Context<'_>) -> Decoded {
+    fn decode<const LISTS: bool>(
+        &mut self,
+        set: &DataSet<'_>,
+        compiled: &Compiled,
+        context: &mut Context<'_>,
+    ) -> Decoded {
         let DataSet { header, id, body, missing, arrival, at } = *set;
         let Compiled { template, plan, .. } = compiled;
         if missing > 0 || context.settings.check_padding {
@@ -276,35 +286,34 @@ impl Exporter {
         if is_options {
             decoded = self.options(set, template, context);
             context.counts.options_records += decoded.records;
-            self.add_common(set, decoded.records, context);
+            if LISTS {
+                self.add_common(set, decoded.records, context);
+            }
             if !context.settings.account_options {
                 return decoded;
             }
         }
-        // Options data are listed already, and sets of earlier datagrams are not listed.
-        let at = at.map(|at| at + SET_HEADER).filter(|_| context.scratch.parts.is_wanted());
-        let at = at.filter(|_| !is_options);
-        if let Some(at) = at {
-            let (at, len) = (at - SET_HEADER, body.len() + SET_HEADER);
-            context.scratch.parts.add(Part::Set { at: narrow(at), len: narrow(len) });
+        // Options data are listed already.
+        let lists_records = LISTS && !is_options;
+        if lists_records {
+            let len = narrow(body.len() + SET_HEADER);
+            context.scratch.parts.add(Part::Set { at: narrow(at), len });
         }
+        let at = at + SET_HEADER;
         if plan.unknown {
             let mut records = 0;
             let mut start = at;
             for record in record::records(template, body).map_while(Result::ok) {
                 records += 1;
-                if let Some(at) = &mut start {
-                    add_record(&mut context.scratch.parts, *at, record.len(), 0);
-                    *at += record.len();
+                if lists_records {
+                    add_record(&mut context.scratch.parts, start, record.len(), 0);
+                    start += record.len();
                 }
             }
             context.without_flow(self.address, header.domain, id, records, NoFlow::Elements);
             return Decoded { records, ..decoded };
         }
         let Scratch { base, spans, no_options, parts, .. } = &mut *context.scratch;
-        let unlisted = &mut Parts::default();
-        let parts = if at.is_some() { parts } else { unlisted };
-        let at = at.unwrap_or(0);
         prepare(base, plan, header, arrival, self.peer, context.needs);
         let before = context.rows.len();
         let options = self.options.as_deref().unwrap_or(no_options);
@@ -321,7 +330,7 @@ impl Exporter {
                         let record = Record { octets: body, spans: Some(spans) };
                         without_flow += u64::from(!run.record(plan, base, record, context.rows));
                         records += 1;
-                        if parts.is_wanted() {
+                        if lists_records {
                             let rows = context.rows.len().saturating_sub(rows);
                             add_record(parts, at + start, r.at() - start, rows);
                         }
@@ -334,10 +343,13 @@ impl Exporter {
                 }
             }
         } else {
-            let place = (parts, at);
-            (records, without_flow) = run.records(plan, base, body, template.min_length, context.rows, place);
+            let (size, place) = (template.min_length, (parts, at));
+            (records, without_flow) = match lists_records {
+                true => run.records::<true>(plan, base, body, size, context.rows, place),
+                false => run.records::<false>(plan, base, body, size, context.rows, place),
+            };
         }
-        if is_options && context.scratch.parts.is_wanted() {
+        if LISTS && is_options {
             context.scratch.parts.add_rows(context.rows.len().saturating_sub(before));
         }
         decoded.records = records;
@@ -357,11 +369,9 @@ impl Exporter {
 
     /// Lists a set of options data.
     fn add_common(&self, set: &DataSet<'_>, records: u64, context: &mut Context<'_>) {
-        if let Some(at) = set.at.filter(|_| context.scratch.parts.is_wanted()) {
-            let records = u32::try_from(records).unwrap_or(u32::MAX);
-            let (at, len) = (narrow(at), narrow(set.body.len() + SET_HEADER));
-            context.scratch.parts.add(Part::Common { at, len, records, is_data: true });
-        }
+        let records = u32::try_from(records).unwrap_or(u32::MAX);
+        let (at, len) = (narrow(set.at), narrow(set.body.len() + SET_HEADER));
+        context.scratch.parts.add(Part::Common { at, len, records, is_data: true });
     }
 
     /// Learns from the options records of a set.
