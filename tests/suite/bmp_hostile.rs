@@ -40,6 +40,8 @@ impl Witness {
 
     /// Its next route is logged soon.
     fn lives(&mut self) {
+        // What the attack has caused so far may take this process long to read.
+        self.log.update();
         let begin = Instant::now();
         let prefix = numbered(self.sent);
         self.sent += 1;

@@ -39,6 +39,7 @@ pub(super) async fn serve(service: Rc<Service>, stream: TcpStream, peer: SocketA
     let entry = service.connections.enter(peer);
     // In the log, the end of the earlier session comes first.
     while service.collector.borrow().is_leaving(peer) {
+        service.urgent.notify_one();
         sleep(LEAVING).await;
     }
     let mut state = service.collector.borrow().peer(peer);

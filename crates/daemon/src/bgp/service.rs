@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::LocalSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tracing::{info, warn};
@@ -125,6 +125,8 @@ pub(super) struct Service {
     /// Where all connections read.
     pub(super) buffer: RefCell<Vec<u8>>,
     pub(super) stop: watch::Receiver<bool>,
+    /// A session waits for the removal of routes.
+    pub(super) urgent: Notify,
     pub(super) limits: LogLimits,
     neighbors: Option<NeighborsFile>,
     /// Peers of an MRT file.
@@ -146,6 +148,7 @@ impl Service {
             collector: RefCell::new(collector),
             buffer: RefCell::default(),
             stop,
+            urgent: Notify::new(),
             limits: LogLimits {
                 refused: Rejection::ALL.map(|_| Limited::new(RATE)),
                 accepted: Limited::new(RATE),
@@ -259,7 +262,10 @@ impl Service {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut reopened = self.shared.reopenings.load(Ordering::Acquire);
         loop {
-            ticks.tick().await;
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = self.urgent.notified() => {}
+            }
             let wanted = self.shared.reopenings.load(Ordering::Acquire);
             if std::mem::replace(&mut reopened, wanted) != wanted {
                 self.collector.borrow_mut().reopen();

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::LocalSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tracing::{info, warn};
@@ -125,6 +125,8 @@ pub(super) struct Service {
     /// Where all connections read.
     pub(super) buffer: RefCell<Vec<u8>>,
     pub(super) stop: watch::Receiver<bool>,
+    /// A session waits for the removal of routes.
+    urgent: Notify,
     pub(super) limits: LogLimits,
     /// Sessions that have not ended.
     pub(super) open: Cell<usize>,
@@ -143,6 +145,7 @@ impl Service {
             collector: RefCell::new(collector),
             buffer: RefCell::default(),
             stop,
+            urgent: Notify::new(),
             limits: LogLimits {
                 refused: Rejection::COMMON.map(|_| Limited::new(RATE)),
                 accepted: Limited::new(RATE),
@@ -212,6 +215,7 @@ impl Service {
     /// Waits until the routes of peers of a router that are down are removed.
     pub(super) async fn left(&self, router: IpAddr) {
         while self.collector.borrow().is_leaving(router) {
+            self.urgent.notify_one();
             sleep(LEAVING).await;
         }
     }
@@ -227,7 +231,10 @@ impl Service {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut reopened = self.shared.reopenings.load(Ordering::Acquire);
         loop {
-            ticks.tick().await;
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = self.urgent.notified() => {}
+            }
             let wanted = self.shared.reopenings.load(Ordering::Acquire);
             if std::mem::replace(&mut reopened, wanted) != wanted {
                 self.collector.borrow_mut().reopen();
