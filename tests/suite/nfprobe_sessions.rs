@@ -2,6 +2,7 @@
 
 use crate::nfprobe::traffic;
 use crate::packets::reading;
+use crate::support::{printing, start};
 use netflow::datagram::{self, Body, Set};
 use netflow::record;
 use netflow::template::{Kind, Record, Template};
@@ -20,7 +21,7 @@ use std::thread::spawn;
 use testkit::certificates::{Authority, Certified};
 use testkit::conditions::PATIENCE;
 use testkit::process::Signal;
-use testkit::sockets::{free_tcp_port, own_address};
+use testkit::sockets::{free_port, free_tcp_port, own_address};
 use testkit::{Finished, Setup, eventually};
 
 const TUPLE: &str = "src_host, dst_host, src_port, dst_port, proto";
@@ -343,6 +344,66 @@ fn another_implementation_of_dtls_receives_every_record() {
         }
         server.kill().expect("it is our child");
         server.wait().expect("it is our child");
+    }
+}
+
+/// nfacctd with a port for each transport, and a certificate for `here`.
+fn nfacctd(authority: &Authority) -> (Setup, [(&'static str, SocketAddr); 3]) {
+    let setup = printing(TUPLE);
+    let ip = setup.address().ip();
+    let ports = [("tcp", free_tcp_port(ip)), ("tls", free_tcp_port(ip)), ("dtls", free_port(ip))];
+    let lines: String =
+        ports.iter().map(|(name, port)| format!("nfacctd_{name}_port: {}\n", port.port())).collect();
+    let Certified { certificate, key } = authority.certify("here");
+    let setup = setup.more_config(&lines).more_config("dtls_path: {dir}\nnfacctd_pipe_size: 8000000");
+    (setup.file("cert.pem", certificate).file("key.pem", key), ports)
+}
+
+/// Lines of a probe that knows that collector.
+const KNOWN: &str = "nfprobe_dtls_verify_cert: here\nnfprobe_tls_ca_file: {dir}/ca.pem";
+
+#[test]
+fn nfacctd_counts_what_was_captured_over_every_transport() {
+    let authority = Authority::new();
+    let (setup, ports) = nfacctd(&authority);
+    for (transport, address) in ports {
+        let collector = start(&setup);
+        collector.wait_for_log("waiting for IPFIX over DTLS");
+        let known = if transport == "tcp" { "" } else { KNOWN };
+        let lines = format!("nfprobe_transport: {transport}\n{known}");
+        let probe = probe(&traffic(5000, false), address, &lines).file("ca.pem", authority.pem()).run();
+        assert_eq!(probe.code(), Some(0), "{transport}: {}", probe.log);
+        let rows = probe.json("out.json").len() as u64;
+        eventually("all records", || (collector.statistics().value("records_decoded") >= rows).then_some(()));
+        let collected = collector.stop();
+        assert_eq!(printed(&collected), printed(&probe), "{transport}: {}", collected.log);
+    }
+}
+
+#[test]
+fn an_nfacctd_that_was_killed_and_restarted_gets_all_that_follows() {
+    let authority = Authority::new();
+    let (setup, ports) = nfacctd(&authority);
+    for (transport, address) in ports.into_iter().filter(|(transport, _)| *transport != "dtls") {
+        let collector = start(&setup);
+        collector.wait_for_log("waiting for IPFIX over DTLS");
+        let known = if transport == "tcp" { "" } else { KNOWN };
+        let lines = format!("nfprobe_transport: {transport}\n{known}\npcap_savefile_wait: true");
+        let probe = probe(&traffic(3000, false), address, &lines).file("ca.pem", authority.pem()).spawn();
+        probe.wait_for_log("sending to");
+        probe.wait_for_log("finished reading");
+        eventually("open flows", || {
+            (probe.statistics().value_of("n/nfprobe", "table_aggregates") > 0).then_some(())
+        });
+        collector.signal(Signal::SIGKILL);
+        collector.wait();
+        let collector = start(&setup);
+        collector.wait_for_log("waiting for IPFIX over DTLS");
+        let probe = probe.stop();
+        assert_eq!(probe.code(), Some(0), "{transport}: {}", probe.log);
+        let rows = probe.json("out.json").len() as u64;
+        eventually("all records", || (collector.statistics().value("records_decoded") >= rows).then_some(()));
+        assert_eq!(printed(&collector.stop()), printed(&probe), "{transport}");
     }
 }
 

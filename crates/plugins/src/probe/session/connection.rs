@@ -27,9 +27,9 @@ pub(super) trait Connection {
         None
     }
 
-    /// The time after which another connection should take its place.
-    fn lifetime(&self) -> Option<Duration> {
-        None
+    /// Whether another connection should take its place, since the collector may have forgotten it: its age, and the time since it was used.
+    fn is_old(&self, _age: Duration, _unused: Duration) -> bool {
+        false
     }
 
     /// Sends some of the messages, at least one, removes them from the front, and counts them.

@@ -1,7 +1,7 @@
 //! Sessions over DTLS.
 //!
 //! A collector that has restarted knows nothing of its former sessions, and need not say so. The operating system may report that no
-//! program listens; if not, a new session takes the place of one that is [`LIFETIME`] old.
+//! program listens; if not, a new session takes the place of one that is [`LIFETIME`] old, or has not been used for [`IDLE`].
 
 use super::connection::{Connection, Patience};
 use super::{Done, Message};
@@ -17,6 +17,8 @@ use udp_link::Link;
 
 /// How long a session lasts.
 const LIFETIME: Duration = Duration::from_secs(300);
+/// After this time without messages, a session is renewed before it is used again.
+const IDLE: Duration = Duration::from_secs(30);
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(15);
 /// Maximum length of datagrams: an Ethernet frame without the headers of IPv6 and UDP.
@@ -132,8 +134,8 @@ impl Connection for Session {
         Some(path.min(self.most).saturating_sub(RECORD_OVERHEAD))
     }
 
-    fn lifetime(&self) -> Option<Duration> {
-        Some(LIFETIME)
+    fn is_old(&self, age: Duration, unused: Duration) -> bool {
+        age >= LIFETIME || unused >= IDLE
     }
 
     fn send(

@@ -142,6 +142,7 @@ impl Thread {
     /// Sends messages over a new connection.
     fn serve(&mut self, connection: &mut dyn Connection) -> io::Result<End> {
         let began = Instant::now();
+        let mut used = began;
         let mut sequence = first_sequence(self.version);
         let mut announcement = self.begin(&*connection);
         self.send(connection, &mut announcement, &mut sequence)?;
@@ -152,13 +153,17 @@ impl Thread {
             if self.batch.is_empty() && is_complete || self.shared.lock().is_abandoned {
                 return Ok(End::Over);
             }
+            if self.batch.is_empty() {
+                continue;
+            }
+            if connection.is_old(began.elapsed(), used.elapsed()) {
+                return Ok(End::Old);
+            }
+            used = Instant::now();
             let mut batch = std::mem::take(&mut self.batch);
             let result = self.send(connection, &mut batch, &mut sequence);
             self.batch = batch;
             result?;
-            if connection.lifetime().is_some_and(|lifetime| began.elapsed() >= lifetime) {
-                return Ok(End::Old);
-            }
         }
     }
 
