@@ -1,4 +1,4 @@
-//! nfprobe over TCP, TLS and DTLS: collectors that are there, away, restarted, or not to be trusted.
+//! nfprobe over TCP, TLS and DTLS: collectors that are there, away, restarted, or not to be trusted; and the length of its datagrams.
 
 use crate::nfprobe::traffic;
 use crate::packets::reading;
@@ -13,13 +13,15 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::spawn;
 use testkit::certificates::{Authority, Certified};
 use testkit::conditions::PATIENCE;
+use testkit::namespace::Namespace;
 use testkit::process::Signal;
 use testkit::sockets::{free_port, free_tcp_port, own_address};
 use testkit::{Finished, Setup, eventually};
@@ -404,6 +406,41 @@ fn an_nfacctd_that_was_killed_and_restarted_gets_all_that_follows() {
         let rows = probe.json("out.json").len() as u64;
         eventually("all records", || (collector.statistics().value("records_decoded") >= rows).then_some(()));
         assert_eq!(printed(&collector.stop()), printed(&probe), "{transport}");
+    }
+}
+
+#[test]
+fn datagrams_fit_into_the_path() {
+    let Some(namespace) = Namespace::new() else { return };
+    let mtu = |number: &str| {
+        let ip = namespace.enter(Path::new("ip")).args(["link", "set", "eth0", "mtu", number]).status();
+        assert!(ip.expect("ip runs").success());
+    };
+    // Less the headers of IP and UDP; the length of a record, and its set, may be left.
+    for (number, lines, most) in
+        [("1500", "", 1472), ("900", "", 872), ("1500", "nfprobe_datagram_size[n]: 600", 600)]
+    {
+        mtu(number);
+        let receiver = UdpSocket::bind((namespace.outside(), 0)).expect("a port");
+        receiver.set_nonblocking(true).expect("it is a socket");
+        let to = receiver.local_addr().expect("it is bound");
+        let setup = probe(&traffic(2000, false), to, "");
+        let (packets, config) = (setup.path("in.pcap"), setup.path("probe.conf"));
+        let text = format!(
+            "pcap_savefile: {}\nplugins: nfprobe[n]\naggregate[n]: {TUPLE}\nnfprobe_receiver: {to}\n{lines}\n",
+            packets.display()
+        );
+        std::fs::write(&config, text).expect("the folder can be written");
+        let mut pmacctd = namespace.enter(Path::new(env!("CARGO_BIN_EXE_pmacctd")));
+        let output = pmacctd.arg("-f").arg(config).output().expect("it runs");
+        assert!(output.status.success(), "{output:?}");
+        let mut octets = vec![0; 65_536];
+        let received =
+            || receiver.recv(&mut octets).ok().map(|length| octets.get(..length).unwrap_or_default().to_vec());
+        let datagrams: Vec<Vec<u8>> = std::iter::from_fn(received).collect();
+        let longest = datagrams.iter().map(Vec::len).max().unwrap_or(0);
+        assert!((most - 100..=most).contains(&longest), "{longest} of {most}");
+        assert_eq!(collect(&mut &datagrams.concat()[..], u64::MAX).packets, 2000);
     }
 }
 
