@@ -106,12 +106,13 @@ impl Dialler {
         }
     }
 
-    /// The maximum length of messages, in octets.
-    pub(super) fn message_size(&self) -> usize {
+    /// The maximum length of messages, in octets, before a connection says otherwise. `datagram_size`: that of datagrams, if it
+    /// is set.
+    pub(super) fn message_size(&self, datagram_size: Option<usize>) -> usize {
         match self {
             Self::Tcp | Self::Tls(..) => STREAM_MESSAGE,
             #[cfg(feature = "dtls")]
-            Self::Dtls(_) => dtls::MAX_PLAINTEXT,
+            Self::Dtls(_) => super::datagrams::message_size(datagram_size),
         }
     }
 

@@ -28,6 +28,11 @@ const BURST_TIME: Duration = Duration::from_millis(4);
 /// Datagrams of the collector that are read at a time.
 const READS: usize = 16;
 
+/// The maximum length of messages, in octets. `datagram_size`: that of datagrams, if it is set.
+pub(super) fn message_size(datagram_size: Option<usize>) -> usize {
+    datagram_size.unwrap_or(LENGTH).saturating_sub(RECORD_OVERHEAD).min(::dtls::MAX_PLAINTEXT)
+}
+
 /// Opens sessions.
 #[derive(Clone, Debug)]
 pub(crate) struct Dialler {
@@ -42,8 +47,8 @@ pub(super) struct Session {
     link: Link,
     client: Client,
     batch: Batch,
-    /// Maximum length of datagrams.
-    most: usize,
+    /// `nfprobe_datagram_size`.
+    datagram_size: Option<usize>,
     /// When the last batch was sent.
     sent: Instant,
     received: Vec<u8>,
@@ -62,9 +67,9 @@ impl Dialler {
         let link = target.link()?;
         let peer = self.name.as_deref().map_or(Peer::Anyone, Peer::Named);
         let client = Client::new(&self.context, &peer).map_err(io::Error::other)?;
-        let most = target.datagram_size.unwrap_or(LENGTH);
+        let datagram_size = target.datagram_size;
         let (batch, received) = (Batch::default(), vec![0; usize::from(u16::MAX)]);
-        let mut session = Session { link, client, batch, most, sent: Instant::now(), received };
+        let mut session = Session { link, client, batch, datagram_size, sent: Instant::now(), received };
         let began = Instant::now();
         let patience = Patience { most: patience.most.min(HANDSHAKE), ..*patience };
         loop {
@@ -130,8 +135,8 @@ impl Connection for Session {
     }
 
     fn limit(&self) -> Option<usize> {
-        let path = self.link.path_limit().unwrap_or(self.most);
-        Some(path.min(self.most).saturating_sub(RECORD_OVERHEAD))
+        let most = message_size(self.datagram_size);
+        Some(self.link.path_limit().map_or(most, |path| path.saturating_sub(RECORD_OVERHEAD).min(most)))
     }
 
     fn is_old(&self, age: Duration, unused: Duration) -> bool {
