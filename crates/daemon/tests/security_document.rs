@@ -57,17 +57,18 @@ fn check_counters(what: &str, at_bound: &str) {
     }
 }
 
-/// Whether a counter is one of BGP, BMP or telemetry, which are figures of their own.
+/// Whether a counter is one of BGP, BMP, telemetry or sessions of IPFIX, which are figures of their own.
 fn is_of_bgp(family: &str) -> bool {
     #[cfg(feature = "http")]
     return metrics::BGP
         .iter()
         .chain(&metrics::BMP)
         .chain(&metrics::TELEMETRY)
+        .chain(&metrics::IPFIX)
         .any(|row| row.name.strip_prefix("pmacct_") == Some(family));
     // A build without metrics has no names of them.
     #[cfg(not(feature = "http"))]
-    return family.starts_with("bgp_") || family.starts_with("bmp_") || family.starts_with("telemetry_");
+    return ["bgp_", "bmp_", "telemetry_", "ipfix_"].iter().any(|prefix| family.starts_with(prefix));
 }
 
 #[test]
