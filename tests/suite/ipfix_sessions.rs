@@ -492,3 +492,38 @@ fn settings_that_cannot_work_are_errors() {
     let setup = certified(setup, &authority).file("key.pem", authority.certify("other").key);
     rejected(&setup, "the private key is not that of the certificate");
 }
+
+#[test]
+fn the_documented_examples_are_valid() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/ipfix-transport.md");
+    let document = std::fs::read_to_string(path).expect("it exists");
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut configs = Vec::new();
+    for (_, block) in crate::maps::blocks(&document) {
+        if block.starts_with("# certificates\n") {
+            let output =
+                Command::new("sh").args(["-ec", &block]).current_dir(folder.path()).output().expect("it runs");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        } else if let Some((name, _)) = block.strip_prefix("! ").and_then(|rest| rest.split_once('\n')) {
+            std::fs::write(folder.path().join(name), &block).expect("the folder is ours");
+            configs.extend(name.ends_with(".conf").then(|| name.to_owned()));
+        }
+    }
+    assert_eq!(configs.len(), 2);
+    for config in configs {
+        let output = Command::new(env!("CARGO_BIN_EXE_nfacctd"))
+            .args(["-f", &config, "--check"])
+            .current_dir(folder.path())
+            .output()
+            .expect("it runs");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && !text.contains("WARN"), "{config}: {text}");
+    }
+    // The certificate of the exporter is one that the collector accepts.
+    let authority = std::fs::read(folder.path().join("ca.pem")).expect("it was made");
+    let (certificates, key) = ["exporter.pem", "exporter.key"]
+        .map(|name| std::fs::read(folder.path().join(name)).expect("it was made"))
+        .into();
+    let identity = Identity { certificates: &certificates, key: &key };
+    ClientContext::new(Some(&identity), Some(&authority)).expect("they fit");
+}

@@ -1,7 +1,8 @@
-//! nfprobe over TCP, TLS and DTLS: collectors that are there, away, restarted, or not to be trusted.
+//! nfprobe over TCP, TLS and DTLS: collectors that are there, away, restarted, or not to be trusted; and the length of its datagrams.
 
 use crate::nfprobe::traffic;
 use crate::packets::reading;
+use crate::support::{printing, start};
 use netflow::datagram::{self, Body, Set};
 use netflow::record;
 use netflow::template::{Kind, Record, Template};
@@ -12,15 +13,17 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::spawn;
 use testkit::certificates::{Authority, Certified};
 use testkit::conditions::PATIENCE;
+use testkit::namespace::Namespace;
 use testkit::process::Signal;
-use testkit::sockets::{free_tcp_port, own_address};
+use testkit::sockets::{free_port, free_tcp_port, own_address};
 use testkit::{Finished, Setup, eventually};
 
 const TUPLE: &str = "src_host, dst_host, src_port, dst_port, proto";
@@ -343,6 +346,101 @@ fn another_implementation_of_dtls_receives_every_record() {
         }
         server.kill().expect("it is our child");
         server.wait().expect("it is our child");
+    }
+}
+
+/// nfacctd with a port for each transport, and a certificate for `here`.
+fn nfacctd(authority: &Authority) -> (Setup, [(&'static str, SocketAddr); 3]) {
+    let setup = printing(TUPLE);
+    let ip = setup.address().ip();
+    let ports = [("tcp", free_tcp_port(ip)), ("tls", free_tcp_port(ip)), ("dtls", free_port(ip))];
+    let lines: String =
+        ports.iter().map(|(name, port)| format!("nfacctd_{name}_port: {}\n", port.port())).collect();
+    let Certified { certificate, key } = authority.certify("here");
+    let setup = setup.more_config(&lines).more_config("dtls_path: {dir}\nnfacctd_pipe_size: 8000000");
+    (setup.file("cert.pem", certificate).file("key.pem", key), ports)
+}
+
+/// Lines of a probe that knows that collector.
+const KNOWN: &str = "nfprobe_dtls_verify_cert: here\nnfprobe_tls_ca_file: {dir}/ca.pem";
+
+#[test]
+fn nfacctd_counts_what_was_captured_over_every_transport() {
+    let authority = Authority::new();
+    let (setup, ports) = nfacctd(&authority);
+    for (transport, address) in ports {
+        let collector = start(&setup);
+        collector.wait_for_log("waiting for IPFIX over DTLS");
+        let known = if transport == "tcp" { "" } else { KNOWN };
+        let lines = format!("nfprobe_transport: {transport}\n{known}");
+        let probe = probe(&traffic(5000, false), address, &lines).file("ca.pem", authority.pem()).run();
+        assert_eq!(probe.code(), Some(0), "{transport}: {}", probe.log);
+        let rows = probe.json("out.json").len() as u64;
+        eventually("all records", || (collector.statistics().value("records_decoded") >= rows).then_some(()));
+        let collected = collector.stop();
+        assert_eq!(printed(&collected), printed(&probe), "{transport}: {}", collected.log);
+    }
+}
+
+#[test]
+fn an_nfacctd_that_was_killed_and_restarted_gets_all_that_follows() {
+    let authority = Authority::new();
+    let (setup, ports) = nfacctd(&authority);
+    for (transport, address) in ports.into_iter().filter(|(transport, _)| *transport != "dtls") {
+        let collector = start(&setup);
+        collector.wait_for_log("waiting for IPFIX over DTLS");
+        let known = if transport == "tcp" { "" } else { KNOWN };
+        let lines = format!("nfprobe_transport: {transport}\n{known}\npcap_savefile_wait: true");
+        let probe = probe(&traffic(3000, false), address, &lines).file("ca.pem", authority.pem()).spawn();
+        probe.wait_for_log("sending to");
+        probe.wait_for_log("finished reading");
+        eventually("open flows", || {
+            (probe.statistics().value_of("n/nfprobe", "table_aggregates") > 0).then_some(())
+        });
+        collector.signal(Signal::SIGKILL);
+        collector.wait();
+        let collector = start(&setup);
+        collector.wait_for_log("waiting for IPFIX over DTLS");
+        let probe = probe.stop();
+        assert_eq!(probe.code(), Some(0), "{transport}: {}", probe.log);
+        let rows = probe.json("out.json").len() as u64;
+        eventually("all records", || (collector.statistics().value("records_decoded") >= rows).then_some(()));
+        assert_eq!(printed(&collector.stop()), printed(&probe), "{transport}");
+    }
+}
+
+#[test]
+fn datagrams_fit_into_the_path() {
+    let Some(namespace) = Namespace::new() else { return };
+    let mtu = |number: &str| {
+        let ip = namespace.enter(Path::new("ip")).args(["link", "set", "eth0", "mtu", number]).status();
+        assert!(ip.expect("ip runs").success());
+    };
+    // Less the headers of IP and UDP; the length of a record, and its set, may be left.
+    for (number, lines, most) in
+        [("1500", "", 1472), ("900", "", 872), ("1500", "nfprobe_datagram_size[n]: 600", 600)]
+    {
+        mtu(number);
+        let receiver = UdpSocket::bind((namespace.outside(), 0)).expect("a port");
+        receiver.set_nonblocking(true).expect("it is a socket");
+        let to = receiver.local_addr().expect("it is bound");
+        let setup = probe(&traffic(2000, false), to, "");
+        let (packets, config) = (setup.path("in.pcap"), setup.path("probe.conf"));
+        let text = format!(
+            "pcap_savefile: {}\nplugins: nfprobe[n]\naggregate[n]: {TUPLE}\nnfprobe_receiver: {to}\n{lines}\n",
+            packets.display()
+        );
+        std::fs::write(&config, text).expect("the folder can be written");
+        let mut pmacctd = namespace.enter(Path::new(env!("CARGO_BIN_EXE_pmacctd")));
+        let output = pmacctd.arg("-f").arg(config).output().expect("it runs");
+        assert!(output.status.success(), "{output:?}");
+        let mut octets = vec![0; 65_536];
+        let received =
+            || receiver.recv(&mut octets).ok().map(|length| octets.get(..length).unwrap_or_default().to_vec());
+        let datagrams: Vec<Vec<u8>> = std::iter::from_fn(received).collect();
+        let longest = datagrams.iter().map(Vec::len).max().unwrap_or(0);
+        assert!((most - 100..=most).contains(&longest), "{longest} of {most}");
+        assert_eq!(collect(&mut &datagrams.concat()[..], u64::MAX).packets, 2000);
     }
 }
 

@@ -6,6 +6,7 @@ use std::fs;
 const STRINGS: &[(&str, &[&str])] = &[
     ("receiving failed", &["nfacctd", "sfacctd"]),
     ("data set received before its template", &["nfacctd"]),
+    ("waiting for IPFIX over ", &["nfacctd"]),
     ("nfacctd_templates_file: still being written", &["nfacctd"]),
     ("counter samples only, no flow samples", &["sfacctd"]),
     ("blocks of counters were not written", &["sfacctd"]),

@@ -57,7 +57,7 @@ fn check_counters(what: &str, at_bound: &str) {
     }
 }
 
-/// Whether a counter is one of BGP, BMP, telemetry or high availability, which are figures of their own.
+/// Whether a counter is one of BGP, BMP, telemetry, sessions of IPFIX or high availability, which are figures of their own.
 fn is_of_bgp(family: &str) -> bool {
     #[cfg(feature = "http")]
     return metrics::BGP
@@ -65,14 +65,11 @@ fn is_of_bgp(family: &str) -> bool {
         .chain(&metrics::BMP)
         .chain(&metrics::TELEMETRY)
         .chain(&metrics::HA)
+        .chain(&metrics::IPFIX)
         .any(|row| row.name.strip_prefix("pmacct_") == Some(family));
     // A build without metrics has no names of them.
     #[cfg(not(feature = "http"))]
-    return family.starts_with("bgp_")
-        || family.starts_with("bmp_")
-        || family.starts_with("telemetry_")
-        || family.starts_with("ha_")
-        || family.starts_with("redis_");
+    return ["bgp_", "bmp_", "telemetry_", "ipfix_", "ha_", "redis_"].iter().any(|prefix| family.starts_with(prefix));
 }
 
 #[test]

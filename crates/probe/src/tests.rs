@@ -532,3 +532,55 @@ proptest! {
         prop_assert_eq!(bytes, u64::from(count) * 200);
     }
 }
+
+#[test]
+fn in_sessions_templates_are_in_the_announcement_alone() {
+    let mut flows = Flows::new(&schema(FIVE_TUPLE, ""));
+    a_tcp_flow(&mut flows, 1000);
+    let mut exporter = Exporter::new(settings(Version::Ipfix), &flows.schema, 1400);
+    exporter.leave_out_templates();
+    let mut data = Vec::new();
+    for flow in flows.table.iter() {
+        let mut send = |datagram: crate::Datagram<'_>| data.push((datagram.octets.to_vec(), datagram.units));
+        exporter.add(flow.key, flow.values, flows.table.strings(), NOW, &mut send);
+        exporter.flush(NOW, &mut send);
+    }
+    let messages = |exporter: &mut Exporter, changes: bool| {
+        let mut messages = Vec::new();
+        let mut send = |datagram: crate::Datagram<'_>| messages.push(datagram.octets.to_vec());
+        match changes {
+            true => exporter.changes(NOW, &mut send),
+            false => exporter.announcement(NOW, &mut send),
+        }
+        Collector::read(&messages)
+    };
+    let first = messages(&mut exporter, false);
+    assert_eq!((first.templates.len(), first.options.len()), (2, 0));
+    // An address becomes known: its options template is new, and the others are not repeated.
+    let address = Some("192.0.2.1".parse().unwrap());
+    assert!(exporter.set_about(About { address, interfaces: Vec::new() }));
+    let changes = messages(&mut exporter, true);
+    assert_eq!((changes.templates.len(), changes.options.len()), (1, 1));
+    assert!(!exporter.set_about(About { address, interfaces: Vec::new() }));
+    let second = messages(&mut exporter, false);
+    assert_eq!((second.templates.len(), second.options.len()), (3, 1));
+    // The message of data is read with the templates of the announcement.
+    let (mut octets, units) = data.remove(0);
+    crate::exporter::renumber(Version::Ipfix, &mut octets, 4711);
+    let mut collector = second;
+    collector.datagram(&octets);
+    assert_eq!((data.len(), units, collector.flows.len()), (0, 1, 1));
+    assert_eq!(collector.headers.last().map(|header| header.sequence), Some(4711));
+}
+
+#[test]
+fn sequence_numbers_are_overwritten_in_every_version() {
+    for (version, expected) in [(Version::V5, 1), (Version::V9, 1), (Version::Ipfix, 1)] {
+        let mut flows = Flows::new(&schema(FIVE_TUPLE, ""));
+        a_tcp_flow(&mut flows, 1000);
+        let (mut datagrams, _) = export(&settings(version), &flows, 1400, &About::default());
+        crate::exporter::renumber(version, &mut datagrams[0], 77);
+        let header = datagram::open(&datagrams[0]).unwrap().header;
+        assert_eq!((header.sequence, datagrams.len()), (77, expected));
+    }
+}

@@ -20,6 +20,7 @@ mod sources;
 
 pub use counts::{Counts, NoFlow, Notice, Sampling};
 pub use exporter::Exporter;
+pub use sessions::SessionTotals;
 
 use crate::bound::{Bound, MAX_VISITED};
 use flow::address;
@@ -116,6 +117,8 @@ pub struct Decoder {
     exporters: Map<u128, Exporter>,
     /// Those with a transport session, keyed by its number.
     sessions: Map<u64, Exporter>,
+    /// Totals of ended sessions by address, as a number.
+    ended: Map<u128, SessionTotals>,
     /// Sessions whose state was removed at a bound.
     lost_sessions: Vec<u64>,
     totals: Totals,
@@ -158,6 +161,7 @@ impl Decoder {
             needs,
             exporters: Map::new(settings.max_exporters),
             sessions: Map::new(settings.max_exporters),
+            ended: Map::new(settings.max_exporters),
             lost_sessions: Vec::new(),
             totals: Totals::default(),
             next: 0,

@@ -6,8 +6,59 @@
 //! bound is reached without other exporters, its number is reported: the connection must be closed, so that the exporter begins anew.
 
 use super::exporter::{Context, Exporter};
-use super::{Bound, Decoder, HeaderError, Rows, Strings, datagram};
+use super::{Bound, Decoder, HeaderError, Rows, Strings, address, datagram};
 use std::net::IpAddr;
+
+/// What an exporter has sent in sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionTotals {
+    /// The exporter.
+    pub address: IpAddr,
+    /// The observation domain of the last message.
+    pub domain: u32,
+    /// Messages received.
+    pub messages: u64,
+    /// Bytes received.
+    pub bytes: u64,
+    /// Flow records decoded.
+    pub records: u64,
+    /// Messages with the expected sequence number.
+    pub in_order: u64,
+    /// Forward jumps of sequence numbers.
+    pub gaps: u64,
+    /// Backward jumps.
+    pub out_of_order: u64,
+    /// Records missing by the forward jumps.
+    pub lost: u64,
+}
+
+impl SessionTotals {
+    fn of(exporter: &Exporter) -> Self {
+        Self {
+            address: exporter.address,
+            domain: exporter.domain,
+            messages: exporter.datagrams,
+            bytes: exporter.bytes,
+            records: exporter.records,
+            in_order: exporter.sequence.in_order,
+            gaps: exporter.sequence.gaps,
+            out_of_order: exporter.sequence.out_of_order,
+            lost: exporter.sequence.lost,
+        }
+    }
+
+    /// Adds those of another session of the exporter.
+    pub fn add(&mut self, other: &Self) {
+        self.domain = other.domain;
+        self.messages += other.messages;
+        self.bytes += other.bytes;
+        self.records += other.records;
+        self.in_order += other.in_order;
+        self.gaps += other.gaps;
+        self.out_of_order += other.out_of_order;
+        self.lost += other.lost;
+    }
+}
 
 impl Decoder {
     /// Decodes a message of a transport session, as [`Decoder::datagram`] does. `source` is the exporter.
@@ -53,7 +104,22 @@ impl Decoder {
     pub fn end_session(&mut self, session: u64) {
         if let Some(exporter) = self.sessions.remove(&session) {
             self.totals.remove(&exporter);
+            self.keep_totals(&exporter);
             exporter.forget(&mut self.counts);
+        }
+    }
+
+    /// Totals of the open sessions, and those of ended ones: an exporter may occur more than once. Figures of an exporter that returns
+    /// must not begin at zero, so the latter are kept for as many exporters as may be remembered.
+    pub fn session_totals(&self) -> impl Iterator<Item = SessionTotals> {
+        self.ended.values().copied().chain(self.sessions.values().map(SessionTotals::of))
+    }
+
+    fn keep_totals(&mut self, exporter: &Exporter) {
+        let (key, totals) = (address::number(exporter.address), SessionTotals::of(exporter));
+        match self.ended.get_mut(&key) {
+            Some(sum) => sum.add(&totals),
+            None => _ = self.ended.insert(key, totals),
         }
     }
 
@@ -87,6 +153,7 @@ impl Decoder {
 
     pub(super) fn lose_session(&mut self, session: u64, exporter: Exporter, bound: Bound) {
         self.lost_sessions.push(session);
+        self.keep_totals(&exporter);
         self.forget(exporter, bound);
     }
 }

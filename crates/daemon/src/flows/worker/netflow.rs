@@ -9,13 +9,14 @@ use crate::flows::templates_topic::{Follower, Found};
 use crate::host::part::Mailbox;
 use capture::Datagram;
 use config::Names;
-use decode::from_netflow::{Decoder, Exporter, Notice, Settings};
+use decode::from_netflow::{Decoder, Exporter, Notice, SessionTotals, Settings};
 use flow::needs::Needs;
 use flow::output::Output;
 use flow::part::Part;
 use netflow::datagram::HeaderError;
 use netflow::template::Template;
 use stats::{Counter, Tally};
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 /// The decoder of one worker, and its log lines.
@@ -204,8 +205,24 @@ impl Protocol for NetFlow {
             lost: exporter.sequence.lost,
         };
         // Exporters known only from the templates file have sent nothing yet.
-        let seen = self.decoder.exporters().filter(|exporter| exporter.datagrams > 0);
-        Report { exporters: seen.map(report).collect(), ..Report::default() }
+        let seen = self.decoder.exporters().filter(|exporter| exporter.datagrams > 0 && !exporter.has_session);
+        // All sessions of an exporter, also those that have ended, are one.
+        let mut sessions: HashMap<IpAddr, SessionTotals> = HashMap::new();
+        for totals in self.decoder.session_totals() {
+            sessions.entry(totals.address).and_modify(|sum| sum.add(&totals)).or_insert(totals);
+        }
+        let of_sessions = sessions.into_values().map(|totals| ExporterReport {
+            address: totals.address,
+            domain: totals.domain,
+            datagrams: totals.messages,
+            bytes: totals.bytes,
+            records: totals.records,
+            good: totals.in_order,
+            forward: totals.gaps,
+            back: totals.out_of_order,
+            lost: totals.lost,
+        });
+        Report { exporters: seen.map(report).chain(of_sessions).collect(), ..Report::default() }
     }
 
     fn restart_sequences(&mut self) {

@@ -47,6 +47,13 @@ fn templates_and_sequence_numbers_belong_to_a_session_and_end_with_it() {
     bench.decoder.end_session(2);
     bench.decoder.end_session(2);
     assert!(bench.decoder.is_empty());
+    // What was sent stays known.
+    let totals: Vec<_> = bench.decoder.session_totals().collect();
+    let [SessionTotals { address: EXPORTER, domain: 1, messages: 7, records: 4, gaps: 1, lost: 4, .. }] =
+        totals[..]
+    else {
+        panic!("{totals:?}");
+    };
     let notices = bench.decoder.take_notices();
     assert!(notices.iter().any(|notice| matches!(notice, Notice::Template { of_session: true, .. })));
 }

@@ -27,9 +27,9 @@ pub(super) trait Connection {
         None
     }
 
-    /// The time after which another connection should take its place.
-    fn lifetime(&self) -> Option<Duration> {
-        None
+    /// Whether another connection should take its place, since the collector may have forgotten it: its age, and the time since it was used.
+    fn is_old(&self, _age: Duration, _unused: Duration) -> bool {
+        false
     }
 
     /// Sends some of the messages, at least one, removes them from the front, and counts them.
@@ -106,12 +106,13 @@ impl Dialler {
         }
     }
 
-    /// The maximum length of messages, in octets.
-    pub(super) fn message_size(&self) -> usize {
+    /// The maximum length of messages, in octets, before a connection says otherwise. `datagram_size`: that of datagrams, if it
+    /// is set.
+    pub(super) fn message_size(&self, datagram_size: Option<usize>) -> usize {
         match self {
             Self::Tcp | Self::Tls(..) => STREAM_MESSAGE,
             #[cfg(feature = "dtls")]
-            Self::Dtls(_) => dtls::MAX_PLAINTEXT,
+            Self::Dtls(_) => super::datagrams::message_size(datagram_size),
         }
     }
 

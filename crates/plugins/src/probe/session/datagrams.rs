@@ -1,7 +1,7 @@
 //! Sessions over DTLS.
 //!
 //! A collector that has restarted knows nothing of its former sessions, and need not say so. The operating system may report that no
-//! program listens; if not, a new session takes the place of one that is [`LIFETIME`] old.
+//! program listens; if not, a new session takes the place of one that is [`LIFETIME`] old, or has not been used for [`IDLE`].
 
 use super::connection::{Connection, Patience};
 use super::{Done, Message};
@@ -17,6 +17,8 @@ use udp_link::Link;
 
 /// How long a session lasts.
 const LIFETIME: Duration = Duration::from_secs(300);
+/// After this time without messages, a session is renewed before it is used again.
+const IDLE: Duration = Duration::from_secs(30);
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(15);
 /// Maximum length of datagrams: an Ethernet frame without the headers of IPv6 and UDP.
@@ -25,6 +27,11 @@ const LENGTH: usize = 1500 - 48;
 const BURST_TIME: Duration = Duration::from_millis(4);
 /// Datagrams of the collector that are read at a time.
 const READS: usize = 16;
+
+/// The maximum length of messages, in octets. `datagram_size`: that of datagrams, if it is set.
+pub(super) fn message_size(datagram_size: Option<usize>) -> usize {
+    datagram_size.unwrap_or(LENGTH).saturating_sub(RECORD_OVERHEAD).min(::dtls::MAX_PLAINTEXT)
+}
 
 /// Opens sessions.
 #[derive(Clone, Debug)]
@@ -40,8 +47,8 @@ pub(super) struct Session {
     link: Link,
     client: Client,
     batch: Batch,
-    /// Maximum length of datagrams.
-    most: usize,
+    /// `nfprobe_datagram_size`.
+    datagram_size: Option<usize>,
     /// When the last batch was sent.
     sent: Instant,
     received: Vec<u8>,
@@ -60,9 +67,9 @@ impl Dialler {
         let link = target.link()?;
         let peer = self.name.as_deref().map_or(Peer::Anyone, Peer::Named);
         let client = Client::new(&self.context, &peer).map_err(io::Error::other)?;
-        let most = target.datagram_size.unwrap_or(LENGTH);
+        let datagram_size = target.datagram_size;
         let (batch, received) = (Batch::default(), vec![0; usize::from(u16::MAX)]);
-        let mut session = Session { link, client, batch, most, sent: Instant::now(), received };
+        let mut session = Session { link, client, batch, datagram_size, sent: Instant::now(), received };
         let began = Instant::now();
         let patience = Patience { most: patience.most.min(HANDSHAKE), ..*patience };
         loop {
@@ -128,12 +135,12 @@ impl Connection for Session {
     }
 
     fn limit(&self) -> Option<usize> {
-        let path = self.link.path_limit().unwrap_or(self.most);
-        Some(path.min(self.most).saturating_sub(RECORD_OVERHEAD))
+        let most = message_size(self.datagram_size);
+        Some(self.link.path_limit().map_or(most, |path| path.saturating_sub(RECORD_OVERHEAD).min(most)))
     }
 
-    fn lifetime(&self) -> Option<Duration> {
-        Some(LIFETIME)
+    fn is_old(&self, age: Duration, unused: Duration) -> bool {
+        age >= LIFETIME || unused >= IDLE
     }
 
     fn send(

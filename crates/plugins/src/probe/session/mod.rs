@@ -108,6 +108,8 @@ struct State {
     /// What the thread has taken, and not reported.
     taken: Taken,
     has_session: bool,
+    /// The last attempt to connect has failed, or the session has ended.
+    is_away: bool,
     /// What a session begins with.
     announcement: Vec<Message>,
     /// The address of the session's socket.
@@ -120,6 +122,18 @@ struct State {
     /// What has not been sent is given up.
     is_abandoned: bool,
     has_ended: bool,
+}
+
+impl State {
+    /// Messages are to be sent.
+    fn has_work(&self) -> bool {
+        !self.waiting.is_empty() || self.taken.messages > 0
+    }
+
+    /// Nothing is left to send, or it is given up.
+    fn is_over(&self) -> bool {
+        self.is_abandoned || self.is_complete && !self.has_work()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -159,6 +173,8 @@ pub(super) struct Outlet {
     shared: Arc<Shared>,
     settings: Settings,
     accounting: Accounting,
+    /// Maximum length of messages, in octets.
+    most: usize,
     /// Waiting for the collector has not helped.
     is_stalled: bool,
 }
@@ -176,16 +192,16 @@ impl Outlet {
         (name, identity, threads): (String, Identity, &Threads),
     ) -> io::Result<Self> {
         let shared = Arc::<Shared>::default();
+        let most = settings.dialler.message_size(target.datagram_size);
         let thread = thread::Thread::new(Arc::clone(&shared), target, version, settings.clone());
         // A collector may block it, for instance in the resolver.
         threads.spawn_aside(name, identity, move || thread.run())?;
-        Ok(Self { shared, settings, accounting, is_stalled: false })
+        Ok(Self { shared, settings, accounting, most, is_stalled: false })
     }
 
     /// The maximum length of messages, in octets.
     pub(super) fn limit(&self) -> usize {
-        let most = self.settings.dialler.message_size();
-        self.shared.lock().limit.map_or(most, |limit| limit.min(most))
+        self.shared.lock().limit.map_or(self.most, |limit| limit.min(self.most))
     }
 
     /// The address that messages come from, once there was a session.
@@ -264,11 +280,17 @@ impl Outlet {
 
     /// Counts what the thread has reported.
     pub(super) fn collect(&mut self) {
-        let done = std::mem::take(&mut self.shared.lock().done);
+        let (done, is_away) = {
+            let mut state = self.shared.lock();
+            (std::mem::take(&mut state.done), state.is_away)
+        };
         if done != Done::default() {
             self.accounting.datagrams(done.datagrams);
             self.accounting.written(done.sent.aggregates);
             self.accounting.dropped(done.unsent, DropReason::Refused);
+        }
+        if is_away {
+            self.accounting.set_reachable(false);
         }
     }
 
@@ -278,7 +300,8 @@ impl Outlet {
         let mut state = self.shared.lock();
         state.is_complete = true;
         self.shared.changed.notify_all();
-        while !state.has_ended && Instant::now() < deadline {
+        // Without a session, the thread may be in the middle of an attempt to get one.
+        while !state.has_ended && (state.has_session || state.has_work()) && Instant::now() < deadline {
             let before = (state.waiting.len(), state.taken);
             state = self.shared.wait(state, Duration::from_millis(100));
             if self.settings.is_patient && before != (state.waiting.len(), state.taken) {

@@ -57,7 +57,7 @@ impl Thread {
         let mut pause = FIRST_PAUSE;
         let mut previous: Option<Box<dyn Connection>> = None;
         let mut is_first = true;
-        while !self.is_over() {
+        while !self.shared.lock().is_over() {
             if !std::mem::replace(&mut is_first, false) {
                 self.reload();
             }
@@ -117,6 +117,7 @@ impl Thread {
     }
 
     fn warn(&self, what: &str, error: &io::Error) {
+        self.shared.lock().is_away = true;
         if let Some(pass) = self.failing.pass() {
             let held_back = pass.held_back;
             let (Target { host, port, key, .. }, transport) = (&self.target, self.settings.dialler.name());
@@ -124,17 +125,11 @@ impl Thread {
         }
     }
 
-    /// Nothing is left to send, or it is given up.
-    fn is_over(&self) -> bool {
-        let state = self.shared.lock();
-        state.is_abandoned || state.is_complete && state.waiting.is_empty() && self.batch.is_empty()
-    }
-
     /// Waits that long, or until the end.
     fn rest(&self, pause: Duration) {
         let until = Instant::now() + pause;
         let mut state = self.shared.lock();
-        while !state.is_abandoned && Instant::now() < until {
+        while !state.is_over() && Instant::now() < until {
             state = self.shared.wait(state, until.saturating_duration_since(Instant::now()));
         }
     }
@@ -142,6 +137,7 @@ impl Thread {
     /// Sends messages over a new connection.
     fn serve(&mut self, connection: &mut dyn Connection) -> io::Result<End> {
         let began = Instant::now();
+        let mut used = began;
         let mut sequence = first_sequence(self.version);
         let mut announcement = self.begin(&*connection);
         self.send(connection, &mut announcement, &mut sequence)?;
@@ -152,13 +148,17 @@ impl Thread {
             if self.batch.is_empty() && is_complete || self.shared.lock().is_abandoned {
                 return Ok(End::Over);
             }
+            if self.batch.is_empty() {
+                continue;
+            }
+            if connection.is_old(began.elapsed(), used.elapsed()) {
+                return Ok(End::Old);
+            }
+            used = Instant::now();
             let mut batch = std::mem::take(&mut self.batch);
             let result = self.send(connection, &mut batch, &mut sequence);
             self.batch = batch;
             result?;
-            if connection.lifetime().is_some_and(|lifetime| began.elapsed() >= lifetime) {
-                return Ok(End::Old);
-            }
         }
     }
 
@@ -166,6 +166,7 @@ impl Thread {
     fn begin(&mut self, connection: &dyn Connection) -> VecDeque<Message> {
         let mut state = self.shared.lock();
         state.has_session = true;
+        state.is_away = false;
         state.local = connection.local_address();
         state.limit = connection.limit();
         // They repeat what the session begins with.
@@ -217,7 +218,8 @@ impl Thread {
             let mut state = self.shared.lock();
             if !state.is_abandoned {
                 state.done = state.done.plus(done);
-                state.taken = Taken::of(messages.iter());
+                // Beside an announcement, there may be those that the last session has left.
+                state.taken = Taken::of(messages.iter().chain(&self.batch));
             }
         }
         result
