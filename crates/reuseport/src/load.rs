@@ -3,7 +3,6 @@
 use super::{BPFFS, Error, FOLDER, Group, NONCE, PROGRAM, Transport};
 use crate::kernel::{self, Name, Shape};
 use crate::object_file;
-use aya_obj::btf::Btf;
 use aya_obj::generated::bpf_map_type;
 use aya_obj::maps::PinningType;
 use aya_obj::{EbpfSectionKind, Map, Object, ProgramSection};
@@ -192,12 +191,8 @@ fn short(name: &str) -> Name {
 /// Puts the maps into the program and lets the kernel verify it.
 fn load_program(object: &mut Object, maps: &Maps) -> Result<OwnedFd, Error> {
     let invalid = |error: &dyn std::error::Error| Error::Object(chain(error));
-    if object.has_btf_relocations() {
-        // A kernel without a description of its types has the fields where the compiler saw them, or the verifier objects.
-        if let Ok(types) = Btf::from_sys_fs() {
-            object.relocate_btf(&types).map_err(|error| invalid(&error))?;
-        }
-    }
+    // Relocations to types of this kernel are not applied, since the types that such programs can use never change:
+    // `sk_reuseport_md` and `bpf_sock` are declared in linux/bpf.h.
     let text_sections = object.functions.keys().map(|(section, _)| *section).collect();
     let descriptors = maps.0.iter().map(|(name, (map, file))| (name.as_str(), file.as_raw_fd(), map));
     object.relocate_maps(descriptors, &text_sections).map_err(|error| invalid(&error))?;
