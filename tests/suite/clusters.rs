@@ -435,8 +435,13 @@ fn errors_of_programs_say_what_is_wrong() {
     failed(&compile(2, &[("_selector", "other")]), "it has no program '_selector' in section 'sk_reuseport'");
     failed(&compile(2, &[("udp_balancing_targets", "other")]), "it has no map 'udp_balancing_targets'");
     failed(&compile(2, &[("hash = *secret", "hash = secret[1]")]), "the kernel rejects the program: ");
-    // As the programs for pmacct have it.
-    running(&compile(2, &[("\"sk_reuseport\"", "\"sk_reuseport/selector\"")])).stop();
+    // As programs for pmacct have it: another name of the section, and fields that are looked up in the types of the kernel.
+    const LOOKED_UP: &str =
+        "#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+    #include <linux/bpf.h>
+        #pragma clang attribute pop";
+    let section = ("\"sk_reuseport\"", "\"sk_reuseport/selector\"");
+    running(&compile(2, &[section, ("#include <linux/bpf.h>", LOOKED_UP)])).stop();
 }
 
 #[test]

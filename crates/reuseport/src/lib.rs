@@ -16,6 +16,9 @@
 //! find them there. [`join`] puts sockets into the map at consecutive *places* and then attaches the program. The kernel
 //! removes a socket from the map when it is closed, so nothing has to be undone when a process ends, however it ends.
 
+#[cfg(feature = "ebpf")]
+#[expect(unsafe_code, reason = "the system call bpf, and the socket option that attaches a program")]
+mod kernel;
 #[cfg(not(feature = "ebpf"))]
 #[path = "absent.rs"]
 mod load;

@@ -1,70 +1,97 @@
 //! Loading the program, with the maps that all processes share.
 
 use super::{BPFFS, Error, FOLDER, Group, NONCE, PROGRAM, Transport};
+use crate::kernel::{self, Name, Shape};
 use crate::object_file;
-use aya::maps::{Array, Map, MapData, MapError};
-use aya::programs::{ProgramError, SkReuseport};
-use aya::{Ebpf, EbpfError, EbpfLoader};
+use aya_obj::generated::bpf_map_type;
+use aya_obj::maps::PinningType;
+use aya_obj::{EbpfSectionKind, Map, Object, ProgramSection};
 use rustix::io::Errno;
-use std::error::Error as StdError;
+use std::collections::HashMap;
+use std::ffi::CString;
 use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 
+/// The name of the map that gets [`NONCE`].
+const NONCE_MAP: &str = "nonce";
 /// `BPF_FS_MAGIC` of linux/magic.h.
 const BPF_FS_MAGIC: u64 = 0xcafe_4a11;
 /// `BPF_NOEXIST`: the place must be empty.
 const EMPTY_ONLY: u64 = 1;
 /// Bytes of the object file at most: a program has 1 million instructions of 8 bytes at most, and debug information.
 const MAX_FILE: u64 = 64 << 20;
-/// Characters of the kernel's reasons that are shown.
+/// Bytes for the verifier's reasons.
+const LOG: usize = 1 << 20;
+/// Characters of the end of these reasons that are shown.
 const MAX_REASONS: usize = 600;
 
 pub(crate) fn check(program: &Path, transport: Transport) -> Result<(), Error> {
-    let file = read(program).map_err(Error::File)?;
-    object_file::check(&file, transport)
+    let object = parse(program)?;
+    check_object(&object, transport)
 }
 
 pub(crate) fn join(group: &Group, transport: Transport, sockets: &[BorrowedFd<'_>]) -> Result<(), Error> {
-    let file = read(&group.program).map_err(Error::File)?;
+    let mut object = parse(&group.program)?;
+    check_object(&object, transport)?;
     create_folder(&group.folder)?;
-    // Two processes that start at the same time may both create a map: the second one finds that of the first.
-    let mut program = match load(&file, &group.folder) {
-        Err(error) if raw_error(&error) == Some(Errno::EXIST) => load(&file, &group.folder),
-        other => other,
+    let maps = create_maps(&mut object, &group.folder)?;
+    let program = load_program(&mut object, &maps)?;
+    if let Some((shape, nonce)) = maps.find(NONCE_MAP) {
+        write(nonce, shape, 0, NONCE, 0).map_err(|error| system("write the nonce", &error))?;
     }
-    .map_err(describe)?;
-
-    // The program refers to its maps by descriptors until it is loaded; taking a map out closes its descriptor.
-    load_program(&mut program)?;
-    set_nonce(&mut program, &group.folder)?;
-    // A socket is put into the map before the program is attached, so that no moment is lost in which the program selects an
+    // A socket is put into the map before the program is attached, so that there is no moment in which the program selects an
     // empty place.
-    let name = transport.map();
-    let mut targets = match program.take_map(name) {
-        Some(Map::ReusePortSockArray(map)) => Targets::new(name, map, &group.folder)?,
-        Some(_) => return Err(Error::WrongMap(name)),
-        None => return Err(Error::NoMap(name)),
-    };
+    let (shape, targets) = maps.find(transport.map()).ok_or(Error::NoMap(transport.map()))?;
     for (socket, place) in sockets.iter().zip(group.place..) {
-        targets.put(place, *socket)?;
+        if place >= shape.max_entries {
+            return Err(Error::Beyond { place, places: shape.max_entries });
+        }
+        let descriptor = u32::try_from(socket.as_raw_fd()).map_err(|_| Error::System("not a socket".into()))?;
+        write(targets, shape, place, descriptor, EMPTY_ONLY).map_err(|error| match raw(&error) {
+            Some(Errno::EXIST) => Error::Taken(place),
+            _ => system("put the socket into the map", &error),
+        })?;
     }
     let Some(socket) = sockets.first() else { return Ok(()) };
-    let selector = selector(&mut program)?;
-    selector.attach(socket).map_err(|error| Error::System(format!("cannot attach the program: {}", chain(&error))))
+    kernel::attach(*socket, program.as_fd()).map_err(|error| system("attach the program", &error))
 }
 
 /// Reads the object file.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let len = fs::metadata(path)?.len();
-    if len > MAX_FILE {
-        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("it is larger than {MAX_FILE} bytes")));
-    }
-    let mut file = fs::read(path)?;
+fn parse(path: &Path) -> Result<Object, Error> {
+    let read = || {
+        let len = fs::metadata(path)?.len();
+        if len > MAX_FILE {
+            return Err(io::Error::new(ErrorKind::FileTooLarge, format!("it is larger than {MAX_FILE} bytes")));
+        }
+        fs::read(path)
+    };
+    let mut file = read().map_err(Error::File)?;
     object_file::cut_suffixes(&mut file);
-    Ok(file)
+    Object::parse(&file).map_err(|error| Error::Object(error.to_string()))
+}
+
+/// Whether it has all that it needs.
+fn check_object(object: &Object, transport: Transport) -> Result<(), Error> {
+    let program = object.programs.get(PROGRAM).ok_or(Error::NoProgram)?;
+    if !matches!(program.section, ProgramSection::SkReuseport { .. }) {
+        return Err(Error::NoProgram);
+    }
+    let is_of = |map: &Map, kind: bpf_map_type| {
+        map.map_type() == kind as u32 && map.key_size() == 4 && matches!(map.value_size(), 4 | 8)
+    };
+    let name = transport.map();
+    let targets = object.maps.get(name).ok_or(Error::NoMap(name))?;
+    if !is_of(targets, bpf_map_type::BPF_MAP_TYPE_REUSEPORT_SOCKARRAY) {
+        return Err(Error::WrongMap(name));
+    }
+    match object.maps.get(NONCE_MAP) {
+        Some(map) if !is_of(map, bpf_map_type::BPF_MAP_TYPE_ARRAY) => Err(Error::WrongMap(NONCE_MAP)),
+        _ => Ok(()),
+    }
 }
 
 /// Creates the folder of the maps. Whoever can change it could replace the maps, and so take the traffic away.
@@ -87,142 +114,148 @@ fn create_folder(folder: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Creates or finds the maps.
-fn load(file: &[u8], folder: &Path) -> Result<Ebpf, EbpfError> {
-    let mut loader = EbpfLoader::new();
-    // Without these maps in common there is no cluster, whatever the program says about pinning.
-    for map in ["nonce", Transport::Udp.map(), Transport::Tcp.map()] {
-        loader.map_pin_path(map, folder.join(map));
+/// Maps that exist in the kernel, by name.
+struct Maps(HashMap<String, (Map, OwnedFd)>);
+
+impl Maps {
+    fn find(&self, name: &str) -> Option<(Shape, BorrowedFd<'_>)> {
+        self.0.get(name).map(|(map, descriptor)| (shape(map), descriptor.as_fd()))
     }
-    loader.default_map_pin_directory(folder).allow_unsupported_maps().load(file)
 }
 
-fn selector(program: &mut Ebpf) -> Result<&mut SkReuseport, Error> {
-    program.program_mut(PROGRAM).and_then(|program| program.try_into().ok()).ok_or(Error::NoProgram)
-}
-
-/// Lets the kernel verify the program.
-fn load_program(program: &mut Ebpf) -> Result<(), Error> {
-    selector(program)?.load().map_err(|error| match error {
-        // The verifier's objections are EACCES.
-        ProgramError::LoadError { io_error, .. } if raw_error(&io_error) == Some(Errno::PERM) => Error::Denied,
-        ProgramError::LoadError { io_error, verifier_log } => {
-            let log = verifier_log.to_string();
-            let reasons = log.trim_matches(['"', '\0']).replace("\\n", "\n");
-            let from = reasons.char_indices().rev().nth(MAX_REASONS).map_or(0, |(at, _)| at);
-            let reasons = reasons.get(from..).unwrap_or_default();
-            let reasons = reasons.lines().map(str::trim).filter(|line| !line.is_empty());
-            Error::Rejected(format!("{io_error}: {}", reasons.collect::<Vec<_>>().join("; ")))
+/// Creates the maps of the program. Those that all processes share are opened if another one has created them.
+fn create_maps(object: &mut Object, folder: &Path) -> Result<Maps, Error> {
+    let mut maps = HashMap::new();
+    for (name, map) in object.maps.drain() {
+        // Without these maps in common there is no cluster, whatever the program says about pinning.
+        let is_ours = name == NONCE_MAP || [Transport::Udp, Transport::Tcp].iter().any(|of| of.map() == name);
+        let descriptor = match map.pinning() {
+            PinningType::None if !is_ours => {
+                kernel::create_map(shape(&map), short(&name)).map_err(|error| create_failed(&name, &error))?
+            }
+            _ => shared_map(&name, &map, folder)?,
+        };
+        // The contents of constants and variables.
+        if !map.data().is_empty() {
+            let failed = |error| system(&format!("write map '{name}'"), &error);
+            kernel::update(descriptor.as_fd(), 0, map.data(), 0).map_err(failed)?;
         }
-        other => describe(other.into()),
+        if map.section_kind() == EbpfSectionKind::Rodata {
+            kernel::freeze(descriptor.as_fd()).map_err(|error| system(&format!("freeze map '{name}'"), &error))?;
+        }
+        maps.insert(name, (map, descriptor));
+    }
+    Ok(Maps(maps))
+}
+
+/// Opens or creates a map in the folder.
+fn shared_map(name: &str, map: &Map, folder: &Path) -> Result<OwnedFd, Error> {
+    let path = folder.join(name);
+    let text = CString::new(path.as_os_str().as_bytes()).map_err(|_| Error::NoBpffs)?;
+    let descriptor = match kernel::open(&text) {
+        Ok(descriptor) => descriptor,
+        Err(_) => {
+            let new = kernel::create_map(shape(map), short(name)).map_err(|error| create_failed(name, &error))?;
+            match kernel::pin(new.as_fd(), &text) {
+                Ok(()) => new,
+                // Another process was faster.
+                Err(error) if raw(&error) == Some(Errno::EXIST) => {
+                    kernel::open(&text).map_err(|error| create_failed(name, &error))?
+                }
+                Err(error) => return Err(create_failed(name, &error)),
+            }
+        }
+    };
+    let found = kernel::shape(descriptor.as_fd()).map_err(|error| system("inspect a map", &error))?;
+    if found == shape(map) { Ok(descriptor) } else { Err(Error::DifferentMap(path)) }
+}
+
+fn shape(map: &Map) -> Shape {
+    Shape {
+        kind: map.map_type(),
+        key_size: map.key_size(),
+        value_size: map.value_size(),
+        max_entries: map.max_entries(),
+        flags: map.map_flags(),
+    }
+}
+
+/// A name as the kernel keeps it: 15 letters, digits and underscores.
+fn short(name: &str) -> Name {
+    let mut short = Name::default();
+    let allowed = name.bytes().filter(|octet| octet.is_ascii_alphanumeric() || *octet == b'_');
+    short.iter_mut().take(15).zip(allowed).for_each(|(to, from)| *to = from);
+    short
+}
+
+/// Puts the maps into the program and lets the kernel verify it.
+fn load_program(object: &mut Object, maps: &Maps) -> Result<OwnedFd, Error> {
+    let invalid = |error: &dyn std::error::Error| Error::Object(chain(error));
+    // Relocations to types of this kernel are not applied, since the types that such programs can use never change:
+    // `sk_reuseport_md` and `bpf_sock` are declared in linux/bpf.h.
+    let text_sections = object.functions.keys().map(|(section, _)| *section).collect();
+    let descriptors = maps.0.iter().map(|(name, (map, file))| (name.as_str(), file.as_raw_fd(), map));
+    object.relocate_maps(descriptors, &text_sections).map_err(|error| invalid(&error))?;
+    object.relocate_calls(&text_sections).map_err(|error| invalid(&error))?;
+
+    let program = object.programs.get(PROGRAM).ok_or(Error::NoProgram)?;
+    let ProgramSection::SkReuseport { attach_type } = program.section else { return Err(Error::NoProgram) };
+    let function = object.functions.get(&program.function_key()).ok_or(Error::NoProgram)?;
+    let load = |log: &mut [u8]| {
+        let license = &program.license;
+        kernel::load_program(&function.instructions, license, attach_type.into(), short(PROGRAM), log)
+    };
+    load(&mut []).map_err(|error| match raw(&error) {
+        Some(Errno::PERM) => Error::Denied,
+        _ => {
+            let mut log = vec![0; LOG];
+            let error = load(&mut log).err().unwrap_or(error);
+            Error::Rejected(format!("{error}: {}", reasons(&log)))
+        }
     })
 }
 
-/// Writes the nonce, if the program has one.
-fn set_nonce(program: &mut Ebpf, folder: &Path) -> Result<(), Error> {
-    const NAME: &str = "nonce";
-    let map = match program.take_map(NAME) {
-        None => return Ok(()),
-        Some(Map::Array(map)) => map,
-        Some(_) => return Err(Error::WrongMap(NAME)),
-    };
-    Words::new(NAME, map, folder)?.set(0, NONCE, 0).map_err(|error| system("write the nonce", &error))
+/// The end of the verifier's log, in one line.
+fn reasons(log: &[u8]) -> String {
+    let text = String::from_utf8_lossy(log.split(|octet| *octet == 0).next().unwrap_or_default());
+    let from = text.char_indices().rev().nth(MAX_REASONS).map_or(0, |(at, _)| at);
+    let lines = text.get(from..).unwrap_or_default().lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join("; ")
 }
 
-/// A map with keys of 4 bytes and values of 4 or 8: also that of sockets, whose values are file descriptors when they are written.
-enum Words {
-    Four(Array<MapData, u32>),
-    Eight(Array<MapData, u64>),
+/// Writes a number to a map whose values have 4 or 8 bytes.
+fn write(map: BorrowedFd<'_>, shape: Shape, key: u32, value: u32, flags: u64) -> io::Result<()> {
+    if shape.value_size == 8 {
+        return kernel::update(map, key, &u64::from(value).to_ne_bytes(), flags);
+    }
+    kernel::update(map, key, &value.to_ne_bytes(), flags)
 }
 
-impl Words {
-    /// The map, if it is the one that the program describes.
-    fn new(name: &'static str, map: MapData, folder: &Path) -> Result<Self, Error> {
-        let found = map.info().map_err(|error| system("inspect a map", &error))?;
-        let (kind, size) = (found.map_type(), found.value_size());
-        let is_array = matches!(kind, Ok(aya::maps::MapType::Array | aya::maps::MapType::ReuseportSockArray));
-        let words = match size {
-            4 => Array::try_from(Map::Array(map)).map(Self::Four),
-            8 => Array::try_from(Map::Array(map)).map(Self::Eight),
-            _ => return Err(Error::WrongMap(name)),
-        };
-        let different = || Error::DifferentMap(folder.join(name));
-        let words = words.map_err(|error| match error {
-            MapError::InvalidKeySize { .. } => Error::WrongMap(name),
-            _ => different(),
-        })?;
-        let is_same = is_array && found.key_size() == 4 && found.max_entries() == words.len();
-        if is_same { Ok(words) } else { Err(different()) }
-    }
-
-    fn len(&self) -> u32 {
-        match self {
-            Self::Four(map) => map.len(),
-            Self::Eight(map) => map.len(),
-        }
-    }
-
-    fn set(&mut self, key: u32, value: u32, flags: u64) -> Result<(), MapError> {
-        match self {
-            Self::Four(map) => map.set(key, value, flags),
-            Self::Eight(map) => map.set(key, u64::from(value), flags),
-        }
-    }
+fn create_failed(name: &str, error: &io::Error) -> Error {
+    system(&format!("create map '{name}'"), error)
 }
 
-/// The sockets from which the program selects.
-struct Targets(Words);
-
-impl Targets {
-    fn new(name: &'static str, map: MapData, folder: &Path) -> Result<Self, Error> {
-        Words::new(name, map, folder).map(Self)
-    }
-
-    /// Puts a socket at an empty place.
-    fn put(&mut self, place: u32, socket: BorrowedFd<'_>) -> Result<(), Error> {
-        let places = self.0.len();
-        if place >= places {
-            return Err(Error::Beyond { place, places });
-        }
-        let descriptor = u32::try_from(socket.as_raw_fd()).map_err(|_| Error::System("not a socket".into()))?;
-        self.0.set(place, descriptor, EMPTY_ONLY).map_err(|error| match raw_error(&error) {
-            Some(Errno::EXIST) => Error::Taken(place),
-            _ => system("put the socket into the map", &error),
-        })
-    }
-}
-
-fn system(what: &str, error: &(dyn StdError + 'static)) -> Error {
-    match raw_error(error) {
+fn system(what: &str, error: &io::Error) -> Error {
+    match raw(error) {
         Some(Errno::PERM) => Error::Denied,
-        _ => Error::System(format!("cannot {what}: {}", chain(error))),
+        _ => Error::System(format!("cannot {what}: {error}")),
     }
 }
 
-fn describe(error: EbpfError) -> Error {
-    match raw_error(&error) {
-        Some(Errno::PERM) => Error::Denied,
-        _ => Error::Object(chain(&error)),
-    }
-}
-
-/// The error of the system call behind an error, if there is one.
-fn raw_error(error: &(dyn StdError + 'static)) -> Option<Errno> {
-    causes(error).find_map(|error| error.downcast_ref::<io::Error>()).and_then(Errno::from_io_error)
+fn raw(error: &io::Error) -> Option<Errno> {
+    Errno::from_io_error(error)
 }
 
 /// An error with its causes. Some errors repeat the next one in their text.
-fn chain(error: &(dyn StdError + 'static)) -> String {
+fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
-    for cause in causes(error).skip(1).map(ToString::to_string) {
-        if !text.ends_with(&cause) {
-            text = format!("{text}: {cause}");
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let what = cause.to_string();
+        if !text.ends_with(&what) {
+            text = format!("{text}: {what}");
         }
+        next = cause.source();
     }
     text
-}
-
-/// An error, its cause, and so on.
-fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |&error| error.source())
 }

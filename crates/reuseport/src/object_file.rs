@@ -1,33 +1,14 @@
-//! What an object file has, and names of sections that libbpf accepts and the loader does not.
+//! Names of sections that libbpf accepts and the loader does not.
 //!
 //! Object files for pmacct have their program in a section such as `sk_reuseport/selector`. Versions of libbpf before 1.0 looked
 //! only at what is before the slash; the loader knows `sk_reuseport` and `sk_reuseport/migrate`. So other suffixes are cut off,
 //! in the table of section names and in BTF, which refers to sections by name.
 
-use crate::{Error, PROGRAM, Transport};
-use object::{Object, ObjectSection, ObjectSymbol};
+use object::{Object, ObjectSection};
 use std::ops::Range;
 
 const KNOWN: &[u8] = b"sk_reuseport";
 const MIGRATE: &[u8] = b"/migrate";
-
-/// Checks that the file has the program, and the map of the transport.
-pub(crate) fn check(file: &[u8], transport: Transport) -> Result<(), Error> {
-    let parsed = object::File::parse(file).map_err(|error| Error::Object(error.to_string()))?;
-    let is_in = |section: &[u8], name: &str| {
-        parsed.symbols().any(|symbol| {
-            let home = symbol.section_index().and_then(|index| parsed.section_by_index(index).ok());
-            symbol.name_bytes() == Ok(name.as_bytes())
-                && home.is_some_and(|home| home.name_bytes().is_ok_and(|home| home.starts_with(section)))
-        })
-    };
-    if !is_in(KNOWN, PROGRAM) {
-        return Err(Error::NoProgram);
-    }
-    // Section .maps has them with their types, maps without.
-    let map = transport.map();
-    if is_in(b".maps", map) || is_in(b"maps", map) { Ok(()) } else { Err(Error::NoMap(map)) }
-}
 
 /// Cuts off unknown suffixes of `sk_reuseport`. What is not an object file is left as it is.
 pub(crate) fn cut_suffixes(file: &mut [u8]) {
@@ -113,37 +94,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn missing_symbols_are_found() {
-        let with = |symbols: &[(&str, &str)]| {
-            let mut file = write::Object::new(BinaryFormat::Elf, Architecture::Bpf, Endianness::Little);
-            for (section, symbol) in symbols {
-                let section = file.add_section(Vec::new(), section.as_bytes().to_vec(), SectionKind::Text);
-                file.add_symbol(write::Symbol {
-                    name: symbol.as_bytes().to_vec(),
-                    value: 0,
-                    size: 0,
-                    kind: object::SymbolKind::Data,
-                    scope: object::SymbolScope::Linkage,
-                    weak: false,
-                    section: write::SymbolSection::Section(section),
-                    flags: object::SymbolFlags::None,
-                });
-            }
-            check(&file.write().unwrap(), Transport::Udp)
-        };
-        let program = ("sk_reuseport", "_selector");
-        assert!(matches!(with(&[]), Err(Error::NoProgram)));
-        assert!(matches!(with(&[("xdp", "_selector")]), Err(Error::NoProgram)));
-        assert!(matches!(with(&[program]), Err(Error::NoMap("udp_balancing_targets"))));
-        let other = (".maps", "tcp_balancing_targets");
-        assert!(matches!(with(&[program, other]), Err(Error::NoMap(_))));
-        for section in [".maps", "maps"] {
-            assert!(with(&[program, (section, "udp_balancing_targets")]).is_ok());
-        }
-        assert!(matches!(check(b"text", Transport::Udp), Err(Error::Object(_))));
-    }
-
     proptest::proptest! {
         #[test]
         fn no_file_makes_it_panic(mut cuts: Vec<(proptest::sample::Index, u8)>, end: proptest::sample::Index) {
@@ -154,7 +104,6 @@ mod tests {
             }
             file.truncate(end.index(file.len() + 1));
             cut_suffixes(&mut file);
-            let _ = check(&file, Transport::Tcp);
         }
     }
 }
