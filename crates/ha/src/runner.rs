@@ -140,7 +140,7 @@ impl Shared {
         self.failures.fetch_add(1, Ordering::Relaxed);
         warn!("Can't connect to redis server: nothing has come back for {} s", STUCK.as_secs());
         let outcome = turns.election.as_mut().map(|election| election.failed(now));
-        self.conclude(outcome, &turns);
+        self.conclude(outcome);
     }
 
     fn begin(&self) -> Write {
@@ -162,13 +162,13 @@ impl Shared {
             Ok(answer) => election.answered(now, answer),
             Err(_) => election.failed(now),
         });
-        self.conclude(outcome, &turns)
+        self.conclude(outcome)
     }
 
-    /// Reports the outcome of a turn.
-    fn conclude(&self, outcome: Option<Outcome>, turns: &Turns) -> Outcome {
+    /// Reports the outcome of a turn. Called with the lock, so that changes are told in order.
+    fn conclude(&self, outcome: Option<Outcome>) -> Outcome {
         let outcome = outcome.unwrap_or_default();
-        if let (Some(state), true) = (outcome.log, turns.election.is_some()) {
+        if let Some(state) = outcome.log {
             if outcome.has_changed {
                 self.changed(state);
             }
@@ -177,7 +177,6 @@ impl Shared {
         outcome
     }
 
-    /// Called with the lock, so that changes are told in order.
     fn changed(&self, state: State) {
         self.changes.fetch_add(1, Ordering::Relaxed);
         (self.on_state)(state);
