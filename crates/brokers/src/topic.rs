@@ -34,8 +34,13 @@ const PROBE: Duration = Duration::from_secs(10);
 const PROBE_DOWN: Duration = Duration::from_secs(2);
 /// How long they have for that answer. Meanwhile no message is read, so this is short.
 const ANSWER: Duration = Duration::from_millis(500);
-/// The option for the ways in which the members of a group can share partitions.
-const ASSIGNMENT: &str = "partition.assignment.strategy";
+/// How long a commit is tried again that the group rejects because it is being rebalanced, and how often.
+const IN_PROGRESS: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_millis(50);
+/// Options of the members of a group that a file of options may set otherwise. Only partitions that must move do, and the others are read on
+/// meanwhile; all members need the same strategy. A change is noticed with the next heartbeat.
+const GROUP: [(&str, &str); 2] =
+    [("partition.assignment.strategy", "cooperative-sticky"), ("heartbeat.interval.ms", "1000")];
 /// How long the last commit may take.
 const LAST_COMMIT: Duration = Duration::from_secs(2);
 
@@ -113,7 +118,7 @@ impl ConsumerContext for Events {
             _ => Change::Leaving,
         };
         if self.is_ending.load(Ordering::Acquire) {
-            let _ = client.unassign();
+            let _ = unassign(client, partitions);
             return;
         }
         self.changes().push_back((change, partitions.clone()));
@@ -151,6 +156,27 @@ impl Events {
     }
 }
 
+/// Takes partitions from the assignment, in the way that the members of the group have agreed on.
+fn unassign(client: &BaseConsumer<Events>, partitions: &TopicPartitionList) -> KafkaResult<()> {
+    match client.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => client.incremental_unassign(partitions),
+        _ => client.unassign(),
+    }
+}
+
+/// Leaves the group. The client library waits for an answer to each change of the assignment that it asks for.
+impl Drop for TopicReader {
+    fn drop(&mut self) {
+        self.client.context().is_ending.store(true, Ordering::Release);
+        if let Some(leaving) = self.leaving.take() {
+            self.unassign(&leaving);
+        }
+        while let Some((_, list)) = self.client.context().take_change() {
+            let _ = unassign(&self.client, &list);
+        }
+    }
+}
+
 impl TopicReader {
     /// A reader, which connects in the background.
     ///
@@ -159,9 +185,10 @@ impl TopicReader {
     pub fn new(settings: &KafkaInput) -> Result<Self, StoreError> {
         let rejected = |error| client_error(settings.config_file.is_some(), error);
         let mut config = client_config(settings)?;
-        // Only partitions that must move do, and the others are read on meanwhile. All members of a group need the same.
-        if config.get(ASSIGNMENT).is_none() {
-            config.set(ASSIGNMENT, "cooperative-sticky");
+        for (option, value) in GROUP {
+            if settings.group.is_some() && config.get(option).is_none() {
+                config.set(option, value);
+            }
         }
         let client: BaseConsumer<Events> = config.create_with_context(Events::new()).map_err(rejected)?;
         if settings.group.is_some() {
@@ -252,22 +279,38 @@ impl TopicReader {
         }
     }
 
-    /// Commits the positions of partitions that leave, and lets others read them. What was read of them since is read by others.
-    pub fn release(&mut self, positions: &[Position]) {
-        let Some(leaving) = self.leaving.take() else { return };
-        if let Some(list) = self.list(positions) {
-            // The coordinator has just announced the change, so this returns soon; at the latest after the timeout of a session.
-            let committed = self.client.commit(&list, CommitMode::Sync);
-            self.client.context().commit_callback(committed, &list);
-        }
+    /// Commits positions, those of partitions that leave among them, and lets others read these.
+    ///
+    /// # Errors
+    /// The positions are not committed: what was read since the last commit, others read again.
+    pub fn release(&mut self, positions: &[Position]) -> Result<(), StoreError> {
+        let Some(leaving) = self.leaving.take() else { return Ok(()) };
+        let committed = match self.list(positions) {
+            Some(list) => self.commit_now(&list),
+            None => Ok(()),
+        };
         self.unassign(&leaving);
+        committed
+    }
+
+    /// Commits positions and waits for the answer. The coordinator has just announced a change, so this returns soon; at the latest after
+    /// the timeout of a session.
+    fn commit_now(&self, list: &TopicPartitionList) -> Result<(), StoreError> {
+        let until = Instant::now() + IN_PROGRESS;
+        loop {
+            let committed = self.client.commit(list, CommitMode::Sync);
+            let code = committed.as_ref().err().and_then(KafkaError::rdkafka_error_code);
+            // Some member has not got its partitions yet.
+            if code != Some(RDKafkaErrorCode::RebalanceInProgress) || Instant::now() > until {
+                self.client.context().commit_callback(committed.clone(), list);
+                return committed.map_err(|error| self.failure(&error));
+            }
+            std::thread::park_timeout(AGAIN);
+        }
     }
 
     fn unassign(&mut self, list: &TopicPartitionList) {
-        let _ = match self.client.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => self.client.incremental_unassign(list),
-            _ => self.client.unassign(),
-        };
+        let _ = unassign(&self.client, list);
         self.partitions.retain(|partition| list.find_partition(&self.topic, *partition).is_none());
     }
 
@@ -319,8 +362,6 @@ impl TopicReader {
             // Messages that come now are after the positions.
             let _ = self.client.poll(Duration::from_millis(20));
         }
-        self.client.context().is_ending.store(true, Ordering::Release);
-        let _ = self.client.unassign();
     }
 
     /// Asks the brokers for the partitions of the topic, if that is due.

@@ -210,9 +210,11 @@ mod with_kafka {
                         stored.retain(|(partition, _)| !partitions.contains(partition));
                         stored.extend(last);
                     }
-                    self.topic.release(&stored);
+                    let released = self.topic.release(&stored);
                     info!("{}: released partitions {partitions:?}", self.key);
-                    if !is_safe {
+                    if let Err(error) = released {
+                        warn!("{}: {error}: the next reader counts flows of the last partitions again", self.key);
+                    } else if !is_safe {
                         warn!(
                             "{}: flows of the last partitions were not stored within {} s: the next reader counts them again",
                             self.key,
