@@ -40,15 +40,15 @@ fn from_kafka(broker: SocketAddr, topic: &str, lines: &str) -> Setup {
 /// Options that let the broker wait no longer than necessary for other members of the group.
 const OPTIONS: &str = "global, session.timeout.ms, 6000\n";
 
-/// Datagrams of three exporters, whose templates come first, in two rounds, of which the second one is smaller.
+/// Datagrams of three exporters, whose templates come first, in two rounds.
 fn rounds() -> [Vec<(String, Vec<u8>)>; 2] {
     let mut rounds = [Vec::new(), Vec::new()];
     for (host, version) in (1..).zip([Version::V5, Version::V9, Version::Ipfix]) {
         let flows: Vec<_> = Flows::new(host).ipv4().take(300).collect();
         let datagrams = Stream::new(version, 1, NOW).datagrams(&flows);
-        let most = datagrams.len() * 2 / 3;
+        let half = datagrams.len() / 2;
         for (number, datagram) in datagrams.into_iter().enumerate() {
-            rounds[usize::from(number >= most)].push((format!("127.0.1.{host}"), datagram));
+            rounds[usize::from(number >= half)].push((format!("127.0.1.{host}"), datagram));
         }
     }
     rounds
@@ -91,29 +91,51 @@ fn ready(process: &Process) -> bool {
     asked.is_ok() && answer.starts_with("HTTP/1.1 200")
 }
 
+/// A collector of a consumer group with two workers and a metrics endpoint.
+fn of_group(broker: SocketAddr, topic: &str) -> Setup {
+    let lines = "nfacctd_kafka_group: collectors
+                 nfacctd_kafka_config_file: {dir}/kafka.conf
+                 nfacctd_workers: 2
+                 http_listen: {ip}:{port}";
+    from_kafka(broker, topic, lines).file("kafka.conf", OPTIONS)
+}
+
 #[test]
-fn rows_from_kafka_are_those_of_a_direct_run_and_the_broker_may_be_restarted() {
+fn rows_from_kafka_are_those_of_a_direct_run() {
     let Some(mut kafka) = Kafka::start() else { return };
-    let topic = "flows";
     kafka.kill();
-    let collector = from_kafka(
-        kafka.listens(),
-        topic,
-        "nfacctd_kafka_group: collectors\nnfacctd_kafka_config_file: {dir}/kafka.conf\nnfacctd_workers: 2\nhttp_listen: {ip}:{port}",
-    )
-    .file("kafka.conf", OPTIONS)
-    .spawn();
+    let collector = of_group(kafka.listens(), "flows").spawn();
     // It starts without the broker.
     collector.wait_for_log("reading NetFlow/IPFIX data from topic flows of");
     collector.wait_for_log("nfacctd_kafka_topic: ");
     assert!(!ready(&collector));
-    let receivers = format!("id=1 kafka_broker={} kafka_topic={topic}", kafka.listens());
+    kafka.restart();
+    kafka.create_topic("flows");
+    eventually("readiness", || ready(&collector).then_some(()));
+    let receivers = format!("id=1 kafka_broker={} kafka_topic=flows", kafka.listens());
+    let tee = start(&tee(&receivers, "tee_transparent: true"));
+    let rounds = rounds();
+    rounds.iter().for_each(|round| send(&tee, round));
+    let sent = rounds.iter().map(Vec::len).sum::<usize>() as u64;
+    collector.wait_for_datagrams(sent).assert_all_accounted();
+    kafka.kill();
+    eventually("the outage to be noticed", || (!ready(&collector)).then_some(()));
+    assert_same(&collector.stop().json("out.json"), &direct(&rounds));
+    tee.stop();
+}
+
+#[test]
+fn an_outage_of_the_broker_costs_nothing() {
+    use rdkafka::mocking::MockCluster;
+    let cluster = MockCluster::new(1).expect("a cluster");
+    cluster.create_topic("flows", 3, 1).expect("a topic");
+    let broker: SocketAddr = cluster.bootstrap_servers().parse().expect("an address");
+    let collector = of_group(broker, "flows").spawn();
+    let receivers = format!("id=1 kafka_broker={broker} kafka_topic=flows");
     let rounds = rounds();
     let mut sent = 0;
     for round in &rounds {
-        // It has lost its messages. The position of the collector is beyond the end then, so that it begins anew.
-        kafka.restart();
-        kafka.create_topic(topic);
+        cluster.broker_up(1).expect("a broker");
         eventually("readiness", || ready(&collector).then_some(()));
         let tee = start(&tee(&receivers, "tee_transparent: true"));
         send(&tee, round);
@@ -121,10 +143,10 @@ fn rows_from_kafka_are_those_of_a_direct_run_and_the_broker_may_be_restarted() {
         collector.wait_for_datagrams(sent).assert_all_accounted();
         // A message that the broker has not confirmed would be sent again; there is none after the end of the tee.
         tee.stop();
-        kafka.kill();
+        cluster.broker_down(1).expect("a broker");
+        eventually("the outage to be noticed", || (!ready(&collector)).then_some(()));
     }
-    let finished = collector.stop();
-    assert_same(&finished.json("out.json"), &direct(&rounds));
+    assert_same(&collector.stop().json("out.json"), &direct(&rounds));
 }
 
 #[test]

@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 
 /// The interval at which brokers are asked for the partitions of the topic: without a group, whether there are new ones; with one, while no
 /// message comes, whether they answer at all.
-const PROBE: Duration = Duration::from_secs(10);
+const PROBE: Duration = Duration::from_secs(5);
 /// That interval while they do not answer.
 const PROBE_DOWN: Duration = Duration::from_secs(2);
 /// How long they have for that answer. Meanwhile no message is read, so this is short.
