@@ -65,7 +65,8 @@ fn send(to: &Process, round: &[(String, Vec<u8>)]) {
 /// Asserts that the rows are the same, in any order.
 #[track_caller]
 fn assert_same(rows: &[Value], expected: &[Value]) {
-    let [mut rows, mut expected] = [rows, expected].map(|rows| rows.iter().map(Value::to_string).collect::<Vec<_>>());
+    let [mut rows, mut expected] =
+        [rows, expected].map(|rows| rows.iter().map(Value::to_string).collect::<Vec<_>>());
     rows.sort();
     expected.sort();
     let more: Vec<_> = rows.iter().filter(|row| expected.binary_search(row).is_err()).collect();
@@ -160,7 +161,8 @@ fn without_a_group_a_topic_is_read_from_its_end() {
     let exporter = tee.exporter("127.0.1.1");
     exporter.send(&v5_of(&[web(1, 1, 1, 100)]));
     tee.wait_for_datagrams(1);
-    let replicated = |count| eventually("replicas", || (tee.statistics().value("replicas_sent") >= count).then_some(()));
+    let replicated =
+        |count| eventually("replicas", || (tee.statistics().value("replicas_sent") >= count).then_some(()));
     replicated(1);
     // What has reached the broker before the collector started is not read; that is known once the tee has ended.
     tee.stop();
@@ -276,10 +278,9 @@ fn committed(broker: SocketAddr, topic: &str) -> Option<i64> {
 #[test]
 fn rows_from_zeromq_are_those_of_a_direct_run_and_the_tee_may_be_restarted() {
     let address = free_tcp_port(Ipv4Addr::LOCALHOST.into());
-    let collector = reading(&format!(
-        "nfacctd_zmq_address: {address}\nnfacctd_workers: 2\nhttp_listen: {{ip}}:{{port}}"
-    ))
-    .spawn();
+    let collector =
+        reading(&format!("nfacctd_zmq_address: {address}\nnfacctd_workers: 2\nhttp_listen: {{ip}}:{{port}}"))
+            .spawn();
     collector.wait_for_log("nfacctd_zmq_address: ");
     assert!(!ready(&collector));
     let rounds = rounds();
@@ -322,9 +323,10 @@ fn message_v6(datagram: &[u8]) -> Vec<u8> {
 fn malformed_messages_are_counted_and_attributed_to_nobody() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
-    let collector = reading(&format!("nfacctd_zmq_address: tcp://{address}\nnfacctd_allow_file: {{dir}}/allow.lst"))
-        .file("allow.lst", "192.0.2.0/24\n2001:db8::/32\n")
-        .spawn();
+    let collector =
+        reading(&format!("nfacctd_zmq_address: tcp://{address}\nnfacctd_allow_file: {{dir}}/allow.lst"))
+            .file("allow.lst", "192.0.2.0/24\n2001:db8::/32\n")
+            .spawn();
     let mut push = Push::accept(&listener);
     let datagram = v5_of(&[web(1, 1, 1, 100)]);
     let good = message([192, 0, 2, 1], &datagram);
@@ -369,8 +371,12 @@ fn malformed_messages_are_counted_and_attributed_to_nobody() {
     let mut push = Push::accept(&listener);
     push.send(&good);
     collector.wait_for_datagrams(12).assert_all_accounted();
-    let mut exporters: Vec<_> =
-        collector.stop().json("out.json").iter().map(|row| (row["peer_ip_src"].clone(), row["packets"].clone())).collect();
+    let mut exporters: Vec<_> = collector
+        .stop()
+        .json("out.json")
+        .iter()
+        .map(|row| (row["peer_ip_src"].clone(), row["packets"].clone()))
+        .collect();
     exporters.sort_by_key(|(exporter, _)| exporter.to_string());
     assert_eq!(exporters, [("192.0.2.1".into(), 2.into()), ("2001:db8::1".into(), 1.into())]);
 }
@@ -409,18 +415,19 @@ fn settings_that_contradict_each_other_are_errors() {
         (&format!("{kafka}\nnfacctd_zmq_address: 127.0.0.1:1"), exclusive),
         (&format!("{kafka}\npcap_savefile: /tmp/x"), exclusive),
         ("nfacctd_zmq_address: 127.0.0.1:1\npcap_savefile: /tmp/x", exclusive),
-        (&format!("{kafka}\nplugins: tee[t]"), "Kafka collection is mutual exclusive with 'tee' plugins. Exiting."),
+        (
+            &format!("{kafka}\nplugins: tee[t]"),
+            "Kafka collection is mutual exclusive with 'tee' plugins. Exiting.",
+        ),
         (
             "nfacctd_zmq_address: 127.0.0.1:1\nplugins: tee[t]",
             "ZeroMQ collection is mutual exclusive with 'tee' plugins. Exiting.",
         ),
         ("nfacctd_zmq_address: nonsense", "nfacctd_zmq_address: 'nonsense' is not HOST:PORT."),
-        (
-            &format!("{kafka}\nnfacctd_kafka_config_file: {{dir}}/kafka.conf"),
-            "nfacctd_kafka_config_file: ",
-        ),
+        (&format!("{kafka}\nnfacctd_kafka_config_file: {{dir}}/kafka.conf"), "nfacctd_kafka_config_file: "),
     ] {
-        let plugins = if lines.contains("plugins") { "tee_receivers: {dir}/receivers.lst" } else { "plugins: print" };
+        let plugins =
+            if lines.contains("plugins") { "tee_receivers: {dir}/receivers.lst" } else { "plugins: print" };
         let setup = Setup::new(env!("CARGO_BIN_EXE_nfacctd"))
             .config(plugins)
             .more_config(lines)
@@ -430,4 +437,70 @@ fn settings_that_contradict_each_other_are_errors() {
         let log = start_error(&setup);
         assert!(log.contains(what), "{lines}: {log}");
     }
+}
+
+#[test]
+fn templates_are_forwarded_to_a_collector_that_has_data_only() {
+    use crate::support::{nfacctd, printing, template};
+    use netflow::encode::{Message, field};
+    if !crate::tee::is_root() {
+        return;
+    }
+    let fields = vec![field(8, 4), field(1, 4)];
+    let templates = || Message::ipfix(7, 0, NOW).templates(&[&template(7, 256, fields.clone())]).finish();
+    let data =
+        |sequence| Message::ipfix(7, sequence, NOW).data(256, |w| _ = w.put(&[10, 0, 0, 9, 0, 0, 0, 50])).finish();
+    let setup = printing("peer_src_ip, src_host");
+    let port = testkit::sockets::free_port(setup.address().ip()).port();
+    let second = start(&setup.more_config(&format!("nfacctd_templates_port: {port}\nnfacctd_workers: 3")));
+    let first = start(&nfacctd(&format!(
+        "nfacctd_templates_receiver: {}:{port}\nnfacctd_workers: 2\nplugins: print[p]\naggregate[p]: peer_src_ip\nprint_output_file[p]: {{dir}}/out.txt",
+        second.setup().address().ip()
+    )));
+    for host in 1..=5 {
+        second.exporter(&format!("127.0.1.{host}")).send_all([data(0), data(1)]);
+    }
+    assert_eq!(second.wait_for_datagrams(10).value("records_decoded"), 0);
+    for host in 1..=5 {
+        let exporter = first.exporter(&format!("127.0.1.{host}"));
+        // What is sent along with templates is counted by the collector that receives it, and by no other.
+        exporter.send_all([
+            Message::ipfix(7, 0, NOW)
+                .templates(&[&template(7, 256, fields.clone())])
+                .data(256, |w| _ = w.put(&[10, 0, 0, 8, 0, 0, 0, 50]))
+                .finish(),
+            templates(),
+            data(1),
+            v5_of(&[web(1, 1, 1, 100)]),
+        ]);
+    }
+    let report = first.wait_for_datagrams(20);
+    report.assert_all_accounted();
+    assert_eq!((report.value("templates_forwarded"), report.value("templates_forward_drops")), (10, 0));
+    let report = second.wait_for_datagrams(20);
+    report.assert_all_accounted();
+    assert_eq!((report.value("records_decoded"), report.value("sets_recovered")), (10, 10));
+    first.stop();
+    let mut rows: Vec<_> = second
+        .stop()
+        .json("out.json")
+        .iter()
+        .map(|row| (row["peer_ip_src"].to_string(), row["ip_src"].to_string(), row["bytes"].as_u64()))
+        .collect();
+    rows.sort();
+    let expected = (1..=5).map(|host| (format!("\"127.0.1.{host}\""), "\"10.0.0.9\"".to_owned(), Some(100)));
+    assert_eq!(rows, expected.collect::<Vec<_>>());
+}
+
+#[test]
+fn a_receiver_of_templates_is_checked() {
+    use crate::support::nfacctd;
+    let setup = nfacctd("plugins: print[p]\nnfacctd_templates_receiver: nowhere").arguments(["--check"]);
+    let log = start_error(&setup);
+    assert!(log.contains("nfacctd_templates_receiver: 'nowhere' is not HOST:PORT."), "{log}");
+}
+
+#[test]
+fn the_documented_examples_are_valid() {
+    assert_eq!(crate::tee::check_document("intakes.md"), 6);
 }

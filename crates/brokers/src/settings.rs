@@ -300,10 +300,7 @@ impl KafkaInput {
     /// Datagrams of exporters; `None` unless both `nfacctd_kafka_broker_host` and `nfacctd_kafka_topic` are set.
     pub fn of_flows(config: &Config) -> Option<Self> {
         Some(Self {
-            brokers: brokers(
-                &config.core(&NFACCTD_KAFKA_BROKER_HOST)?,
-                config.core(&NFACCTD_KAFKA_BROKER_PORT),
-            ),
+            brokers: brokers(&config.core(&NFACCTD_KAFKA_BROKER_HOST)?, config.core(&NFACCTD_KAFKA_BROKER_PORT)),
             topic: config.core(&NFACCTD_KAFKA_TOPIC)?,
             group: config.core(&NFACCTD_KAFKA_GROUP),
             config_file: config.core(&NFACCTD_KAFKA_CONFIG_FILE),

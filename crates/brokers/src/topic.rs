@@ -262,8 +262,10 @@ impl TopicReader {
 
     /// Partitions that come, with the positions of those that were lost before.
     fn with_positions(&mut self, mut list: TopicPartitionList) -> TopicPartitionList {
-        let returning: Vec<Position> =
-            self.lost.extract_if(.., |(partition, _)| list.find_partition(&self.topic, *partition).is_some()).collect();
+        let returning: Vec<Position> = self
+            .lost
+            .extract_if(.., |(partition, _)| list.find_partition(&self.topic, *partition).is_some())
+            .collect();
         if returning.is_empty() {
             return list;
         }
@@ -362,11 +364,14 @@ impl TopicReader {
         let found = found.map_err(|error| with_last_error(&self.client.context().reports, &error.to_string()));
         let partitions = found.and_then(|metadata| {
             let topic = metadata.topics().iter().find(|topic| topic.name() == self.topic);
-            let partitions: Vec<i32> =
-                topic.map(|topic| topic.partitions().iter().map(|partition| partition.id()).collect()).unwrap_or_default();
+            let partitions: Vec<i32> = topic
+                .map(|topic| topic.partitions().iter().map(|partition| partition.id()).collect())
+                .unwrap_or_default();
             match topic.and_then(|topic| topic.error()).map(RDKafkaErrorCode::from) {
                 Some(error) => Err(no_topic(&self.topic, error)),
-                None if partitions.is_empty() => Err(no_topic(&self.topic, RDKafkaErrorCode::UnknownTopicOrPartition)),
+                None if partitions.is_empty() => {
+                    Err(no_topic(&self.topic, RDKafkaErrorCode::UnknownTopicOrPartition))
+                }
                 None => Ok(partitions),
             }
         });

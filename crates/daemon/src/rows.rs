@@ -20,7 +20,9 @@ pub static NFACCTD: Daemon = Daemon {
         &bmp::ROW,
         &telemetry::ROW,
         &flows::Row {
-            input: &InputRow::<NetFlow> { intakes: &[kafka::choose, zmq::choose, datagram_file::choose, udp::choose] },
+            input: &InputRow::<NetFlow> {
+                intakes: &[kafka::choose, zmq::choose, datagram_file::choose, udp::choose],
+            },
             applications: Applications::Exported,
             sinks: KINDS,
         },
@@ -38,7 +40,9 @@ pub static SFACCTD: Daemon = Daemon {
         &bmp::ROW,
         &telemetry::ROW,
         &flows::Row {
-            input: &InputRow::<Sflow> { intakes: &[kafka::choose, zmq::choose, datagram_file::choose, udp::choose] },
+            input: &InputRow::<Sflow> {
+                intakes: &[kafka::choose, zmq::choose, datagram_file::choose, udp::choose],
+            },
             applications: Applications::Recognised,
             sinks: KINDS,
         },

@@ -146,7 +146,8 @@ mod tests {
 
     /// From 192.0.2.1 port 1024, 3 octets.
     const V4: [u8; 31] = [
-        0x45, 0, 0, 31, 0, 0, 0, 0, 255, 17, 0, 0, // version and length, tos, total length, id, fragment, ttl, protocol
+        0x45, 0, 0, 31, 0, 0, 0, 0, 255, 17, 0,
+        0, // version and length, tos, total length, id, fragment, ttl, protocol
         192, 0, 2, 1, 0, 0, 0, 0, // addresses
         4, 0, 0, 0, 0, 11, 0, 0, // ports, length, checksum
         b'a', b'b', b'c',

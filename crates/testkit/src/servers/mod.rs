@@ -251,7 +251,8 @@ impl Group {
             Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => None,
             spawned => Some(spawned),
         });
-        let child = child.unwrap_or_else(|| command.spawn()).unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let child =
+            child.unwrap_or_else(|| command.spawn()).unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let watch = watch(std::process::id(), child.id(), log.parent().unwrap_or(Path::new("")));
         Self { child, watch, log }
     }

@@ -21,10 +21,8 @@ pub(super) const BUSY: Duration = Duration::from_millis(200);
 /// Reports settings that a broker excludes. `which`: Kafka or ZeroMQ. Returns false if the daemon cannot start.
 pub(super) fn check(reading: &mut Reading<'_>, which: &str) -> bool {
     let config = reading.config;
-    let is_udp = [
-        config.core_origin(&input::NFACCTD_IP).is_some(),
-        config.core_origin(&input::NFACCTD_PORT).is_some(),
-    ];
+    let is_udp =
+        [config.core_origin(&input::NFACCTD_IP).is_some(), config.core_origin(&input::NFACCTD_PORT).is_some()];
     let is_kafka = [
         config.core(&input::NFACCTD_KAFKA_BROKER_HOST).is_some(),
         config.core(&input::NFACCTD_KAFKA_TOPIC).is_some(),
@@ -48,6 +46,10 @@ pub(super) fn check(reading: &mut Reading<'_>, which: &str) -> bool {
         let hint = "Let the daemon that receives the datagrams replicate them.".to_owned();
         reading.problems.fatal(&tee.origin, what, Some(hint));
         return false;
+    }
+    if let Some(origin) = config.core_origin(&input::NFACCTD_TEMPLATES_PORT) {
+        let what = format!("nfacctd_templates_port: datagrams come from {which}, so the port is not opened.");
+        reading.problems.warn(origin, what, None);
     }
     true
 }

@@ -1,8 +1,8 @@
 //! Packets of a capture file that match the filter.
 
-use super::{bell_of, files};
 use super::interfaces::{check_filter, expression, known, sources_named};
 use super::sorted;
+use super::{bell_of, files};
 use crate::flows::input::{Choice, Intake, Opened, Source};
 use crate::flows::worker::{Packets, Worker};
 use crate::host::part::Reading;
