@@ -34,7 +34,7 @@ PLUGINS = {"memory", "nfprobe", "print", "sfprobe", "tee"}
 # Keys of features that are not implemented yet.
 UNIMPLEMENTED = [
     (r"(bgp|bmp)_daemon_ha", "high availability"),
-    (r"(nfacctd|sfacctd)_(zmq_address|kafka_broker_host|dtls_port)", "intakes other than UDP and files"),
+    (r"nfacctd_dtls_port", "IPFIX over DTLS"),
 ]
 
 ENTRY = re.compile(r"^\s*([a-z0-9_ \t]+?)\s*(?:\[[^\]]*\])?\s*:\s*(.*?)\s*$")

@@ -7,7 +7,8 @@
 //!
 //! The members of a group share its partitions. When partitions move, [`Polled::Leaving`] lets the caller finish what it has read of
 //! them, and commit it, before their next reader begins ([`TopicReader::release`]). A member that dies commits nothing: its messages since
-//! the last commit are read again by others.
+//! the last commit are read again by others. A member that the group gave up, and that gets a partition back, continues where it was
+//! ([`TopicReader::remember`]), unless others have committed more.
 //!
 //! While the brokers cannot be reached, the client library retries, with pauses that grow, and continues where it was.
 
@@ -29,7 +30,7 @@ use std::time::{Duration, Instant};
 
 /// The interval at which brokers are asked for the partitions of the topic: without a group, whether there are new ones; with one, while no
 /// message comes, whether they answer at all.
-const PROBE: Duration = Duration::from_secs(10);
+const PROBE: Duration = Duration::from_secs(5);
 /// That interval while they do not answer.
 const PROBE_DOWN: Duration = Duration::from_secs(2);
 /// How long they have for that answer. Meanwhile no message is read, so this is short.
@@ -41,6 +42,8 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// meanwhile; all members need the same strategy. A change is noticed with the next heartbeat.
 const GROUP: [(&str, &str); 2] =
     [("partition.assignment.strategy", "cooperative-sticky"), ("heartbeat.interval.ms", "1000")];
+/// How long they have to say what was committed.
+const COMMITTED: Duration = Duration::from_secs(5);
 /// How long the last commit may take.
 const LAST_COMMIT: Duration = Duration::from_secs(2);
 
@@ -56,6 +59,8 @@ pub struct TopicReader {
     partitions: Vec<i32>,
     /// Partitions that the group takes away, until they are released.
     leaving: Option<TopicPartitionList>,
+    /// Positions in partitions that were lost.
+    lost: Vec<Position>,
     probed: Option<Instant>,
     /// The brokers did not answer, or rejected something, and nothing has shown since that they do.
     is_down: bool,
@@ -73,7 +78,8 @@ pub enum Polled {
     Gained(Vec<i32>),
     /// These partitions will be read by others once they are released ([`TopicReader::release`]), which must follow soon.
     Leaving(Vec<i32>),
-    /// These partitions are read by others already: what was read and not committed is read twice.
+    /// These partitions may be read by others already, and what was not committed is read again then. [`TopicReader::remember`] should
+    /// follow.
     Lost(Vec<i32>),
     /// A failure; reading goes on after it.
     Failed(StoreError),
@@ -200,6 +206,7 @@ impl TopicReader {
             is_group: settings.group.is_some(),
             partitions: Vec::new(),
             leaving: None,
+            lost: Vec::new(),
             probed: None,
             is_down: false,
             is_paused: false,
@@ -257,6 +264,7 @@ impl TopicReader {
         self.is_down = false;
         match change {
             Change::Gained => {
+                let list = self.with_positions(list);
                 let assigned = match self.client.rebalance_protocol() {
                     RebalanceProtocol::Cooperative => self.client.incremental_assign(&list),
                     _ => self.client.assign(&list),
@@ -277,6 +285,33 @@ impl TopicReader {
                 Some(Polled::Leaving(partitions))
             }
         }
+    }
+
+    /// The positions of partitions that were lost. If they come back, reading goes on from there, since what was read before is with the
+    /// caller, unless others have committed more.
+    pub fn remember(&mut self, positions: &[Position]) {
+        self.lost.extend(positions);
+    }
+
+    /// Partitions that come, with the positions of those that were lost before.
+    fn with_positions(&mut self, mut list: TopicPartitionList) -> TopicPartitionList {
+        let returning: Vec<Position> = self
+            .lost
+            .extract_if(.., |(partition, _)| list.find_partition(&self.topic, *partition).is_some())
+            .collect();
+        if returning.is_empty() {
+            return list;
+        }
+        let committed = self.client.committed_offsets(list.clone(), COMMITTED).ok();
+        for (partition, position) in returning {
+            let theirs = committed.as_ref().and_then(|list| list.find_partition(&self.topic, partition));
+            let offset = match theirs.map(|theirs| theirs.offset()) {
+                Some(Offset::Offset(theirs)) => theirs.max(position),
+                _ => position,
+            };
+            let _ = list.set_partition_offset(&self.topic, partition, Offset::Offset(offset));
+        }
+        list
     }
 
     /// Commits positions, those of partitions that leave among them, and lets others read these.

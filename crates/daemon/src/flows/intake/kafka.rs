@@ -224,9 +224,10 @@ mod with_kafka {
                 }
                 Polled::Lost(partitions) => {
                     lost.add(partitions.len() as u64);
-                    self.positions.forget(&partitions);
+                    let positions = self.positions.forget(&partitions);
+                    self.topic.remember(&positions);
                     warn!(
-                        "{}: others read partitions {partitions:?}, and again what was not committed: the group had not heard of this daemon",
+                        "{}: lost partitions {partitions:?}: the group has not heard of this daemon in time. If others read them now, they read again what was not committed",
                         self.key
                     );
                 }

@@ -20,6 +20,8 @@ struct Udp {
     names: Names,
     /// Percentage of a worker's time that one exporter may use while others are waiting.
     share: u32,
+    /// Port for templates that other collectors forward.
+    templates_port: Option<u16>,
 }
 
 /// What a collector reads unless it reads a file.
@@ -38,7 +40,8 @@ pub(crate) fn choose<P: Datagrams>(reading: &mut Reading<'_>, _: &Context) -> Ch
         shared: config.core(&ha::CLUSTER_NAME).is_some(),
     };
     let share = config.core(&input::NFACCTD_EXPORTER_SHARE);
-    Choice::This(Box::new(Udp { settings, names: reading.names.clone(), share }))
+    let templates_port = config.core(&input::NFACCTD_TEMPLATES_PORT);
+    Choice::This(Box::new(Udp { settings, names: reading.names.clone(), share, templates_port }))
 }
 
 /// Multicast groups to join.
@@ -96,9 +99,21 @@ impl<P: Datagrams> Intake<P> for Udp {
         {
             info!("{}: obtained={given} target={asked}.", self.names.of(&input::NFACCTD_PIPE_SIZE));
         }
+        // The kernel spreads both ports by the same rule, so that an exporter's templates reach the worker that has its data.
+        let templates = match self.templates_port {
+            Some(port) => {
+                let settings = Settings { port, groups: Vec::new(), ..self.settings.clone() };
+                capture::udp::open(&settings).map_err(|BindError { error, .. }| {
+                    format!("nfacctd_templates_port: cannot listen on port {port}: {error}")
+                })?
+            }
+            None => Vec::new(),
+        };
+        let mut templates = templates.into_iter();
         let opened = |receiver: Receiver| {
             let waker = receiver.waker();
-            let source: Box<dyn Source<P>> = Box::new(Socket { receiver, share: self.share });
+            let templates = templates.next();
+            let source: Box<dyn Source<P>> = Box::new(Socket { receiver, share: self.share, templates });
             (source, Arc::new(move || waker.wake()) as Wake)
         };
         Ok(receivers.into_iter().map(opened).collect())
@@ -119,10 +134,11 @@ impl<P: Datagrams> Intake<P> for Udp {
 struct Socket {
     receiver: Receiver,
     share: u32,
+    templates: Option<Receiver>,
 }
 
 impl<P: Datagrams> Source<P> for Socket {
     fn run(self: Box<Self>, worker: Worker<P>) {
-        worker.run_udp(self.receiver, self.share);
+        worker.run_udp(self.receiver, self.share, self.templates);
     }
 }
