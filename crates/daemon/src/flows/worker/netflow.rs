@@ -52,7 +52,15 @@ impl NetFlow {
         for (exporter, template) in known {
             decoder.restore_template(*exporter, template.clone());
         }
-        Self { decoder, notices: Notices::new(quiet, names), window, sets_pending: 0, strings: 0, follower, forward }
+        Self {
+            decoder,
+            notices: Notices::new(quiet, names),
+            window,
+            sets_pending: 0,
+            strings: 0,
+            follower,
+            forward,
+        }
     }
 }
 
