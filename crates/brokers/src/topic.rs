@@ -170,6 +170,14 @@ fn unassign(client: &BaseConsumer<Events>, partitions: &TopicPartitionList) -> K
     }
 }
 
+/// Adds partitions to the assignment.
+fn assign(client: &BaseConsumer<Events>, partitions: &TopicPartitionList) -> KafkaResult<()> {
+    match client.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => client.incremental_assign(partitions),
+        _ => client.assign(partitions),
+    }
+}
+
 /// Leaves the group. The client library waits for an answer to each change of the assignment that it asks for.
 impl Drop for TopicReader {
     fn drop(&mut self) {
@@ -177,8 +185,11 @@ impl Drop for TopicReader {
         if let Some(leaving) = self.leaving.take() {
             self.unassign(&leaving);
         }
-        while let Some((_, list)) = self.client.context().take_change() {
-            let _ = unassign(&self.client, &list);
+        while let Some((change, list)) = self.client.context().take_change() {
+            let _ = match change {
+                Change::Gained => assign(&self.client, &list),
+                Change::Leaving => unassign(&self.client, &list),
+            };
         }
     }
 }
@@ -265,11 +276,7 @@ impl TopicReader {
         match change {
             Change::Gained => {
                 let list = self.with_positions(list);
-                let assigned = match self.client.rebalance_protocol() {
-                    RebalanceProtocol::Cooperative => self.client.incremental_assign(&list),
-                    _ => self.client.assign(&list),
-                };
-                if let Err(error) = assigned {
+                if let Err(error) = assign(&self.client, &list) {
                     return Some(Polled::Failed(self.failure(&error)));
                 }
                 self.partitions.extend(&partitions);
