@@ -31,11 +31,6 @@ DAEMONS = {"nfacctd", "sfacctd", "pmacctd", "uacctd", "pmbgpd", "pmbmpd", "pmtel
 # Plugins that the suite can check.
 PLUGINS = {"memory", "nfprobe", "print", "sfprobe", "tee"}
 
-# Keys of features that are not implemented yet.
-UNIMPLEMENTED = [
-    (r"(nfacctd|sfacctd)_(zmq_address|kafka_broker_host|dtls_port)", "intakes other than UDP and files"),
-]
-
 ENTRY = re.compile(r"^\s*([a-z0-9_ \t]+?)\s*(?:\[[^\]]*\])?\s*:\s*(.*?)\s*$")
 
 
@@ -67,9 +62,6 @@ def unimplemented(folder, spec):
     configs = [folder / daemon.get("config", "daemon.conf") for daemon in [spec, *spec.get("daemons", [])]]
     texts = [config.read_text(errors="replace") for config in configs if config.is_file()]
     for key, value in (entry for text in texts for entry in entries(text)):
-        for pattern, reason in UNIMPLEMENTED:
-            if re.fullmatch(pattern, key):
-                return reason
         if key == "plugins":
             types = {word.split("[")[0].strip().lower() for word in value.split(",")}
             known = {"mysql", "pgsql", "sqlite3", "amqp", "kafka", "nfprobe", "sfprobe", "tee"}

@@ -5,6 +5,7 @@ use crate::clients::{login, pgsql};
 use crate::support::{NOW, UPTIME, assert_rows, printing, start, template, without_event_type};
 use crate::tee::tee;
 use netflow::encode::{Message, field};
+use netflow::template::{Kind, Template};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use testkit::process::Signal;
@@ -59,6 +60,30 @@ fn a_template_that_one_collector_learned_decodes_the_data_at_another() {
     let row = |port| json!({"peer_ip_src": "127.0.1.1", "port_src": port, "packets": 1, "bytes": 10});
     assert_rows(without_event_type(second.stop().json("out.json")), [row(7), row(8), row(11)]);
     assert_rows(without_event_type(third.stop().json("out.json")), [row(10)]);
+    first.stop();
+}
+
+#[test]
+fn a_sampling_rate_that_one_collector_learned_applies_at_another() {
+    let Some(kafka) = servers::kafka() else { return };
+    let topic = servers::name("templates");
+    kafka.create_topic(&topic);
+    let setup = || printing("src_port").more_config("nfacctd_renormalize: true");
+    let collector = || start(&setup().more_config(&templates_topic(kafka, &topic)));
+    let first = collector();
+    let data = template(1, 256, vec![field(7, 2), field(2, 4), field(1, 4)]);
+    let options = Template::new(1, 300, Kind::Options { scopes: 1 }, vec![field(149, 4), field(34, 4)]);
+    let announced = Message::ipfix(1, 0, NOW).templates(&[&options]).templates(&[&data]);
+    first.exporter("127.0.1.1").send(&announced.data(300, |w| _ = w.u32(1).u32(50)).finish());
+    let is_written = || first.statistics().value("templates_learned") == 2 && first.log().contains(" written=3 ");
+    eventually("two templates and a rate", || is_written().then_some(()));
+    let second = collector();
+    second.wait_for_log("has 2 templates");
+    let flow = Message::ipfix(1, 0, NOW).data(256, |w| _ = w.u16(7).u32(3).u32(30)).finish();
+    second.exporter("127.0.1.1").send(&flow);
+    eventually("the flow", || (second.statistics().value("records_decoded") == 1).then_some(()));
+    let rows = without_event_type(second.stop().json("out.json"));
+    assert_rows(rows, [json!({"port_src": 7, "packets": 150, "bytes": 1500})]);
     first.stop();
 }
 

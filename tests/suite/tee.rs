@@ -22,7 +22,7 @@ pub(crate) fn tee(receivers: &str, lines: &str) -> Setup {
 }
 
 /// Collectors behind a tee.
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
 }
 
@@ -478,11 +478,10 @@ fn settings_without_receivers_are_rejected() {
     }
 }
 
-/// Checks the configurations of a document, and those of `etc`.
-#[test]
-fn the_documented_examples_are_valid() {
+/// Checks the configurations of a document, and returns their number.
+pub(crate) fn check_document(name: &str) -> usize {
     let root = env!("CARGO_MANIFEST_DIR");
-    let document = std::fs::read_to_string(format!("{root}/docs/tee.md")).unwrap();
+    let document = std::fs::read_to_string(format!("{root}/docs/{name}")).unwrap();
     let blocks = crate::maps::blocks(&document);
     // The line before a block of a file names it.
     let named = |line: &str, block: &str| match block.strip_prefix("! ").and_then(|block| block.split_once('\n')) {
@@ -500,7 +499,13 @@ fn the_documented_examples_are_valid() {
         assert!(!finished.log.contains("WARN"), "{name}: {}", finished.log);
         checked += 1;
     }
-    assert_eq!(checked, 4);
+    checked
+}
+
+#[test]
+fn the_documented_examples_are_valid() {
+    assert_eq!(check_document("tee.md"), 4);
+    let root = env!("CARGO_MANIFEST_DIR");
     let example = std::fs::read_to_string(format!("{root}/etc/nfacctd-tee.conf")).unwrap();
     let setup = Setup::new(env!("CARGO_BIN_EXE_nfacctd"))
         .file("receivers.lst", "id=1 ip=192.0.2.10:2100")

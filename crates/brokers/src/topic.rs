@@ -7,7 +7,8 @@
 //!
 //! The members of a group share its partitions. When partitions move, [`Polled::Leaving`] lets the caller finish what it has read of
 //! them, and commit it, before their next reader begins ([`TopicReader::release`]). A member that dies commits nothing: its messages since
-//! the last commit are read again by others.
+//! the last commit are read again by others. A member that the group gave up, and that gets a partition back, continues where it was
+//! ([`TopicReader::remember`]), unless others have committed more.
 //!
 //! While the brokers cannot be reached, the client library retries, with pauses that grow, and continues where it was.
 
@@ -29,13 +30,20 @@ use std::time::{Duration, Instant};
 
 /// The interval at which brokers are asked for the partitions of the topic: without a group, whether there are new ones; with one, while no
 /// message comes, whether they answer at all.
-const PROBE: Duration = Duration::from_secs(10);
+const PROBE: Duration = Duration::from_secs(5);
 /// That interval while they do not answer.
 const PROBE_DOWN: Duration = Duration::from_secs(2);
 /// How long they have for that answer. Meanwhile no message is read, so this is short.
 const ANSWER: Duration = Duration::from_millis(500);
-/// The option for the ways in which the members of a group can share partitions.
-const ASSIGNMENT: &str = "partition.assignment.strategy";
+/// How long a commit is tried again that the group rejects because it is being rebalanced, and how often.
+const IN_PROGRESS: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_millis(50);
+/// Options of the members of a group that a file of options may set otherwise. Only partitions that must move do, and the others are read on
+/// meanwhile; all members need the same strategy. A change is noticed with the next heartbeat.
+const GROUP: [(&str, &str); 2] =
+    [("partition.assignment.strategy", "cooperative-sticky"), ("heartbeat.interval.ms", "1000")];
+/// How long they have to say what was committed.
+const COMMITTED: Duration = Duration::from_secs(5);
 /// How long the last commit may take.
 const LAST_COMMIT: Duration = Duration::from_secs(2);
 
@@ -51,6 +59,8 @@ pub struct TopicReader {
     partitions: Vec<i32>,
     /// Partitions that the group takes away, until they are released.
     leaving: Option<TopicPartitionList>,
+    /// Positions in partitions that were lost.
+    lost: Vec<Position>,
     probed: Option<Instant>,
     /// The brokers did not answer, or rejected something, and nothing has shown since that they do.
     is_down: bool,
@@ -68,7 +78,8 @@ pub enum Polled {
     Gained(Vec<i32>),
     /// These partitions will be read by others once they are released ([`TopicReader::release`]), which must follow soon.
     Leaving(Vec<i32>),
-    /// These partitions are read by others already: what was read and not committed is read twice.
+    /// These partitions may be read by others already, and what was not committed is read again then. [`TopicReader::remember`] should
+    /// follow.
     Lost(Vec<i32>),
     /// A failure; reading goes on after it.
     Failed(StoreError),
@@ -113,7 +124,7 @@ impl ConsumerContext for Events {
             _ => Change::Leaving,
         };
         if self.is_ending.load(Ordering::Acquire) {
-            let _ = client.unassign();
+            let _ = unassign(client, partitions);
             return;
         }
         self.changes().push_back((change, partitions.clone()));
@@ -151,6 +162,38 @@ impl Events {
     }
 }
 
+/// Takes partitions from the assignment, in the way that the members of the group have agreed on.
+fn unassign(client: &BaseConsumer<Events>, partitions: &TopicPartitionList) -> KafkaResult<()> {
+    match client.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => client.incremental_unassign(partitions),
+        _ => client.unassign(),
+    }
+}
+
+/// Adds partitions to the assignment.
+fn assign(client: &BaseConsumer<Events>, partitions: &TopicPartitionList) -> KafkaResult<()> {
+    match client.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => client.incremental_assign(partitions),
+        _ => client.assign(partitions),
+    }
+}
+
+/// Leaves the group. The client library waits for an answer to each change of the assignment that it asks for.
+impl Drop for TopicReader {
+    fn drop(&mut self) {
+        self.client.context().is_ending.store(true, Ordering::Release);
+        if let Some(leaving) = self.leaving.take() {
+            self.unassign(&leaving);
+        }
+        while let Some((change, list)) = self.client.context().take_change() {
+            let _ = match change {
+                Change::Gained => assign(&self.client, &list),
+                Change::Leaving => unassign(&self.client, &list),
+            };
+        }
+    }
+}
+
 impl TopicReader {
     /// A reader, which connects in the background.
     ///
@@ -159,9 +202,10 @@ impl TopicReader {
     pub fn new(settings: &KafkaInput) -> Result<Self, StoreError> {
         let rejected = |error| client_error(settings.config_file.is_some(), error);
         let mut config = client_config(settings)?;
-        // Only partitions that must move do, and the others are read on meanwhile. All members of a group need the same.
-        if config.get(ASSIGNMENT).is_none() {
-            config.set(ASSIGNMENT, "cooperative-sticky");
+        for (option, value) in GROUP {
+            if settings.group.is_some() && config.get(option).is_none() {
+                config.set(option, value);
+            }
         }
         let client: BaseConsumer<Events> = config.create_with_context(Events::new()).map_err(rejected)?;
         if settings.group.is_some() {
@@ -173,6 +217,7 @@ impl TopicReader {
             is_group: settings.group.is_some(),
             partitions: Vec::new(),
             leaving: None,
+            lost: Vec::new(),
             probed: None,
             is_down: false,
             is_paused: false,
@@ -230,11 +275,8 @@ impl TopicReader {
         self.is_down = false;
         match change {
             Change::Gained => {
-                let assigned = match self.client.rebalance_protocol() {
-                    RebalanceProtocol::Cooperative => self.client.incremental_assign(&list),
-                    _ => self.client.assign(&list),
-                };
-                if let Err(error) = assigned {
+                let list = self.with_positions(list);
+                if let Err(error) = assign(&self.client, &list) {
                     return Some(Polled::Failed(self.failure(&error)));
                 }
                 self.partitions.extend(&partitions);
@@ -252,22 +294,65 @@ impl TopicReader {
         }
     }
 
-    /// Commits the positions of partitions that leave, and lets others read them. What was read of them since is read by others.
-    pub fn release(&mut self, positions: &[Position]) {
-        let Some(leaving) = self.leaving.take() else { return };
-        if let Some(list) = self.list(positions) {
-            // The coordinator has just announced the change, so this returns soon; at the latest after the timeout of a session.
-            let committed = self.client.commit(&list, CommitMode::Sync);
-            self.client.context().commit_callback(committed, &list);
+    /// The positions of partitions that were lost. If they come back, reading goes on from there, since what was read before is with the
+    /// caller, unless others have committed more.
+    pub fn remember(&mut self, positions: &[Position]) {
+        self.lost.extend(positions);
+    }
+
+    /// Partitions that come, with the positions of those that were lost before.
+    fn with_positions(&mut self, mut list: TopicPartitionList) -> TopicPartitionList {
+        let returning: Vec<Position> = self
+            .lost
+            .extract_if(.., |(partition, _)| list.find_partition(&self.topic, *partition).is_some())
+            .collect();
+        if returning.is_empty() {
+            return list;
         }
+        let committed = self.client.committed_offsets(list.clone(), COMMITTED).ok();
+        for (partition, position) in returning {
+            let theirs = committed.as_ref().and_then(|list| list.find_partition(&self.topic, partition));
+            let offset = match theirs.map(|theirs| theirs.offset()) {
+                Some(Offset::Offset(theirs)) => theirs.max(position),
+                _ => position,
+            };
+            let _ = list.set_partition_offset(&self.topic, partition, Offset::Offset(offset));
+        }
+        list
+    }
+
+    /// Commits positions, those of partitions that leave among them, and lets others read these.
+    ///
+    /// # Errors
+    /// The positions are not committed: what was read since the last commit, others read again.
+    pub fn release(&mut self, positions: &[Position]) -> Result<(), StoreError> {
+        let Some(leaving) = self.leaving.take() else { return Ok(()) };
+        let committed = match self.list(positions) {
+            Some(list) => self.commit_now(&list),
+            None => Ok(()),
+        };
         self.unassign(&leaving);
+        committed
+    }
+
+    /// Commits positions and waits for the answer. The coordinator has just announced a change, so this returns soon; at the latest after
+    /// the timeout of a session.
+    fn commit_now(&self, list: &TopicPartitionList) -> Result<(), StoreError> {
+        let until = Instant::now() + IN_PROGRESS;
+        loop {
+            let committed = self.client.commit(list, CommitMode::Sync);
+            let code = committed.as_ref().err().and_then(KafkaError::rdkafka_error_code);
+            // Some member has not got its partitions yet.
+            if code != Some(RDKafkaErrorCode::RebalanceInProgress) || Instant::now() > until {
+                self.client.context().commit_callback(committed.clone(), list);
+                return committed.map_err(|error| self.failure(&error));
+            }
+            std::thread::park_timeout(AGAIN);
+        }
     }
 
     fn unassign(&mut self, list: &TopicPartitionList) {
-        let _ = match self.client.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => self.client.incremental_unassign(list),
-            _ => self.client.unassign(),
-        };
+        let _ = unassign(&self.client, list);
         self.partitions.retain(|partition| list.find_partition(&self.topic, *partition).is_none());
     }
 
@@ -319,8 +404,6 @@ impl TopicReader {
             // Messages that come now are after the positions.
             let _ = self.client.poll(Duration::from_millis(20));
         }
-        self.client.context().is_ending.store(true, Ordering::Release);
-        let _ = self.client.unassign();
     }
 
     /// Asks the brokers for the partitions of the topic, if that is due.

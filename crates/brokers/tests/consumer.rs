@@ -17,7 +17,7 @@ fn input(address: &Address, topic: &str) -> KafkaInput {
     KafkaInput {
         brokers: format!("{}:{}", address.host, address.port),
         topic: topic.to_owned(),
-        group: servers::name("group"),
+        group: Some(servers::name("group")),
         config_file: None,
         timeout: Duration::from_secs(10),
     }

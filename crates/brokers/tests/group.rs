@@ -66,7 +66,7 @@ impl Reading {
             Polled::Nothing | Polled::Message => {}
             Polled::Gained(partitions) => self.partitions.extend(partitions),
             Polled::Leaving(partitions) => {
-                member.release(&self.positions());
+                member.release(&self.positions()).unwrap();
                 self.remove(&partitions);
                 self.handovers += 1;
             }
@@ -94,7 +94,10 @@ fn until(
     let begun = Instant::now();
     while !done(members) {
         if begun.elapsed() > TIME {
-            panic!("{:?}", members.iter().map(|(_, reading)| &reading.texts).collect::<Vec<_>>());
+            panic!(
+                "{:?}",
+                members.iter().map(|(_, reading)| (reading.texts.len(), &reading.partitions)).collect::<Vec<_>>()
+            );
         }
         members.iter_mut().for_each(|(member, reading)| reading.step(member));
     }

@@ -69,7 +69,9 @@ fn is_of_bgp(family: &str) -> bool {
         .any(|row| row.name.strip_prefix("pmacct_") == Some(family));
     // A build without metrics has no names of them.
     #[cfg(not(feature = "http"))]
-    return ["bgp_", "bmp_", "telemetry_", "ipfix_", "ha_", "redis_"].iter().any(|prefix| family.starts_with(prefix));
+    return ["bgp_", "bmp_", "telemetry_", "ipfix_", "ha_", "redis_"]
+        .iter()
+        .any(|prefix| family.starts_with(prefix));
 }
 
 #[test]

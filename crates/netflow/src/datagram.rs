@@ -146,6 +146,14 @@ pub enum Body<'a> {
 }
 
 impl Datagram<'_> {
+    /// Returns true if the datagram has a set of templates.
+    pub fn has_templates(&self) -> bool {
+        match &self.body {
+            Body::Records(_) => false,
+            Body::Sets(sets) => sets.clone().any(|set| matches!(set, Ok(Set::Templates(_)))),
+        }
+    }
+
     /// Returns true if the datagram contains a record or a template, as far as that can be seen without knowing templates.
     pub fn has_content(&self) -> bool {
         let defines = |record| matches!(record, Ok(template::Record::Define(_)));

@@ -99,6 +99,8 @@ counters! {
     SetsOfEvicted = Worker Total "sets_dropped_total" "exporter_evicted": "Their exporter was evicted";
     SetsDroppedBytes = Worker Total "sets_dropped_bytes_total" "": "Bytes of the data sets that were dropped for want of a template; how many records that is cannot be known";
     Templates = Worker Gauge "templates" "": "Templates known now";
+    TemplatesForwarded = Worker Total "templates_forwarded_total" "": "Datagrams with templates that were forwarded to nfacctd_templates_receiver";
+    TemplatesUnforwarded = Worker Total "templates_forward_drops_total" "": "Datagrams with templates that could not be forwarded to nfacctd_templates_receiver";
     TemplatesLearned = Worker Total "templates_learned_total" "": "Templates that were new";
     TemplatesChanged = Worker Total "templates_changed_total" "": "Templates that replaced another one with the same id";
     TemplatesShared = Worker Total "templates_shared_total" "": "Templates that were taken over from other collectors";

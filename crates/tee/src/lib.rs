@@ -29,3 +29,4 @@ pub mod replicator;
 
 pub use counts::{Counts, DropReason};
 pub use replicator::Replicator;
+pub use udp_link::Options;

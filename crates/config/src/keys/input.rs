@@ -139,11 +139,16 @@ keys! {
     NFACCTD_TEMPLATES_KAFKA_SIZE: u64 = bytes(&["nfacctd_templates_kafka_size"], 65536).with_units().default("256M")
         .daemons(NFACCTD).acts();
 
-    /// Destination to which datagrams with templates are forwarded: `host:port`.
-    NFACCTD_TEMPLATES_RECEIVER: Option<String> = text(&["nfacctd_templates_receiver"]).daemons(NFACCTD);
+    /// Collector to which datagrams with templates are forwarded, with the address of their exporter: `host:port`, where the port is the
+    /// `nfacctd_templates_port` of that collector.
+    ///
+    /// Sending with the address of others needs the capability CAP_NET_RAW.
+    NFACCTD_TEMPLATES_RECEIVER: Option<String> = text(&["nfacctd_templates_receiver"]).daemons(NFACCTD).acts();
 
-    /// Additional UDP port for templates that another daemon forwards.
-    NFACCTD_TEMPLATES_PORT: Option<u16> = port(&["nfacctd_templates_port"]).daemons(NFACCTD);
+    /// Additional UDP port for templates that another collector forwards.
+    ///
+    /// Data in these datagrams are ignored, since the other collector counts them, and nothing is forwarded again.
+    NFACCTD_TEMPLATES_PORT: Option<u16> = port(&["nfacctd_templates_port"]).daemons(NFACCTD).acts();
 
     /// Identifies exporters by the source address of their datagrams, not by the address that they contain.
     ///

@@ -169,6 +169,14 @@ pub(crate) trait Decoder: Sized + 'static {
         Ok(())
     }
 
+    /// Opens what needs the privileges of the start.
+    ///
+    /// # Errors
+    /// The message, with the key.
+    fn open(&mut self, _workers: usize) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Starts threads of its own.
     ///
     /// # Errors
@@ -304,7 +312,8 @@ impl<D: Decoder> Input for Combined<D> {
     }
 
     fn open(&mut self) -> Result<Vec<Wake>, String> {
-        let (sources, wakes) = self.intake.open()?.into_iter().unzip();
+        let (sources, wakes): (Vec<_>, Vec<_>) = self.intake.open()?.into_iter().unzip();
+        self.decoder.open(sources.len())?;
         self.sources = sources;
         Ok(wakes)
     }

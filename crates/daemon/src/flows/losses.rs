@@ -26,6 +26,7 @@ const FAMILIES: &[&str] = &[
     "records_faulty_total",
     "templates_rejected_total",
     "templates_evicted_total",
+    "templates_forward_drops_total",
     "sets_over_budget_total",
     "counter_blocks_dropped_total",
     "records_dropped_total",
@@ -163,6 +164,9 @@ fn advice(counter: Counter, input: &dyn Input, names: &Names) -> String {
         }
         Counter::SetsCrowded => "configure exporters to send templates more often, or raise nfacctd_pending_bytes",
         Counter::TemplatesEvicted => "raise nfacctd_templates_max",
+        Counter::TemplatesUnforwarded => {
+            "check routes and firewall rules to nfacctd_templates_receiver, which must have an address of the exporters' family"
+        }
         Counter::RecordsDroppedBound => {
             "raise plugin_memory or plugin_tables_max, aggregate less, or write to faster storage"
         }

@@ -275,6 +275,13 @@ impl Exporter {
         self.check_sequence(datagram, units, context);
     }
 
+    /// Learns the templates of a datagram that somebody else received.
+    pub(crate) fn learn(&mut self, datagram: &Datagram<'_>, context: &mut Context<'_>) {
+        if let Body::Sets(sets) = &datagram.body {
+            self.learn_templates(&datagram.header, sets.clone(), context);
+        }
+    }
+
     #[inline]
     fn check_sequence(&mut self, datagram: &Datagram<'_>, units: Option<u64>, context: &mut Context<'_>) {
         let header = &datagram.header;

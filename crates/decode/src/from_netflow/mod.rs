@@ -218,6 +218,46 @@ impl Decoder {
         Ok(u64::from(datagram.header.export_secs) * 1_000_000)
     }
 
+    /// Learns the templates of a datagram that another collector received and forwards for their sake. Its data are ignored, and its sequence
+    /// number is not checked. Data sets that have waited for a template become rows.
+    ///
+    /// # Errors
+    /// As [`Self::datagram`].
+    pub fn learn(
+        &mut self,
+        source: IpAddr,
+        octets: &[u8],
+        rows: &mut Rows,
+        strings: &mut Strings,
+    ) -> Result<(), HeaderError> {
+        self.scratch.parts.clear();
+        let datagram = datagram::open(octets)?;
+        if !datagram.has_templates() {
+            return Ok(());
+        }
+        self.scratch.plans.add_credit(octets.len());
+        if self.exporters.get_mut(&address::number(source)).is_none() {
+            self.remember(Exporter::new(source));
+        }
+        let mut context = exporter::Context {
+            needs: &self.needs,
+            settings: &self.settings,
+            strings,
+            counts: &mut self.counts,
+            notices: &mut self.notices,
+            scratch: &mut self.scratch,
+            rows,
+        };
+        if let Some(exporter) = self.exporters.get_mut(&address::number(source)) {
+            exporter.learn(&datagram, &mut context);
+            self.totals.update(exporter);
+        }
+        if self.memory() > self.settings.max_memory {
+            self.make_room(source);
+        }
+        Ok(())
+    }
+
     /// Adds an exporter.
     #[cold]
     fn remember(&mut self, mut exporter: Exporter) {

@@ -248,7 +248,13 @@ impl Group {
         let (out, err) = (open(), open());
         let file = |file: std::io::Result<File>| file.unwrap_or_else(|error| panic!("{}: {error}", log.display()));
         command.stdout(file(out)).stderr(file(err)).process_group(0);
-        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        // A copy of a program is busy while another thread starts a process, which inherits the file for a moment.
+        let child = within(START, || match command.spawn() {
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => None,
+            spawned => Some(spawned),
+        });
+        let child =
+            child.unwrap_or_else(|| command.spawn()).unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let watch = watch(std::process::id(), child.id(), log.parent().unwrap_or(Path::new("")));
         Self { child, watch, log }
     }

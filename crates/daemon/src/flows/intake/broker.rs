@@ -47,6 +47,10 @@ pub(super) fn check(reading: &mut Reading<'_>, which: &str) -> bool {
         reading.problems.fatal(&tee.origin, what, Some(hint));
         return false;
     }
+    if let Some(origin) = config.core_origin(&input::NFACCTD_TEMPLATES_PORT) {
+        let what = format!("nfacctd_templates_port: datagrams come from {which}, so the port is not opened.");
+        reading.problems.warn(origin, what, None);
+    }
     true
 }
 

@@ -211,9 +211,11 @@ mod with_kafka {
                         stored.retain(|(partition, _)| !partitions.contains(partition));
                         stored.extend(last);
                     }
-                    self.topic.release(&stored);
+                    let released = self.topic.release(&stored);
                     info!("{}: released partitions {partitions:?}", self.key);
-                    if !is_safe {
+                    if let Err(error) = released {
+                        warn!("{}: {error}: the next reader counts flows of the last partitions again", self.key);
+                    } else if !is_safe {
                         warn!(
                             "{}: flows of the last partitions were not stored within {} s: the next reader counts them again",
                             self.key,
@@ -223,9 +225,10 @@ mod with_kafka {
                 }
                 Polled::Lost(partitions) => {
                     lost.add(partitions.len() as u64);
-                    self.positions.forget(&partitions);
+                    let positions = self.positions.forget(&partitions);
+                    self.topic.remember(&positions);
                     warn!(
-                        "{}: others read partitions {partitions:?}, and again what was not committed: the group had not heard of this daemon",
+                        "{}: lost partitions {partitions:?}: the group has not heard of this daemon in time. If others read them now, they read again what was not committed",
                         self.key
                     );
                 }

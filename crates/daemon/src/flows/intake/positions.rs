@@ -9,7 +9,8 @@ use brokers::topic::Position;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// The interval between notes. What was read between the last note and a plugin's request for tables is read twice after a kill.
+/// The interval between notes. What was read between the last note and a plugin's request for tables is stored, and not committed until the
+/// next time: after a kill it is counted twice.
 const INTERVAL: Duration = Duration::from_millis(100);
 /// Notes that are kept; beyond that, every other one is forgotten, so that less can be committed at a time.
 const NOTES: usize = 4096;

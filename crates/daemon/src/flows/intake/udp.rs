@@ -1,5 +1,6 @@
 //! Datagrams of a UDP port.
 
+use super::delivery::Feed;
 use super::workers;
 use crate::cluster::{self, Sharing};
 use crate::flows::input::{Choice, Intake, Opened, Source};
@@ -26,7 +27,9 @@ pub(super) struct Udp {
     sharing: Sharing,
     names: Names,
     /// Percentage of a worker's time that one exporter may use while others are waiting.
-    pub(super) share: u32,
+    share: u32,
+    /// Port for templates that other collectors forward.
+    templates_port: Option<u16>,
 }
 
 /// What a collector reads unless it reads a file.
@@ -55,7 +58,8 @@ pub(super) fn read(reading: &mut Reading<'_>) -> Udp {
         shared: sharing.is_shared,
     };
     let share = config.core(&input::NFACCTD_EXPORTER_SHARE);
-    Udp { settings, sharing, names: reading.names.clone(), share }
+    let templates_port = config.core(&input::NFACCTD_TEMPLATES_PORT);
+    Udp { settings, sharing, names: reading.names.clone(), share, templates_port }
 }
 
 /// Multicast groups to join.
@@ -76,8 +80,8 @@ fn groups(reading: &mut Reading<'_>) -> Vec<IpAddr> {
 }
 
 impl Udp {
-    /// Opens a socket for each worker.
-    pub(super) fn open(&self) -> Result<Vec<Receiver>, String> {
+    /// Opens the sockets of each worker.
+    pub(super) fn open(&self) -> Result<Vec<Sockets>, String> {
         let port_key = self.names.of(&input::NFACCTD_PORT);
         let receivers = capture::udp::open(&self.settings).map_err(|error| self.describe(&error, port_key))?;
         let sockets: Vec<_> = receivers.iter().map(AsFd::as_fd).collect();
@@ -87,13 +91,26 @@ impl Udp {
         {
             info!("{}: obtained={given} target={asked}.", self.names.of(&input::NFACCTD_PIPE_SIZE));
         }
-        Ok(receivers)
+        // The kernel spreads both ports by the same rule, so that an exporter's templates reach the worker that has its data.
+        let templates = match self.templates_port {
+            Some(port) => self.open_other(port, "nfacctd_templates_port")?,
+            None => Vec::new(),
+        };
+        let templates = templates.into_iter().map(Some).chain(std::iter::repeat_with(|| None));
+        let of_worker = |(receiver, templates)| Sockets { receiver, templates, share: self.share, feed: None };
+        Ok(receivers.into_iter().zip(templates).map(of_worker).collect())
     }
 
     /// Opens the same sockets on another port, which `key` states.
     pub(super) fn open_other(&self, port: u16, key: &str) -> Result<Vec<Receiver>, String> {
         let settings = Settings { port, groups: Vec::new(), ..self.settings.clone() };
-        let other = Self { settings, sharing: Sharing::default(), names: self.names.clone(), share: self.share };
+        let other = Self {
+            settings,
+            sharing: Sharing::default(),
+            names: self.names.clone(),
+            share: self.share,
+            templates_port: None,
+        };
         capture::udp::open(&other.settings).map_err(|error| other.describe(&error, key))
     }
 
@@ -135,10 +152,9 @@ impl Udp {
 
 impl<P: Datagrams> Intake<P> for Udp {
     fn open(&mut self) -> Result<Vec<Opened<P>>, String> {
-        let opened = |receiver: Receiver| {
-            let waker = receiver.waker();
-            let source: Box<dyn Source<P>> = Box::new(Socket { receiver, share: self.share });
-            (source, Arc::new(move || waker.wake()) as Wake)
+        let opened = |sockets: Sockets| {
+            let wake = sockets.wake();
+            (Box::new(sockets) as Box<dyn Source<P>>, wake)
         };
         Ok(Udp::open(self)?.into_iter().map(opened).collect())
     }
@@ -152,13 +168,32 @@ impl<P: Datagrams> Intake<P> for Udp {
     }
 }
 
-struct Socket {
-    receiver: Receiver,
-    share: u32,
+/// What a worker receives from.
+pub(crate) struct Sockets {
+    pub(crate) receiver: Receiver,
+    /// The socket for templates that other collectors forward.
+    pub(crate) templates: Option<Receiver>,
+    /// Percentage of the worker's time that one exporter may use while others are waiting.
+    pub(crate) share: u32,
+    /// What other threads have received.
+    pub(crate) feed: Option<Feed>,
 }
 
-impl<P: Datagrams> Source<P> for Socket {
+impl Sockets {
+    /// Wakes the worker.
+    pub(super) fn wake(&self) -> Wake {
+        wake_of(&self.receiver)
+    }
+}
+
+/// Wakes the reader of a socket.
+pub(super) fn wake_of(receiver: &Receiver) -> Wake {
+    let waker = receiver.waker();
+    Arc::new(move || waker.wake())
+}
+
+impl<P: Datagrams> Source<P> for Sockets {
     fn run(self: Box<Self>, worker: Worker<P>) {
-        worker.run_udp(self.receiver, self.share, None);
+        worker.run_udp(*self);
     }
 }

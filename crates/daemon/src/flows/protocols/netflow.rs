@@ -6,9 +6,9 @@ use crate::flows::pipeline::Require;
 use crate::flows::settings::time_limits;
 use crate::flows::templates_file::{self, Keeper, StoredTemplate};
 use crate::flows::templates_topic::{self, Topic};
-use crate::flows::worker::{self, Learned, Limits};
-use crate::host::files_of;
+use crate::flows::worker::{self, Forward, Learned, Limits};
 use crate::host::part::{Reading, Services};
+use crate::host::{blame, files_of};
 use config::keys::{aggregation, input, time};
 use config::{Config, Names};
 use decode::from_netflow;
@@ -16,7 +16,7 @@ use flow::needs::Needs;
 use netflow::template::Template;
 use runtime::clock;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use tracing::{info, warn};
 
@@ -34,6 +34,10 @@ pub(crate) struct NetFlow {
     keeper: Option<Keeper>,
     templates_topic: Option<templates_topic::Settings>,
     topic: Option<Topic>,
+    /// `nfacctd_templates_receiver`: host and port.
+    receiver: Option<String>,
+    /// What workers forward with, until they have it.
+    forwards: Vec<Forward>,
 }
 
 impl Decoder for NetFlow {
@@ -54,6 +58,8 @@ impl Decoder for NetFlow {
             keeper: None,
             templates_topic,
             topic: None,
+            receiver: receiver(reading),
+            forwards: Vec::new(),
         }
     }
 
@@ -73,6 +79,24 @@ impl Decoder for NetFlow {
         Ok(())
     }
 
+    fn open(&mut self, workers: usize) -> Result<(), String> {
+        let Some(receiver) = &self.receiver else { return Ok(()) };
+        let key = "nfacctd_templates_receiver";
+        let addresses = receiver.to_socket_addrs().map_err(|error| format!("{key}: {receiver}: {error}"))?;
+        let address = addresses.into_iter().next().ok_or_else(|| format!("{key}: {receiver} has no address"))?;
+        let open = |_| {
+            Forward::open(address).map_err(|error| {
+                let hint = match error.kind() {
+                    io::ErrorKind::PermissionDenied => "; it needs the capability CAP_NET_RAW",
+                    _ => "",
+                };
+                format!("{key}: cannot open a raw socket: {error}{hint}")
+            })
+        };
+        self.forwards = (0..workers).map(open).collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
     fn start(&mut self, services: &Services) -> io::Result<()> {
         if let Some(file) = &self.templates_file {
             let (keeper, writer) = Keeper::new(file.clone(), &self.restored);
@@ -88,10 +112,12 @@ impl Decoder for NetFlow {
     fn protocols(&mut self, needs: &Needs, workers: usize) -> Vec<Self::Protocol> {
         let restored = std::mem::take(&mut self.restored);
         let known: Vec<_> = restored.into_iter().map(|known| (known.exporter, known.template)).collect();
+        let mut forwards = std::mem::take(&mut self.forwards).into_iter();
         let protocol = |_| {
             let (decode, names) = (self.decode.clone(), self.names.clone());
             let follower = self.topic.as_ref().map(Topic::follower);
-            worker::NetFlow::new(needs.clone(), decode, self.times, (&known, follower), self.unchecked, names)
+            let known = (&known[..], follower);
+            worker::NetFlow::new(needs.clone(), decode, self.times, known, self.unchecked, names, forwards.next())
         };
         (0..workers).map(protocol).collect()
     }
@@ -137,6 +163,21 @@ fn decode(config: &Config, wanted: Wanted) -> from_netflow::Settings {
         pending_bytes: usize::try_from(config.core(&input::NFACCTD_PENDING_BYTES)).unwrap_or(usize::MAX),
         pending_age: config.core(&input::NFACCTD_PENDING_TIME).as_micros() as u64,
     }
+}
+
+/// The receiver of templates, if configured.
+fn receiver(reading: &mut Reading<'_>) -> Option<String> {
+    let key = &input::NFACCTD_TEMPLATES_RECEIVER;
+    let text = reading.config.core(key)?;
+    let is_valid = text
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0));
+    if !is_valid {
+        let what = format!("nfacctd_templates_receiver: '{text}' is not HOST:PORT.");
+        let hint = "For example 192.0.2.1:2101, or [2001:db8::1]:2101.".to_owned();
+        reading.problems.fatal(blame(reading.config, key), what, Some(hint));
+    }
+    Some(text)
 }
 
 /// The file of templates, if configured.

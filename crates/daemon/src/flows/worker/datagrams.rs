@@ -3,7 +3,7 @@
 use super::budget::Budget;
 use super::tee::Decoded;
 use super::{Protocol, ROWS, WAIT, Worker};
-use crate::flows::intake::delivery::Feed;
+use crate::flows::intake::udp::Sockets;
 use capture::udp::Received;
 use capture::{Batch, Datagram};
 use enrich::BatchPackets;
@@ -33,6 +33,12 @@ pub(crate) trait Datagrams: Protocol {
     /// Decodes the datagram with that number in its batch, and adds its rows.
     fn datagram(&mut self, number: u32, datagram: &Datagram<'_>, output: &mut Output) -> Read;
 
+    /// Learns the templates of a datagram that another collector forwards, and adds the rows that have waited for them. Returns the counter
+    /// of its outcome.
+    fn learn(&mut self, _datagram: &Datagram<'_>, _output: &mut Output) -> Counter {
+        Counter::DatagramsUndecoded
+    }
+
     /// The exporter of a datagram that is not decoded: its sender, or the agent named in it.
     fn exporter(&self, datagram: &Datagram<'_>) -> IpAddr;
 
@@ -57,9 +63,9 @@ pub(crate) struct Read {
 }
 
 impl<P: Datagrams> Worker<P> {
-    /// Reads a socket until shutdown, and what other threads have received. `share`: percentage of its time that one exporter may use
-    /// while others are waiting.
-    pub(crate) fn run_udp(mut self, mut receiver: capture::udp::Receiver, share: u32, mut feed: Option<Feed>) {
+    /// Reads sockets until shutdown, and what other threads have received.
+    pub(crate) fn run_udp(mut self, sockets: Sockets) {
+        let Sockets { mut receiver, mut templates, share, mut feed } = sockets;
         let mut batch = Batch::new();
         let mut budget = Budget::new(share, self.names.clone());
         let mut dropped = 0;
@@ -82,6 +88,9 @@ impl<P: Datagrams> Worker<P> {
                     let _ = self.stop.pause(Duration::from_millis(100));
                 }
             }
+            if let Some(templates) = &mut templates {
+                self.learn_from(templates, &mut batch);
+            }
             if let Some(feed) = &mut feed
                 && self.take_deliveries(feed)
             {
@@ -99,6 +108,31 @@ impl<P: Datagrams> Worker<P> {
         budget.report(true);
         self.kernel_drops(&receiver, &mut dropped);
         self.end();
+    }
+
+    /// Learns templates that were forwarded. They come seldom: this socket is looked at after each batch of the other one, and at least twice a
+    /// second, while data sets wait for them.
+    fn learn_from(&mut self, receiver: &mut capture::udp::Receiver, batch: &mut Batch) {
+        if !matches!(receiver.receive(batch, Some(Duration::ZERO)), Ok(capture::udp::Received::Datagrams)) {
+            return;
+        }
+        let units: Vec<&[u8]> = batch.iter().map(|datagram| datagram.payload).collect();
+        for datagram in batch.iter() {
+            let source = datagram.source.ip();
+            self.tally.add(Counter::DatagramsReceived, 1);
+            self.tally.add(Counter::DatagramBytes, datagram.payload.len() as u64);
+            if self.allow.as_ref().is_some_and(|allow| !allow.allows(source)) {
+                self.tally.add(Counter::DatagramsNotAllowed, 1);
+                continue;
+            }
+            let first = self.output.rows.len();
+            let outcome = self.protocol.learn(&datagram, &mut self.output);
+            self.tally.add(outcome, 1);
+            if self.output.rows.len() > first {
+                self.enrich(first, Some(source), &units);
+            }
+        }
+        self.aggregate(&units);
     }
 
     /// Decodes what was received before shutdown was requested and is still in the kernel.

@@ -13,6 +13,7 @@ mod deliveries;
 #[cfg(any(feature = "kafka", feature = "zmq"))]
 mod fed;
 mod foreign;
+mod forward;
 mod gaps;
 mod netflow;
 mod notices;
@@ -25,6 +26,7 @@ mod window;
 
 pub(crate) use classes::{Classes, Recognition};
 pub(crate) use datagrams::Datagrams;
+pub(crate) use forward::Forward;
 pub(crate) use netflow::NetFlow;
 pub(crate) use packets::Packets;
 pub(crate) use report::Report;

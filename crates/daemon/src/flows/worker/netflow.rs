@@ -1,6 +1,7 @@
 //! NetFlow and IPFIX.
 
 use super::datagrams::{Datagrams, Read};
+use super::forward::Forward;
 use super::notices::Notices;
 use super::report::ExporterReport;
 use super::window::{Limits, Window};
@@ -30,6 +31,8 @@ pub(crate) struct NetFlow {
     strings: usize,
     /// Templates of other collectors, if they are shared.
     follower: Option<Follower>,
+    /// Forwards templates, if a receiver is configured.
+    forward: Option<Forward>,
 }
 
 impl NetFlow {
@@ -42,6 +45,7 @@ impl NetFlow {
         (known, follower): (&[(IpAddr, Template)], Option<Follower>),
         quiet: bool,
         names: Names,
+        forward: Option<Forward>,
     ) -> Self {
         let chosen = needs.bin_times && !settings.bin_by_arrival && limits != Limits::NONE;
         let window = chosen.then(|| Window::new(limits));
@@ -49,7 +53,15 @@ impl NetFlow {
         for (exporter, template) in known {
             decoder.restore_template(*exporter, template.clone());
         }
-        Self { decoder, notices: Notices::new(quiet, names), window, sets_pending: 0, strings: 0, follower }
+        Self {
+            decoder,
+            notices: Notices::new(quiet, names),
+            window,
+            sets_pending: 0,
+            strings: 0,
+            follower,
+            forward,
+        }
     }
 }
 
@@ -74,7 +86,27 @@ impl Datagrams for NetFlow {
             (Ok(_), _) => {}
             (Err(error), _) => self.notices.rejected(exporter, datagram.payload, error),
         }
+        if let Some(forward) = &mut self.forward
+            && decoded.is_ok()
+        {
+            forward.datagram(datagram);
+        }
         Read { exporter, outcome: outcome(decoded) }
+    }
+
+    fn learn(&mut self, datagram: &Datagram<'_>, output: &mut Output) -> Counter {
+        let exporter = datagram.source.ip();
+        let Output { rows, strings, .. } = output;
+        let first = rows.len();
+        let learned = self.decoder.learn(exporter, datagram.payload, rows, strings);
+        match (learned, &mut self.window) {
+            (Ok(()), Some(window)) if rows.len() > first => {
+                window.apply(rows, first, exporter, [datagram.arrival_us, datagram.arrival_us]);
+            }
+            (Ok(()), _) => {}
+            (Err(error), _) => self.notices.rejected(exporter, datagram.payload, error),
+        }
+        outcome(learned)
     }
 
     fn exporter(&self, datagram: &Datagram<'_>) -> IpAddr {
@@ -135,6 +167,11 @@ impl Protocol for NetFlow {
         }
         if let Some(window) = &mut self.window {
             tally.add(Counter::FlowTimesOutside, window.take_outside());
+        }
+        if let Some(forward) = &mut self.forward {
+            let [sent, unsent] = forward.take_counts();
+            tally.add(Counter::TemplatesForwarded, sent);
+            tally.add(Counter::TemplatesUnforwarded, unsent);
         }
         let dropped =
             counts.sets_expired + counts.sets_evicted + counts.sets_dropped_at_exit + counts.sets_of_evicted;
@@ -247,7 +284,7 @@ impl Protocol for NetFlow {
 }
 
 /// The counter of a datagram's outcome.
-fn outcome(decoded: Result<u64, HeaderError>) -> Counter {
+fn outcome<T>(decoded: Result<T, HeaderError>) -> Counter {
     match decoded {
         Ok(_) => Counter::DatagramsDecoded,
         Err(HeaderError::TooShort(_)) => Counter::DatagramsTooShort,

@@ -100,6 +100,22 @@ impl Exporter {
         units
     }
 
+    /// Learns the templates of a datagram, and ignores its data.
+    pub(super) fn learn_templates(
+        &mut self,
+        header: &Header,
+        sets: netflow::datagram::Sets<'_>,
+        context: &mut Context<'_>,
+    ) {
+        for set in sets {
+            match set {
+                Ok(Set::Templates(records)) => self.announcements(header, records, context),
+                Ok(Set::Data { .. }) => {}
+                Err(error) => context.report_error(self.address, header.domain, error),
+            }
+        }
+    }
+
     fn is_withdrawn(&self, header: &Header, id: u16) -> bool {
         let sets = self.sets.as_ref();
         sets.is_some_and(|sets| sets.templates.is_withdrawn(header.version == IPFIX, header.domain, id))

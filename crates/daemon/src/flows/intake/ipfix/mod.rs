@@ -23,10 +23,10 @@ mod metrics;
 mod service;
 mod settings;
 
-use super::delivery::{self, Admission, Feed, Feeder};
-use super::udp::{self, Udp};
+use super::delivery::{self, Admission, Feeder};
+use super::udp::{self, Udp, wake_of};
 use crate::flows::input::{Choice, Intake, Opened, Source};
-use crate::flows::worker::{Datagrams, Worker};
+use crate::flows::worker::Datagrams;
 use crate::host::describe;
 use crate::host::part::{Commit, Prepare, Reading, Services};
 use crate::sessions::tls;
@@ -119,7 +119,7 @@ impl Settings {
 
 impl<P: Datagrams> Intake<P> for Ipfix {
     fn open(&mut self) -> Result<Vec<Opened<P>>, String> {
-        let receivers = self.udp.open()?;
+        let workers = self.udp.open()?;
         let ports = [
             ("nfacctd_tcp_port", Transport::Tcp, self.settings.tcp),
             ("nfacctd_tls_port", Transport::Tls, self.settings.tls),
@@ -138,14 +138,13 @@ impl<P: Datagrams> Intake<P> for Ipfix {
         self.wakes = dtls.iter().map(wake_of).collect();
         let (unwant, unwanted) = mpsc::channel(UNWANTED);
         let mut feeders = Vec::new();
-        let share = self.udp.share;
-        let sources = receivers.into_iter().map(|receiver| {
-            let wake = wake_of(&receiver);
+        let sources = workers.into_iter().map(|mut sockets| {
+            let wake = sockets.wake();
             let unwant = unwant.clone();
             let (feeder, feed) = delivery::channel(Arc::clone(&wake), move |session| _ = unwant.try_send(session));
             feeders.push(feeder);
-            let source: Box<dyn Source<P>> = Box::new(FedSocket { receiver, share, feed });
-            (source, wake)
+            sockets.feed = Some(feed);
+            (Box::new(sockets) as Box<dyn Source<P>>, wake)
         });
         let sources = sources.collect();
         self.opened = Some(Open { sockets, dtls, feeders, unwanted });
@@ -240,12 +239,6 @@ impl<P: Datagrams> Intake<P> for Ipfix {
     }
 }
 
-/// What ends the wait of a receiver.
-fn wake_of(receiver: &Receiver) -> Wake {
-    let waker = receiver.waker();
-    Arc::new(move || waker.wake())
-}
-
 impl Workers {
     /// The number of a new session.
     fn new_session(&self) -> u64 {
@@ -262,18 +255,5 @@ impl Workers {
             reason = "there is a worker at least, and the index is below their number"
         )]
         &self.feeders[index]
-    }
-}
-
-/// The socket of a worker, and what other threads receive for it.
-struct FedSocket {
-    receiver: Receiver,
-    share: u32,
-    feed: Feed,
-}
-
-impl<P: Datagrams> Source<P> for FedSocket {
-    fn run(self: Box<Self>, worker: Worker<P>) {
-        worker.run_udp(self.receiver, self.share, Some(self.feed));
     }
 }
