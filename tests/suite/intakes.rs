@@ -481,6 +481,15 @@ fn templates_are_forwarded_to_a_collector_that_has_data_only() {
     report.assert_all_accounted();
     assert_eq!((report.value("records_decoded"), report.value("sets_recovered")), (10, 10));
     first.stop();
+    // An exporter has no address of another family than its own.
+    let first = nfacctd(&format!(
+        "nfacctd_templates_receiver: {}:{port}\nplugins: print[p]\naggregate[p]: peer_src_ip\nprint_output_file[p]: {{dir}}/out.txt",
+        second.setup().address().ip()
+    ));
+    let first = start(&first.on_ipv6());
+    first.exporter("::1").send(&templates());
+    assert_eq!(first.wait_for_datagrams(1).value("templates_forward_drops"), 1);
+    first.stop();
     let mut rows: Vec<_> = second
         .stop()
         .json("out.json")

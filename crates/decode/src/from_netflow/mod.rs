@@ -223,9 +223,6 @@ impl Decoder {
             return Ok(());
         }
         self.scratch.plans.add_credit(octets.len());
-        if self.exporters.get_mut(&address::number(source)).is_none() {
-            self.remember(Exporter::new(source));
-        }
         let mut context = exporter::Context {
             needs: &self.needs,
             settings: &self.settings,
@@ -238,6 +235,14 @@ impl Decoder {
         if let Some(exporter) = self.exporters.get_mut(&address::number(source)) {
             exporter.learn(&datagram, &mut context);
             self.totals.update(exporter);
+        } else {
+            let mut exporter = Exporter::new(source);
+            exporter.learn(&datagram, &mut context);
+            if exporter.templates().next().is_some() {
+                self.remember(exporter);
+            } else {
+                exporter.forget(&mut self.counts);
+            }
         }
         if self.memory() > self.settings.max_memory {
             self.make_room(source);

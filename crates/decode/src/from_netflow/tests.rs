@@ -204,6 +204,33 @@ fn data_are_kept_until_their_template_arrives() {
     assert!(matches!(bench.decoder.take_notices()[0], Notice::NoTemplate { id: 300, .. }));
 }
 
+#[test]
+fn of_a_forwarded_datagram_only_the_templates_count() {
+    let mut bench = Bench::new(&["src_port"], Settings::default());
+    let fields = vec![field(ie::SOURCE_TRANSPORT_PORT, 2), field(ie::PACKET_DELTA_COUNT, 4)];
+    let template = Template::new(1, 300, Kind::Data, fields);
+    let exporter = [192, 0, 2, 1].into();
+    let mut learn = |bench: &mut Bench, datagram: &[u8]| {
+        bench.decoder.learn(exporter, datagram, &mut bench.rows, &mut bench.strings)
+    };
+    // An exporter without templates is not remembered.
+    learn(&mut bench, &Message::ipfix(1, 70, NOW).data(300, |w| _ = w.u16(8).u32(9)).finish()).unwrap();
+    learn(&mut bench, &Message::ipfix(1, 70, NOW).withdraw(300, false).finish()).unwrap();
+    assert!(bench.decoder.is_empty());
+    assert!(learn(&mut bench, &[0, 8]).is_err());
+    bench.send(&Message::ipfix(1, 0, NOW).data(300, |w| _ = w.u16(7).u32(9)).finish());
+    let both = Message::ipfix(1, 70, NOW).templates(&[&template]).data(300, |w| _ = w.u16(8).u32(9)).finish();
+    learn(&mut bench, &both).unwrap();
+    bench.send(&Message::ipfix(1, 1, NOW).data(300, |w| _ = w.u16(9).u32(9)).finish());
+    assert_eq!(bench.column("src_port"), ["7", "9"]);
+    let counts = bench.decoder.take_counts();
+    assert_eq!((counts.sets_recovered, counts.sequence_gaps, counts.templates_new), (1, 0, 1));
+    // A template of an exporter that was not heard of yet is kept.
+    let other = [192, 0, 2, 2].into();
+    bench.decoder.learn(other, &both, &mut bench.rows, &mut bench.strings).unwrap();
+    assert_eq!((bench.decoder.len(), bench.decoder.templates(), bench.rows.len()), (2, 2, 2));
+}
+
 /// The templates file needs it to learn which templates are still in use.
 #[test]
 fn a_template_is_reported_once_a_day() {

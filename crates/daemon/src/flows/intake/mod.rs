@@ -1,10 +1,15 @@
 //! Sources of datagrams and packets: opened before anything else starts, so that what arrives meanwhile is queued in the kernel.
 
 #[cfg(any(feature = "kafka", feature = "zmq"))]
+#[cfg_attr(
+    not(all(feature = "http", feature = "kafka", feature = "zmq")),
+    allow(dead_code, reason = "each broker has some of the figures, and the metrics endpoint reads them")
+)]
 mod broker;
 #[cfg(feature = "pcap")]
 pub(crate) mod datagram_file;
 #[cfg(any(feature = "kafka", feature = "zmq"))]
+#[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "only Kafka has positions"))]
 pub(crate) mod feed;
 #[cfg(feature = "pcap")]
 mod files;
