@@ -233,6 +233,7 @@ impl Protocol for NetFlow {
         Report { exporters: seen.map(report).collect(), ..Report::default() }
     }
 
+    #[cfg(any(feature = "kafka", feature = "zmq"))]
     fn restart_sequences(&mut self) {
         self.decoder.restart_sequences();
     }
