@@ -35,11 +35,15 @@ fn send(cluster: &Cluster, numbers: std::ops::Range<u32>) {
 }
 
 fn member(cluster: &Cluster) -> TopicReader {
+    // The mock cluster lets each change of the group take a second less than a session.
+    let options = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(options.path(), "global, session.timeout.ms, 3000\nglobal, heartbeat.interval.ms, 500\n")
+        .unwrap();
     TopicReader::new(&KafkaInput {
         brokers: cluster.bootstrap_servers(),
         topic: "t".to_owned(),
         group: Some("g".to_owned()),
-        config_file: None,
+        config_file: Some(options.path().to_owned()),
         timeout: Duration::from_secs(10),
     })
     .unwrap()

@@ -43,7 +43,7 @@ fn check_setting(what: &str, setting: &str, defaults: &BTreeMap<String, Option<&
 
 /// Asserts that the counters that are named exist, with their reasons.
 fn check_counters(what: &str, at_bound: &str) {
-    const OF_LINES: [&str; 3] = ["held_back", "dropped_no_room", "dropped_too_old"];
+    const OF_LINES: [&str; 5] = ["held_back", "dropped_bad", "dropped_no_room", "dropped_too_old", "not_written"];
     for (word, _) in quoted(at_bound) {
         let (family, reason) = word.split_once('[').unwrap_or((word, ""));
         let reason = reason.trim_end_matches(']');

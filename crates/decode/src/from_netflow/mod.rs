@@ -404,6 +404,9 @@ impl Decoder {
         if let Some(exporter) = self.exporters.get_mut(&address::number(address)) {
             exporter.take_over_sampling(sampling, self.settings.ignore_scope);
             self.totals.update(exporter);
+            if self.memory() > self.settings.max_memory {
+                self.make_room(address);
+            }
         }
     }
 

@@ -211,7 +211,7 @@ fn of_a_forwarded_datagram_only_the_templates_count() {
     let fields = vec![field(ie::SOURCE_TRANSPORT_PORT, 2), field(ie::PACKET_DELTA_COUNT, 4)];
     let template = Template::new(1, 300, Kind::Data, fields);
     let exporter = [192, 0, 2, 1].into();
-    let mut learn = |bench: &mut Bench, datagram: &[u8]| {
+    let learn = |bench: &mut Bench, datagram: &[u8]| {
         bench.decoder.learn(exporter, datagram, &mut bench.rows, &mut bench.strings)
     };
     // An exporter without templates is not remembered.

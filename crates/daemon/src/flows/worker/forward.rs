@@ -6,9 +6,9 @@ use capture::Datagram;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tee::Options;
 use tee::Replicator;
 use tee::limit::Limit;
-use tee::Options;
 use tee::pool::{Pool, Pools, Receiver};
 use tee::replicator::Received;
 

@@ -148,6 +148,7 @@ pub(crate) trait Protocol: Send + 'static {
     fn report(&self) -> Report;
 
     /// Other exporters come from now on, or the same ones at another place of their streams: sequence numbers begin anew.
+    #[cfg(any(feature = "kafka", feature = "zmq"))]
     fn restart_sequences(&mut self) {}
 
     /// Sets whether it lists the parts of each datagram.

@@ -262,6 +262,7 @@ impl Protocol for NetFlow {
         Report { exporters: seen.map(report).chain(of_sessions).collect(), ..Report::default() }
     }
 
+    #[cfg(any(feature = "kafka", feature = "zmq"))]
     fn restart_sequences(&mut self) {
         self.decoder.restart_sequences();
     }

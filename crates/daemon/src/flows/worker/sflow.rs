@@ -235,6 +235,7 @@ impl Protocol for Sflow {
         Report { exporters: self.decoder.agents().map(report).collect(), ..Report::default() }
     }
 
+    #[cfg(any(feature = "kafka", feature = "zmq"))]
     fn restart_sequences(&mut self) {
         self.decoder.restart_sequences();
     }
