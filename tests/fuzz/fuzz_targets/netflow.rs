@@ -94,7 +94,7 @@ fuzz_target!(|input: &[u8]| {
         }
         for notice in notices {
             match notice {
-                Notice::Template { exporter, template } => {
+                Notice::Template { exporter, template, .. } => {
                     let replaces = template.id % 2 == 0;
                     other.take_over_template(exporter, template, replaces, &mut other_rows, &mut strings);
                 }
