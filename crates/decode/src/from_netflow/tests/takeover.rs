@@ -1,6 +1,7 @@
 //! Templates and sampling rates that other collectors have learned.
 
 use super::*;
+use proptest::prelude::*;
 
 const EXPORTER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 const SAMPLER: [(u16, u16); 3] = [(ie::EXPORTING_PROCESS_ID, 4), (302, 8), (34, 4)];
@@ -123,4 +124,49 @@ fn sequence_numbers_can_begin_anew() {
     assert_eq!(bench.decoder.take_counts().sequence_gaps, 0);
     bench.send(&v9(102));
     assert_eq!(bench.decoder.take_counts().sequence_lost, 1);
+}
+
+proptest! {
+    /// Whatever one collector has learned, another one that takes it over keeps its bounds, and invents no row.
+    #[test]
+    fn what_is_taken_over_stays_within_bounds(
+        steps in prop::collection::vec((0..4_u8, 256..259_u16, prop::collection::vec((0..10_usize, 0..9_u16), 1..6), any::<[u8; 24]>()), 1..60),
+    ) {
+        const ELEMENTS: [u16; 10] = [1, 2, 7, 10, 34, 48, 50, 144, 149, 302];
+        let settings = || Settings { renormalize: true, max_memory: 30_000, max_templates: 4, ..Settings::default() };
+        let (mut first, mut second) = (Bench::new(&["src_port"], settings()), Bench::new(&["src_port"], settings()));
+        let mut octets = 0;
+        for (what, id, fields, record) in steps {
+            let fields = fields.iter().map(|(element, length)| field(ELEMENTS[*element], *length)).collect();
+            let kind = if what == 0 { Kind::Data } else { Kind::Options { scopes: 1 } };
+            let template = Template::new(1, id, kind, fields);
+            let message = Message::ipfix(1, 0, NOW);
+            let message = match what {
+                0 | 1 => message.templates(&[&template]),
+                _ => message.data(id, |w| _ = w.put(&record)),
+            };
+            let message = message.finish();
+            octets += message.len();
+            first.send(&message);
+            if what > 1 {
+                second.send(&message);
+            }
+            for notice in first.decoder.take_notices() {
+                match notice {
+                    Notice::Template { exporter, template } => {
+                        second.take_over(exporter, template.clone(), false);
+                        second.take_over(exporter, template, true);
+                    }
+                    Notice::Sampling { exporter, sampling } => second.decoder.take_over_sampling(exporter, &sampling),
+                    _ => {}
+                }
+            }
+            prop_assert!(second.decoder.memory() <= 30_000);
+            prop_assert!(second.rows.len() <= 2 * octets);
+        }
+        let rows = second.rows.len() as u64;
+        let counts = second.decoder.take_counts();
+        prop_assert_eq!(counts.rows, rows);
+        prop_assert_eq!(counts.templates_new + counts.templates_changed, 0);
+    }
 }
