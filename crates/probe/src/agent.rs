@@ -69,6 +69,9 @@ pub struct Identity {
 /// Octets of the header of a datagram, at most: with an IPv6 address.
 const HEADER: usize = 40;
 
+/// Pieces of a datagram: its header, and samples from both areas of a batch.
+pub const PIECES: usize = 3;
+
 /// Packs samples.
 #[derive(Debug)]
 pub struct Agent {
@@ -86,21 +89,45 @@ pub struct Agent {
     packed: Vec<Packed>,
 }
 
+/// A datagram under construction.
+#[derive(Debug, Default)]
+struct Open {
+    /// Where its samples are in both areas of the batch.
+    places: [Range<usize>; 2],
+    /// Octets of the samples.
+    size: usize,
+    samples: u32,
+    contents: Contents,
+}
+
+impl Open {
+    /// Adds the sample behind those of this area that are in the datagram.
+    fn take(&mut self, area: usize, place: Range<usize>) {
+        self.size += place.len();
+        self.samples += 1;
+        if let Some(places) = self.places.get_mut(area) {
+            *places = if places.end == 0 { place } else { places.start..place.end };
+        }
+    }
+}
+
 /// A datagram: its header, and where its samples are in their batch.
 #[derive(Clone, Debug)]
 pub struct Packed {
     header: [u8; HEADER],
     header_len: usize,
-    samples: Range<usize>,
+    places: [Range<usize>; 2],
     /// The flow samples in it.
     pub contents: Contents,
 }
 
 impl Packed {
     /// Header and samples, one behind the other. `batch` is the one that was packed.
-    pub fn pieces<'a>(&'a self, batch: &'a Batch) -> [&'a [u8]; 2] {
+    pub fn pieces<'a>(&'a self, batch: &'a Batch) -> [&'a [u8]; PIECES] {
         let header = self.header.get(..self.header_len).unwrap_or_default();
-        [header, batch.octets().get(self.samples.clone()).unwrap_or_default()]
+        let ([long, others], [first, second]) = (batch.areas(), self.places.clone());
+        let long = long.samples.octets().get(first).unwrap_or_default();
+        [header, long, others.samples.octets().get(second).unwrap_or_default()]
     }
 }
 
@@ -129,27 +156,30 @@ impl Agent {
         self.packed.clear();
         self.drops = self.drops.saturating_add(batch.drops);
         let (before, count) = (self.pool, batch.len() as u64);
-        let header_len = if self.identity.address.is_ipv4() { 28 } else { HEADER };
-        let (mut start, mut at, mut samples, mut contents) = (0, 0, 0, Contents::default());
-        for number in 0..batch.len() {
-            let Some(end) = batch.end(number) else { break };
-            if samples > 0 && header_len + (end - start) > self.limit {
-                self.close(start..at, samples, contents, now_us);
-                (start, samples, contents) = (at, 0, Contents::default());
+        let (pool, header_len) = (batch.pool, if self.identity.address.is_ipv4() { 28 } else { HEADER });
+        let mut open = Open::default();
+        let mut numbered = 0;
+        for (which, area) in batch.areas_mut().iter_mut().enumerate() {
+            let mut at = 0;
+            for end in area.ends.iter().map(|end| *end as usize) {
+                if open.samples > 0 && header_len + open.size + (end - at) > self.limit {
+                    self.close(std::mem::take(&mut open), now_us);
+                }
+                // The packets of a batch are spread over its samples.
+                numbered += 1;
+                let pool = before + pool * numbered / count;
+                if self.number(area.samples.octets_mut().get_mut(at..end).unwrap_or_default(), pool) {
+                    open.contents.flows += 1;
+                    open.contents.packets += 1;
+                }
+                open.take(which, at..end);
+                at = end;
             }
-            // The packets of a batch are spread over its samples.
-            let pool = before + batch.pool * (number as u64 + 1) / count;
-            if self.number(batch.sample_mut(at..end), pool) {
-                contents.flows += 1;
-                contents.packets += 1;
-            }
-            samples += 1;
-            at = end;
         }
-        if samples > 0 {
-            self.close(start..at, samples, contents, now_us);
+        if open.samples > 0 {
+            self.close(open, now_us);
         }
-        self.pool = before + batch.pool;
+        self.pool = before + pool;
         &self.packed
     }
 
@@ -173,8 +203,8 @@ impl Agent {
         true
     }
 
-    /// Ends a datagram with these samples.
-    fn close(&mut self, place: Range<usize>, samples: u32, contents: Contents, now_us: u64) {
+    /// Ends a datagram.
+    fn close(&mut self, open: Open, now_us: u64) {
         let uptime_ms = (now_us.saturating_sub(self.identity.started_us) / 1000) as u32;
         let (mut header, mut header_len) = ([0; HEADER], 0);
         let mut put = |octets: &[u8]| {
@@ -194,11 +224,11 @@ impl Agent {
                 put(&address.octets());
             }
         }
-        for number in [self.identity.sub_agent, self.sequence, uptime_ms, samples] {
+        for number in [self.identity.sub_agent, self.sequence, uptime_ms, open.samples] {
             put(&number.to_be_bytes());
         }
         self.sequence = self.sequence.wrapping_add(1);
-        self.packed.push(Packed { header, header_len, samples: place, contents });
+        self.packed.push(Packed { header, header_len, places: open.places, contents: open.contents });
     }
 
     /// Adds the counters of an interface to a batch.

@@ -16,7 +16,6 @@ use sflow::encode::{EncodeError, as_path, flow_sample, switched_packet};
 use sflow::flow::{Gateway, HeaderProtocol, RawHeader, Router, Switch, Tag};
 use sflow::{AsPath, DataFormat, FlowHead, FlowRecord, Interface, SourceId, Words};
 use std::net::Ipv4Addr;
-use std::ops::Range;
 use wire::Writer;
 
 /// Octets of a packet in a sample, as in pmacct.
@@ -74,67 +73,76 @@ pub struct Frame<'a> {
     pub length: u32,
 }
 
-/// Samples in the order of their packets.
+/// Samples: those of long packets, then the others, each in the order of their packets. Samples of long packets have one size, unless
+/// they have texts, and datagrams of one size are sent faster.
 #[derive(Debug, Default)]
 pub struct Batch {
-    samples: Writer,
-    /// Where each sample ends.
-    ends: Vec<u32>,
+    areas: [Area; 2],
     /// Packets that could have been sampled.
     pub pool: u64,
     /// Samples that were lost before.
     pub drops: u64,
 }
 
+/// Samples, one behind the other.
+#[derive(Debug, Default)]
+pub(crate) struct Area {
+    pub(crate) samples: Writer,
+    /// Where each sample ends.
+    pub(crate) ends: Vec<u32>,
+}
+
+impl Area {
+    fn end(&mut self) {
+        self.ends.push(self.samples.len() as u32);
+    }
+}
+
 impl Batch {
     /// Number of samples.
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.areas.iter().map(|area| area.ends.len()).sum()
     }
 
     /// True if there are no samples.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.len() == 0
     }
 
     /// Octets of all samples.
     pub fn size(&self) -> usize {
-        self.samples.len()
+        self.areas.iter().map(|area| area.samples.len()).sum()
     }
 
     /// Removes all samples, and keeps the memory.
     pub fn clear(&mut self) {
-        self.samples.clear();
-        self.ends.clear();
+        for area in &mut self.areas {
+            area.samples.clear();
+            area.ends.clear();
+        }
         (self.pool, self.drops) = (0, 0);
     }
 
     /// Adds an encoded sample.
     pub(crate) fn push(&mut self, sample: &[u8]) {
-        self.samples.put(sample);
-        self.ends.push(self.samples.len() as u32);
+        let area = self.area(false);
+        area.samples.put(sample);
+        area.end();
     }
 
-    /// The octets of all samples.
-    pub(crate) fn octets(&self) -> &[u8] {
-        self.samples.octets()
+    pub(crate) fn areas(&self) -> &[Area; 2] {
+        &self.areas
     }
 
-    /// Where a sample ends.
-    pub(crate) fn end(&self, number: usize) -> Option<usize> {
-        self.ends.get(number).map(|end| *end as usize)
+    pub(crate) fn areas_mut(&mut self) -> &mut [Area; 2] {
+        &mut self.areas
     }
 
-    /// A sample, by its place.
-    pub(crate) fn sample_mut(&mut self, place: Range<usize>) -> &mut [u8] {
-        self.samples.octets_mut().get_mut(place).unwrap_or_default()
-    }
-
-    /// The octets of the samples.
-    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        let spans = starts.zip(&self.ends).map(|(start, end)| start as usize..*end as usize);
-        spans.filter_map(|span| self.samples.octets().get(span))
+    /// Where samples of long or of other packets go.
+    #[inline]
+    fn area(&mut self, is_long: bool) -> &mut Area {
+        let [long, others] = &mut self.areas;
+        if is_long { long } else { others }
     }
 }
 
@@ -303,8 +311,9 @@ impl Sampler {
         };
         let raw = raw_header(frame);
         if is_compact && self.offsets.is_plain {
-            switched_packet(&mut to.samples, &head, &switch(frame), &raw)?;
-            to.ends.push(to.samples.len() as u32);
+            let area = to.area(raw.octets.len() == HEADER);
+            switched_packet(&mut area.samples, &head, &switch(frame), &raw)?;
+            area.end();
             return Ok(());
         }
         self.add_all(row, strings, (&head, switch(frame), raw), to)
@@ -319,6 +328,7 @@ impl Sampler {
         to: &mut Batch,
     ) -> Result<(), EncodeError> {
         let read = |at: Option<usize>, size| at.map_or(0, |at| number(row, at, size));
+        let area = to.area(raw.octets.len() == HEADER);
         let raw = FlowRecord::RawHeader(raw);
         // Records that are absent are not among the first `count`.
         let mut records = [raw; 5];
@@ -361,8 +371,8 @@ impl Sampler {
             let [tag, tag2] = self.offsets.tags.map(|at| read(at, 8));
             push(FlowRecord::Tag(Tag { tag, tag2 }));
         }
-        flow_sample(&mut to.samples, head, records.get(..count).unwrap_or_default())?;
-        to.ends.push(to.samples.len() as u32);
+        flow_sample(&mut area.samples, head, records.get(..count).unwrap_or_default())?;
+        area.end();
         Ok(())
     }
 }

@@ -19,6 +19,7 @@ const SEGMENTATION_RETRY: u32 = 10_000;
 #[derive(Debug)]
 pub struct Link {
     socket: Socket,
+    is_v4: bool,
     /// Datagrams of one size are sent as one message, unless this many more calls are to do without.
     unsegmented: u32,
 }
@@ -48,7 +49,12 @@ impl Link {
             socket.bind(&SocketAddr::new(source, port).into())?;
         }
         socket.connect(&receiver.into())?;
-        Ok(Self { socket, unsegmented: 0 })
+        Ok(Self { socket, is_v4: receiver.is_ipv4(), unsegmented: 0 })
+    }
+
+    /// Whether datagrams go over IPv4.
+    pub fn is_v4(&self) -> bool {
+        self.is_v4
     }
 
     /// The address that datagrams come from.
@@ -69,7 +75,7 @@ impl Link {
         const V6: usize = 8 + 40;
         // The kernel answers for IPv6 sockets, too: the value is that of the route, not of a protocol.
         let mtu = nix::sys::socket::getsockopt(&self.socket, sockopt::IpMtu).ok()?;
-        let headers = if self.local_address()?.is_ipv4() { V4 } else { V6 };
+        let headers = if self.is_v4 { V4 } else { V6 };
         usize::try_from(mtu).ok()?.checked_sub(headers)
     }
 

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 /// Octets of a full batch: what the kernel takes as one message, as its datagrams are of one size if packets are long.
 const FULL: usize = 60_000;
+/// How often a patient worker looks whether there is room for its batch. The agent needs longer for those that wait.
+const ROOM: Duration = Duration::from_millis(20);
 /// Batches that wait for the agent: 4 MB at most.
 const WAITING: usize = 64;
 
@@ -91,9 +93,7 @@ impl Outlet {
         let [packets, bytes] = std::mem::take(&mut self.sums);
         let rejected = match self.full.try_send(batch) {
             Ok(()) => None,
-            Err(TrySendError::Full(batch)) if !patience.is_zero() => {
-                self.full.send_timeout(batch, patience).err().map(|error| error.into_inner())
-            }
+            Err(TrySendError::Full(batch)) if !patience.is_zero() => self.wait_and_hand_over(batch, patience),
             Err(error) => Some(error.into_inner()),
         };
         let Some(mut rejected) = rejected else {
@@ -109,6 +109,23 @@ impl Outlet {
         rejected.pool = pool;
         self.batch = rejected;
         Lost { samples, packets, bytes }
+    }
+}
+
+impl Outlet {
+    /// Waits for room. Returns the batch if there is none in time.
+    fn wait_and_hand_over(&self, mut batch: Batch, patience: Duration) -> Option<Batch> {
+        let deadline = Instant::now() + patience;
+        while Instant::now() < deadline {
+            // The agent paces its datagrams: to be woken for each batch that it takes would cost more than the samples do.
+            let _ = crossbeam_channel::after(ROOM).recv();
+            match self.full.try_send(batch) {
+                Ok(()) => return None,
+                Err(TrySendError::Full(rejected)) => batch = rejected,
+                Err(TrySendError::Disconnected(rejected)) => return Some(rejected),
+            }
+        }
+        Some(batch)
     }
 }
 

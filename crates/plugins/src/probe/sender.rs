@@ -12,10 +12,11 @@
 use super::batch::{self, Batch, Outcome};
 use super::target::Target;
 use crate::sink::{Accounting, DropReason};
+use ::probe::agent::PIECES;
 use ::probe::{Contents, Datagram};
 use runtime::log::Limited;
 use std::io::{self, IoSlice};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
 use udp_link::{CHUNK, Link, Unsent};
@@ -109,11 +110,11 @@ impl Sender {
         }
     }
 
-    /// Sends datagrams of two pieces, with the samples in them, at once.
-    pub(super) fn send<'a>(&mut self, datagrams: impl Iterator<Item = ([&'a [u8]; 2], Contents)>) {
+    /// Sends datagrams in pieces, with the samples in them, at once.
+    pub(super) fn send<'a>(&mut self, datagrams: impl Iterator<Item = ([&'a [u8]; PIECES], Contents)>) {
         let mut datagrams = datagrams.peekable();
         while datagrams.peek().is_some() {
-            let mut slices = [[IoSlice::new(&[]); 2]; CHUNK];
+            let mut slices = [[IoSlice::new(&[]); PIECES]; CHUNK];
             let mut contents = [Contents::default(); CHUNK];
             let mut count = 0;
             // Not more datagrams than places are taken from the iterator.
@@ -200,8 +201,7 @@ impl Sender {
     /// Adapts the length of datagrams to the path.
     fn measure(&mut self) {
         let Some(link) = &mut self.link else { return };
-        let is_v6 = link.peer_address().is_some_and(|address: SocketAddr| address.is_ipv6());
-        let most = self.target.datagram_size.unwrap_or(if is_v6 { IPV6_LENGTH } else { IPV4_LENGTH });
+        let most = self.target.datagram_size.unwrap_or(if link.is_v4() { IPV4_LENGTH } else { IPV6_LENGTH });
         let limit = link.path_limit().map_or(most, |path| path.min(most));
         if limit < self.limit {
             // Segments of the old length were too long for the path.

@@ -108,6 +108,7 @@ impl Dialler {
 
     /// The maximum length of messages, in octets, before a connection says otherwise. `datagram_size`: that of datagrams, if it
     /// is set.
+    #[cfg_attr(not(feature = "dtls"), expect(unused_variables, reason = "only DTLS has datagrams"))]
     pub(super) fn message_size(&self, datagram_size: Option<usize>) -> usize {
         match self {
             Self::Tcp | Self::Tls(..) => STREAM_MESSAGE,

@@ -262,7 +262,9 @@ impl Outlet {
         let mut dropped = Sum::default();
         let mut messages = 0;
         while state.bytes + needed > self.settings.queue_bytes
-            && let Some(oldest) = state.waiting.pop_front()
+            // Templates that the session lacks must not be lost.
+            && let Some(at) = state.waiting.iter().position(|message| message.contents.flows > 0)
+            && let Some(oldest) = state.waiting.remove(at)
         {
             state.bytes -= oldest.size();
             dropped = dropped.plus(sum(oldest.contents));

@@ -219,6 +219,11 @@ fn explained(error: io::Error) -> io::Error {
         Some(Error::InvalidCertificate(
             Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
         )) => "nfprobe_dtls_verify_cert is the name that it must contain, if it is not that of nfprobe_receiver",
+        Some(Error::InvalidCertificate(Certificate::Other(other)))
+            if other.to_string().contains("CaUsedAsEndEntity") =>
+        {
+            "it is that of an authority; the collector needs one that an authority has issued"
+        }
         Some(Error::InvalidMessage(InvalidMessage::InvalidContentType)) => "the collector does not speak TLS",
         Some(Error::AlertReceived(
             AlertDescription::CertificateRequired
