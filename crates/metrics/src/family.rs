@@ -236,7 +236,7 @@ pub static BGP: [Family<'static>; 15] = [
 /// Of high availability, and of the Redis server that it needs.
 pub static HA: [Family<'static>; 8] = [
     gauge("pmacct_redis_connected", "1 while the Redis server answers."),
-    counter("pmacct_redis_failures", "Turns, one a second, in which it did not."),
+    counter("pmacct_redis_failures", "Exchanges with it that failed, of one a second."),
     gauge("pmacct_ha_active", "1 while the daemon is active, 0 while it is on stand-by."),
     counter("pmacct_ha_state_changes", "Changes between the two, with the first decision."),
     gauge("pmacct_ha_queue_messages", "Messages that are kept on stand-by, by log."),
