@@ -58,8 +58,8 @@ fn an_unknown_key_gives_a_warning_with_a_suggestion() {
 
 #[test]
 fn unimplemented_keys_give_a_warning() {
-    let process = start(&printing("src_host").more_config("nfacctd_rp_ebpf_prog: program.o"));
-    assert!(process.wait_for_log("nfacctd_rp_ebpf_prog").contains("WARN"));
+    let process = start(&printing("src_host").more_config("bgp_blackhole_stdcomm_list: 65000:666"));
+    assert!(process.wait_for_log("bgp_blackhole_stdcomm_list").contains("WARN"));
     process.stop();
 }
 

@@ -380,9 +380,10 @@ fn configurations_without_an_input_or_a_decoder_are_errors() {
         assert_eq!(finished.code(), Some(1), "{}", finished.log);
         assert!(finished.log.contains(what), "{lines}: {}", finished.log);
     }
-    let finished =
-        pmtelemetryd(NOTIF).more_config("telemetry_daemon_udp_notif_rp_ebpf_prog: x").arguments(["--check"]).run();
-    assert!(finished.log.contains("telemetry_daemon_udp_notif_rp_ebpf_prog has no effect"), "{}", finished.log);
+    let program = "telemetry_daemon_udp_notif_rp_ebpf_prog: missing.o";
+    let finished = pmtelemetryd(NOTIF).more_config(program).arguments(["--check"]).run();
+    assert_eq!(finished.code(), Some(1), "{}", finished.log);
+    assert!(finished.log.contains(&format!("{program}: cannot read it: ")), "{}", finished.log);
     // The port is taken.
     let process = pmtelemetryd(TCP).start_tcp();
     let second = pmtelemetryd("").on(process.setup().address().ip()).more_config(&format!(
