@@ -69,7 +69,7 @@ fn each_receiver_gets_each_datagram_in_order_and_byte_for_byte() {
 #[test]
 fn a_long_batch_is_sent_in_chunks() {
     let one = socket();
-    let mut replicator = replicator(vec![pool(1, &[&one])], 0);
+    let mut replicator = replicator(vec![pool(1, &[&one])]);
     let datagrams: Vec<Vec<u8>> = (0..200u8).map(|number| vec![number; 60]).collect();
     let batch: Vec<(&[u8], u64)> = datagrams.iter().map(|datagram| (datagram.as_slice(), 0)).collect();
     send(&mut replicator, &batch);
@@ -120,7 +120,7 @@ fn a_receiver_that_is_away_costs_nothing_but_its_replicas() {
 #[test]
 fn receivers_that_stay_keep_their_sockets() {
     let (one, two) = (socket(), socket());
-    let mut replicator = replicator(vec![pool(1, &[&one])], 0);
+    let mut replicator = replicator(vec![pool(1, &[&one])]);
     let source = |socket: &UdpSocket| socket.recv_from(&mut [0; 10]).unwrap().1;
     send(&mut replicator, &[(b"a", 0)]);
     let before = source(&one);
