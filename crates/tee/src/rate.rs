@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn the_rate_of_every_flow_sample_is_multiplied() {
-        let mut datagram = Datagram::v5(Some([192, 0, 2, 1].into()), 0, 7, 1);
+        let mut datagram = Datagram::v5("192.0.2.1".parse().ok(), 0, 7, 1);
         for (format, rate) in [
             (sflow::DataFormat::FLOW, 100),
             (sflow::DataFormat::FLOW_EXPANDED, 1),
