@@ -153,7 +153,7 @@ proptest! {
             }
             for notice in first.decoder.take_notices() {
                 match notice {
-                    Notice::Template { exporter, template } => {
+                    Notice::Template { exporter, template, .. } => {
                         second.take_over(exporter, template.clone(), false);
                         second.take_over(exporter, template, true);
                     }
