@@ -422,7 +422,7 @@ fn settings_without_receivers_are_rejected() {
 /// Checks the configurations of a document, and returns their number.
 pub(crate) fn check_document(name: &str) -> usize {
     let root = env!("CARGO_MANIFEST_DIR");
-    let document = std::fs::read_to_string(format!("{root}/docs/{name}")).unwrap();
+    let document = std::fs::read_to_string(format!("{root}/docs/{name}")).expect("the document is there");
     let blocks = crate::maps::blocks(&document);
     // The line before a block of a file names it.
     let named = |line: &str, block: &str| match block.strip_prefix("! ").and_then(|block| block.split_once('\n')) {
