@@ -264,7 +264,8 @@ fn main() -> io::Result<()> {
         write(&folder, "openbmp", name, &octets)?;
     }
     for (name, exporter) in [("v4", "192.0.2.1:1024"), ("v6", "[2001:db8::1]:1024")] {
-        let header = exporter.parse().ok().and_then(|exporter| tee::header::Header::message(exporter, b"datagram"));
+        let header =
+            exporter.parse().ok().and_then(|exporter| tee::header::Header::message(exporter, b"datagram"));
         let header = header.ok_or_else(|| io::Error::other("no headers"))?;
         write(&folder, "broker_message", name, &[header.octets(), b"datagram"].concat())?;
     }
