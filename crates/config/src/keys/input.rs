@@ -118,7 +118,7 @@ keys! {
 
     /// Kafka topic through which collectors share templates: each writes those that it learns, and reads those of the others.
     ///
-    /// The topic should be compacted (`cleanup.policy=compact,delete`). All its partitions are read from their beginning.
+    /// The topic should be compacted (`cleanup.policy=compact`). All its partitions are read from their beginning.
     NFACCTD_TEMPLATES_KAFKA_TOPIC: Option<String> = text(&["nfacctd_templates_kafka_topic"]).daemons(NFACCTD).acts();
 
     /// Broker of that topic, or several separated by commas.

@@ -38,6 +38,7 @@ const READ: &[&Key<Option<PathBuf>>] = &[
     &bmp::BMP_DAEMON_TLS_CA_FILE,
     &bmp::BMP_DAEMON_KAFKA_CONFIG_FILE,
     &input::NFACCTD_KAFKA_CONFIG_FILE,
+    &input::NFACCTD_TEMPLATES_KAFKA_CONFIG_FILE,
     &maps::TELEMETRY_DAEMON_ALLOW_FILE,
     &maps::TELEMETRY_DAEMON_TAG_MAP,
     &telemetry::TELEMETRY_DAEMON_GRPC_COLLECTOR_CONF,
@@ -138,6 +139,7 @@ pub(super) fn read(config: &Config, kinds: &'static [&'static Kind]) -> Option<C
         .chain(config.plugins().iter().filter_map(|plugin| plugin.get(&kafka::KAFKA_CONFIG_FILE)))
         .chain(config.plugins().iter().filter_map(|plugin| plugin.get(&tee::TEE_KAFKA_CONFIG_FILE)))
         .chain(config.core(&input::NFACCTD_KAFKA_CONFIG_FILE))
+        .chain(config.core(&input::NFACCTD_TEMPLATES_KAFKA_CONFIG_FILE))
         .flat_map(|path| named_within(&path))
         .collect();
     access.read.extend(named);
