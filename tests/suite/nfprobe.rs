@@ -243,7 +243,7 @@ impl Nfcapd {
             return None;
         }
         let setup = Setup::new("/bin/true");
-        std::fs::create_dir_all(setup.path("flows")).unwrap();
+        std::fs::create_dir_all(setup.path("flows")).expect("the folder can be made");
         let (host, port) = (address.ip().to_string(), address.port().to_string());
         let process = Command::new("nfcapd")
             .args(["-w"])
@@ -252,19 +252,19 @@ impl Nfcapd {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .unwrap();
+            .expect("nfcapd runs");
         eventually("nfcapd", || (!testkit::sockets::bound(address).is_empty()).then_some(()));
         Some(Self { setup, process })
     }
 
     /// Ends it, and returns what nfdump prints of its flows.
     pub(crate) fn stop(mut self, format: &str) -> String {
-        let interrupt = Command::new("kill").args(["-INT", &self.process.id().to_string()]).status().unwrap();
-        assert!(interrupt.success());
-        self.process.wait().unwrap();
+        let interrupt = Command::new("kill").args(["-INT", &self.process.id().to_string()]).status();
+        assert!(interrupt.is_ok_and(|status| status.success()));
+        self.process.wait().expect("it is a child");
         let mut nfdump = Command::new("nfdump");
         nfdump.arg("-R").arg(self.setup.path("flows")).args(["-q", "-N", "-o", &format!("fmt:{format}")]);
-        String::from_utf8_lossy(&nfdump.output().unwrap().stdout).into_owned()
+        String::from_utf8_lossy(&nfdump.output().expect("nfdump runs").stdout).into_owned()
     }
 }
 
