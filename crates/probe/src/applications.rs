@@ -20,8 +20,8 @@ pub(crate) struct Applications {
     used: HashSet<u32>,
     /// In the order of their first flow.
     names: Vec<(u32, Box<[u8]>)>,
-    /// How many of these collectors have been told.
-    told: usize,
+    /// How many of these were announced to collectors.
+    announced: usize,
 }
 
 impl Applications {
@@ -49,19 +49,19 @@ impl Applications {
         id
     }
 
-    /// Whether there are applications that collectors have not been told.
+    /// Whether there are applications that collectors do not know.
     pub(crate) fn has_new(&self) -> bool {
-        self.told < self.names.len()
+        self.announced < self.names.len()
     }
 
-    /// Tells all of them again.
+    /// Announces all of them again.
     pub(crate) fn repeat(&mut self) {
-        self.told = 0;
+        self.announced = 0;
     }
 
-    /// Those that collectors have not been told; from now on they have.
+    /// Those that were not announced; from now on they count as announced.
     pub(crate) fn take_new(&mut self) -> &[(u32, Box<[u8]>)] {
-        let from = std::mem::replace(&mut self.told, self.names.len());
+        let from = std::mem::replace(&mut self.announced, self.names.len());
         self.names.get(from..).unwrap_or_default()
     }
 }
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_follow_from_names_and_are_told_once() {
+    fn numbers_follow_from_names_and_are_announced_once() {
         let mut applications = Applications::default();
         let first = ["TLS/Google", "DNS", "TLS/Google"].map(|name| applications.id(name.as_bytes()));
         assert_eq!((first[0], first[0] >> 24), (first[2], 6));

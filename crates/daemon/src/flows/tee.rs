@@ -55,7 +55,7 @@ pub(crate) trait Replication {
 
 /// Reads receivers again.
 pub(crate) trait Rereader: Send {
-    /// Reads the file. Errors are added to `problems`; receivers whose name cannot be resolved are left out, and reported.
+    /// Reads the file. Errors are added to `problems`; receivers whose name cannot be resolved are skipped and reported.
     fn reread(&self, context: &Context, problems: &mut Diagnostics) -> Box<dyn Reread>;
 }
 

@@ -1,16 +1,16 @@
 //! Datagrams from one reader to all workers: for intakes that are not sockets of the workers, such as brokers.
 //!
 //! ```text
-//!     thread of the reader          Feeder ──▶ parcels, one being filled for each worker
+//!     thread of the reader          Feeder ──▶ chunks, one being filled for each worker
 //!                                                │  at most QUEUED wait; beyond that the reader waits
 //!     worker                        Feed ◀───────┘
 //! ```
 //!
-//! An exporter's datagrams go to one worker, whatever their order in the input: the worker is chosen by the exporter's address. A parcel
-//! moves when it is full, or when the reader has nothing more to read. Parcels come back to be filled again, so memory is bounded, and
+//! An exporter's datagrams go to one worker, whatever their order in the input: the worker is chosen by the exporter's address. A chunk
+//! moves when it is full, or when the reader has nothing more to read. Chunks come back to be filled again, so memory is bounded, and
 //! nothing is allocated once all are in use.
 //!
-//! The reader learns from [`Feeder::are_safe`] what became of the parcels sent up to a [`Mark`]: whether all plugins have stored their rows,
+//! The reader learns from [`Feeder::are_safe`] what became of the chunks sent up to a [`Mark`]: whether all plugins have stored their rows,
 //! so that a killed process loses none of them.
 
 use ::tee::message::{self, Fault};
@@ -23,12 +23,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Parcels that wait for a worker.
+/// Chunks that wait for a worker.
 const QUEUED: usize = 4;
 
 /// A batch on its way, and what was rejected before it.
 #[derive(Debug, Default)]
-pub(crate) struct Parcel {
+pub(crate) struct Chunk {
     pub(crate) batch: Batch,
     /// Messages without a datagram, by [`Fault::index`].
     pub(crate) rejected: [u64; Fault::COUNT],
@@ -36,7 +36,7 @@ pub(crate) struct Parcel {
     pub(crate) is_reassigned: bool,
 }
 
-impl Parcel {
+impl Chunk {
     fn is_empty(&self) -> bool {
         !self.is_reassigned && self.batch.is_empty() && self.rejected.iter().all(|count| *count == 0)
     }
@@ -48,16 +48,16 @@ impl Parcel {
     }
 }
 
-/// How far a worker is: numbers of parcels, counted from the first.
+/// How far a worker is: numbers of chunks, counted from the first.
 #[derive(Debug, Default)]
 struct Progress {
-    /// Parcels whose rows all plugins have stored.
+    /// Chunks whose rows all plugins have stored.
     safe: AtomicU64,
     /// Plugins should store them now.
     flush: AtomicBool,
 }
 
-/// How many parcels were sent to each worker at some time.
+/// How many chunks were sent to each worker at some time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mark(Vec<u64>);
 
@@ -69,9 +69,9 @@ pub(crate) struct Feeder {
 
 /// The way to one worker.
 struct Lane {
-    parcel: Parcel,
-    full: Sender<Parcel>,
-    empty: Receiver<Parcel>,
+    chunk: Chunk,
+    full: Sender<Chunk>,
+    empty: Receiver<Chunk>,
     sent: u64,
     progress: Arc<Progress>,
     wake: Wake,
@@ -79,8 +79,8 @@ struct Lane {
 
 /// A worker's end.
 pub(crate) struct Feed {
-    full: Receiver<Parcel>,
-    empty: Sender<Parcel>,
+    full: Receiver<Chunk>,
+    empty: Sender<Chunk>,
     /// Rings when a plugin wants its table, or the main thread anything else.
     bell: Receiver<()>,
     progress: Arc<Progress>,
@@ -88,15 +88,15 @@ pub(crate) struct Feed {
 
 /// What a worker gets.
 pub(crate) enum Next {
-    /// A parcel.
-    Parcel(Parcel),
+    /// A chunk.
+    Chunk(Chunk),
     /// The time is over, or the bell has rung.
     Nothing,
     /// The input has ended.
     End,
 }
 
-/// Why a parcel could not be sent.
+/// Why a chunk could not be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unsent {
     /// The worker is behind.
@@ -115,16 +115,16 @@ pub(crate) fn channel(workers: usize) -> (Feeder, Vec<(Feed, Wake)>) {
         let (emptied, empty) = bounded(QUEUED + 2);
         let (ring, bell) = bounded(1);
         let progress = Arc::new(Progress::default());
-        let (wake, parcel) = (super::bell_of(ring), Parcel::default());
+        let (wake, chunk) = (super::bell_of(ring), Chunk::default());
         let own = (Arc::clone(&progress), Arc::clone(&wake));
-        lanes.push(Lane { parcel, full, empty, sent: 0, progress: own.0, wake: own.1 });
+        lanes.push(Lane { chunk, full, empty, sent: 0, progress: own.0, wake: own.1 });
         feeds.push((Feed { full: filled, empty: emptied, bell, progress }, wake));
     }
     (Feeder { lanes, is_full: false }, feeds)
 }
 
 impl Feeder {
-    /// Adds the datagram of a message. A parcel may be full then ([`Self::is_full`]).
+    /// Adds the datagram of a message. A chunk may be full then ([`Self::is_full`]).
     ///
     /// # Errors
     /// Why the message has none, which is counted.
@@ -132,18 +132,18 @@ impl Feeder {
         match message::parse(message) {
             Ok((source, payload)) => {
                 let number = worker_of(source.ip(), self.lanes.len());
-                if let Some(Lane { parcel, .. }) = self.lanes.get_mut(number) {
-                    if parcel.batch.is_empty() {
-                        parcel.batch.set_arrival_us(clock::now());
+                if let Some(Lane { chunk, .. }) = self.lanes.get_mut(number) {
+                    if chunk.batch.is_empty() {
+                        chunk.batch.set_arrival_us(clock::now());
                     }
-                    parcel.batch.push(source, payload, payload.len() > MAX_DATAGRAM);
-                    self.is_full |= parcel.batch.is_full();
+                    chunk.batch.push(source, payload, payload.len() > MAX_DATAGRAM);
+                    self.is_full |= chunk.batch.is_full();
                 }
                 Ok(())
             }
             Err(fault) => {
                 let first = self.lanes.first_mut();
-                if let Some(count) = first.and_then(|lane| lane.parcel.rejected.get_mut(fault.index())) {
+                if let Some(count) = first.and_then(|lane| lane.chunk.rejected.get_mut(fault.index())) {
                     *count += 1;
                 }
                 Err(fault)
@@ -151,14 +151,14 @@ impl Feeder {
         }
     }
 
-    /// Whether a parcel is full: nothing more may be added before it is sent.
+    /// Whether a chunk is full: nothing more may be added before it is sent.
     pub(crate) fn is_full(&self) -> bool {
         self.is_full
     }
 
     /// Whether there is anything to send.
     pub(crate) fn is_empty(&self) -> bool {
-        self.lanes.iter().all(|lane| lane.parcel.is_empty())
+        self.lanes.iter().all(|lane| lane.chunk.is_empty())
     }
 
     /// Sends what was added. Waits at most `patience` for each worker that is behind.
@@ -197,9 +197,9 @@ impl Feeder {
         self.lanes.iter().all(|lane| Arc::strong_count(&lane.progress) == 1)
     }
 
-    /// The partitions of this process have changed: the next parcels say so.
+    /// The partitions of this process have changed: the next chunks say so.
     pub(crate) fn reassigned(&mut self) {
-        self.lanes.iter_mut().for_each(|lane| lane.parcel.is_reassigned = true);
+        self.lanes.iter_mut().for_each(|lane| lane.chunk.is_reassigned = true);
     }
 
     /// Ends the input of the workers. Marks can still be compared.
@@ -212,18 +212,18 @@ impl Feeder {
 
 impl Lane {
     fn send(&mut self, patience: Duration) -> Result<(), Unsent> {
-        if self.parcel.is_empty() {
+        if self.chunk.is_empty() {
             return Ok(());
         }
-        let parcel = std::mem::take(&mut self.parcel);
-        match self.full.send_timeout(parcel, patience) {
+        let chunk = std::mem::take(&mut self.chunk);
+        match self.full.send_timeout(chunk, patience) {
             Ok(()) => {
                 self.sent += 1;
-                self.parcel = self.empty.try_recv().unwrap_or_default();
+                self.chunk = self.empty.try_recv().unwrap_or_default();
                 Ok(())
             }
-            Err(SendTimeoutError::Timeout(parcel)) => {
-                self.parcel = parcel;
+            Err(SendTimeoutError::Timeout(chunk)) => {
+                self.chunk = chunk;
                 Err(Unsent::Busy)
             }
             Err(SendTimeoutError::Disconnected(_)) => Err(Unsent::Gone),
@@ -232,13 +232,13 @@ impl Lane {
 }
 
 impl Feed {
-    /// The parcel was processed.
-    pub(crate) fn done(&self, mut parcel: Parcel) {
-        parcel.clear();
-        let _ = self.empty.try_send(parcel);
+    /// The chunk was processed.
+    pub(crate) fn done(&self, mut chunk: Chunk) {
+        chunk.clear();
+        let _ = self.empty.try_send(chunk);
     }
 
-    /// Plugins have stored all rows of the first `number` parcels.
+    /// Plugins have stored all rows of the first `number` chunks.
     pub(crate) fn safe(&self, number: u64) {
         self.progress.safe.store(number, Ordering::Release);
     }
@@ -248,10 +248,10 @@ impl Feed {
         self.progress.flush.swap(false, Ordering::AcqRel)
     }
 
-    /// Waits for the next parcel.
+    /// Waits for the next chunk.
     pub(crate) fn next(&self, wait: Duration) -> Next {
         crossbeam_channel::select! {
-            recv(self.full) -> parcel => parcel.map_or(Next::End, Next::Parcel),
+            recv(self.full) -> chunk => chunk.map_or(Next::End, Next::Chunk),
             recv(self.bell) -> _ => Next::Nothing,
             default(wait) => Next::Nothing,
         }
@@ -283,13 +283,13 @@ mod tests {
         [Header::message(source, payload).unwrap().octets(), payload].concat()
     }
 
-    fn sources(parcel: &Parcel) -> Vec<String> {
-        parcel.batch.iter().map(|datagram| datagram.source.ip().to_string()).collect()
+    fn sources(chunk: &Chunk) -> Vec<String> {
+        chunk.batch.iter().map(|datagram| datagram.source.ip().to_string()).collect()
     }
 
-    fn take(feed: &Feed) -> Option<Parcel> {
+    fn take(feed: &Feed) -> Option<Chunk> {
         match feed.next(Duration::ZERO) {
-            Next::Parcel(parcel) => Some(parcel),
+            Next::Chunk(chunk) => Some(chunk),
             Next::Nothing | Next::End => None,
         }
     }
@@ -321,8 +321,8 @@ mod tests {
         assert_eq!(feeder.add(b""), Err(Fault::TooShort));
         assert!(!feeder.is_empty());
         feeder.send(Duration::ZERO).unwrap();
-        let parcel = take(&feeds[0].0).unwrap();
-        assert_eq!((parcel.batch.len(), parcel.rejected), (0, [1, 1, 0, 0, 0]));
+        let chunk = take(&feeds[0].0).unwrap();
+        assert_eq!((chunk.batch.len(), chunk.rejected), (0, [1, 1, 0, 0, 0]));
         assert!(take(&feeds[1].0).is_none());
     }
 
@@ -343,9 +343,9 @@ mod tests {
         let mark = feeder.mark();
         assert_eq!(mark, Mark(vec![QUEUED as u64]));
         let mut got = 0;
-        while let Some(parcel) = take(feed) {
-            got += parcel.batch.len();
-            feed.done(parcel);
+        while let Some(chunk) = take(feed) {
+            got += chunk.batch.len();
+            feed.done(chunk);
             let _ = feeder.send(Duration::ZERO);
         }
         assert_eq!(got, added);

@@ -56,7 +56,7 @@ mod with_kafka {
 
     /// The longest time for which the reader does not look whether to stop.
     const POLL: Duration = Duration::from_millis(200);
-    /// How long workers may be behind before the group is told that this member is alive nevertheless.
+    /// How long workers may be late before a poll without messages keeps this member in the group.
     const BEHIND: Duration = Duration::from_secs(5);
     /// How long workers may take for what was read before the daemon ends.
     const LAST: Duration = Duration::from_secs(5);
@@ -141,7 +141,7 @@ mod with_kafka {
         /// Reads until the daemon stops, or a worker has ended.
         fn run(mut self) {
             while !self.stop.is_requested() {
-                // As long as there are messages, they are sent by full parcels.
+                // As long as there are messages, they are sent by full chunks.
                 let timeout = if self.feeder.is_empty() { POLL } else { Duration::ZERO };
                 let Self { topic, feeder, positions, misfits, .. } = &mut self;
                 let polled = topic.poll(timeout, |received| {

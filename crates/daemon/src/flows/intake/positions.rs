@@ -128,8 +128,8 @@ mod tests {
             positions.note(&feeder);
         }
         assert_eq!(positions.take_ready(&feeder), None);
-        while let Next::Parcel(parcel) = feed.next(Duration::ZERO) {
-            feed.done(parcel);
+        while let Next::Chunk(chunk) = feed.next(Duration::ZERO) {
+            feed.done(chunk);
         }
         assert_eq!(positions.take_ready(&feeder), None);
         feed.safe(2);

@@ -32,7 +32,7 @@ impl Follower {
         self.new.insert(exporter);
     }
 
-    /// The next one to take over. `known`: the exporters of the worker; they are listed only if it cannot be told what has changed.
+    /// The next one to take over. `known`: the exporters of the worker; they are listed only if it is unknown what has changed.
     pub(crate) fn next(&mut self, known: impl FnOnce() -> Vec<IpAddr>) -> Option<Found> {
         if self.found.is_empty() {
             self.look(known);

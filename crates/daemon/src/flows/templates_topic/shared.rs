@@ -191,7 +191,7 @@ impl Shared {
         Changes::Some(later.map(|(_, exporter, learned)| (*exporter, learned.clone())).collect())
     }
 
-    /// Adds a template or rate, or replaces the one with its key. Workers are told of replaced ones if they come from another collector:
+    /// Adds a template or rate, or replaces the one with its key. Workers learn of replaced ones if they come from another collector:
     /// what one of them has learned, it knows already, and it may have learned more since.
     pub(super) fn insert(&self, known: Known, origin: Origin) {
         let mut state = self.write();
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn one_who_is_too_far_behind_is_told_so() {
+    fn a_reader_that_is_too_late_learns_that() {
         let shared = Shared::new(64 << 20);
         for length in 1..CHANGES as u16 + 10 {
             shared.insert(known(256, length), Origin::Others);

@@ -2,7 +2,7 @@
 
 use super::datagrams::Datagrams;
 use super::{PluginSlot, WAIT, Worker};
-use crate::flows::intake::feed::{Feed, Next, Parcel};
+use crate::flows::intake::feed::{Chunk, Feed, Next};
 use ::tee::message::Fault;
 use plugins::outlet::Progress;
 use stats::Counter;
@@ -24,16 +24,16 @@ const REJECTED: [Counter; Fault::COUNT] = [
 ];
 
 impl<P: Datagrams> Worker<P> {
-    /// Processes parcels until there are no more, and stays until plugins have stored their rows.
+    /// Processes chunks until there are no more, and stays until plugins have stored their rows.
     pub(crate) fn run_fed(mut self, feed: &Feed) {
         self.slots.iter_mut().for_each(|slot| slot.be_patient(PATIENCE));
         let progress: Vec<Progress> = self.slots.iter().map(PluginSlot::progress).collect();
         let safe = |position| progress.iter().map(Progress::position).min().unwrap_or(position);
         loop {
             match feed.next(WAIT) {
-                Next::Parcel(parcel) => {
-                    self.parcel(&parcel);
-                    feed.done(parcel);
+                Next::Chunk(chunk) => {
+                    self.chunk(&chunk);
+                    feed.done(chunk);
                 }
                 Next::Nothing => {}
                 Next::End => break,
@@ -59,17 +59,17 @@ impl<P: Datagrams> Worker<P> {
         }
     }
 
-    fn parcel(&mut self, parcel: &Parcel) {
-        if parcel.is_reassigned {
+    fn chunk(&mut self, chunk: &Chunk) {
+        if chunk.is_reassigned {
             self.protocol.restart_sequences();
         }
-        let rejected = parcel.rejected.iter().sum();
+        let rejected = chunk.rejected.iter().sum();
         if rejected > 0 {
             self.tally.add(Counter::DatagramsReceived, rejected);
-            for (counter, count) in REJECTED.into_iter().zip(parcel.rejected) {
+            for (counter, count) in REJECTED.into_iter().zip(chunk.rejected) {
                 self.tally.add(counter, count);
             }
         }
-        self.batch(parcel.batch.iter(), parcel.batch.is_full(), None);
+        self.batch(chunk.batch.iter(), chunk.batch.is_full(), None);
     }
 }
