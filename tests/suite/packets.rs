@@ -665,5 +665,5 @@ fn the_documented_examples_are_valid() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 45, "command lines and configurations of the documents");
+    assert_eq!(checked, 48, "command lines and configurations of the documents");
 }

@@ -181,6 +181,8 @@ impl Thread {
             if self.ticked.elapsed() >= wait {
                 self.tick();
             }
+            // Statistics must not be older than those of the worker, which counts what is delivered.
+            self.count();
             if !self.deliver() {
                 return;
             }
