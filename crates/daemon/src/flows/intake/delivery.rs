@@ -26,6 +26,7 @@ pub(crate) struct Delivery {
 
 impl Delivery {
     /// True if there is nothing in it.
+    #[cfg(feature = "dtls")]
     pub(crate) fn is_empty(&self) -> bool {
         self.messages.is_empty() && self.ended.is_empty() && self.kernel_drops == 0
     }

@@ -39,6 +39,7 @@ const REJECTIONS: [&str; 3] = ["not_allowed", "max_sessions", "max_per_address"]
 
 /// Why a session has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "dtls"), expect(dead_code, reason = "some reasons are of DTLS alone"))]
 pub(super) enum Ending {
     /// The exporter has closed it, or it broke.
     Disconnected,
