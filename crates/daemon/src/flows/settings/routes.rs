@@ -242,7 +242,7 @@ pub(super) fn check_sources(
     if sources.nets == NetSource::LinkState {
         let key = names.of(&aggregation::NFACCTD_NET);
         let text = format!(
-            "{key}: {} is not supported, as there is no IS-IS daemon; the export protocol is used.",
+            "{key}: {} is not supported; the export protocol is used.",
             sources.nets.word()
         );
         problems.warn(blame(config, &aggregation::NFACCTD_NET), text, None);
