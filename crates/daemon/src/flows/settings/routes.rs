@@ -241,10 +241,7 @@ pub(super) fn check_sources(
     }
     if sources.nets == NetSource::LinkState {
         let key = names.of(&aggregation::NFACCTD_NET);
-        let text = format!(
-            "{key}: {} is not supported; the export protocol is used.",
-            sources.nets.word()
-        );
+        let text = format!("{key}: {} is not supported; the export protocol is used.", sources.nets.word());
         problems.warn(blame(config, &aggregation::NFACCTD_NET), text, None);
     }
     check_plugins(names, sources, plugins, has_routes, problems);
