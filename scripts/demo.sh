@@ -110,5 +110,5 @@ To build all programs with all plugins, optimized (about half an hour of CPU tim
     cargo build --release
 
 With fewer plugins it takes less: cargo build --release --no-default-features --features pcap,sql
-Features: amqp http kafka parquet pcap sql
+Features: amqp dtls ebpf grpc http kafka parquet pcap sql zmq
 END
