@@ -310,6 +310,7 @@ fn new_certificates_are_used_after_a_reload() {
     session.send(&record(0, 1, 1));
     process.wait_for_datagrams(4);
     process.stop();
+    assert_eq!(stream.read(&mut [0; 16]).expect("the end is announced by a close_notify"), 0);
 }
 
 #[test]

@@ -110,7 +110,7 @@ impl Client {
         self.session.flush(send);
     }
 
-    /// Ends the session, and tells the server.
+    /// Ends the session, and sends the server a close_notify.
     pub fn close(&mut self) {
         self.session.close(Ending::Local);
     }

@@ -207,7 +207,7 @@ impl Server {
         }
     }
 
-    /// Ends all sessions, and tells their peers.
+    /// Ends all sessions, and sends their peers a close_notify.
     pub fn end(&mut self, handler: &mut impl Handler) {
         while let Some((peer, open)) = self.sessions.pop_oldest() {
             finish(peer, open, Ending::Local, handler);
@@ -251,7 +251,7 @@ impl Server {
         now: Instant,
         handler: &mut impl Handler,
     ) {
-        // The client has begun anew, and its cookie proves that it is the owner of the address (RFC 6347 section 4.2.8).
+        // The client has started a new session, and its cookie proves that it is the owner of the address (RFC 6347 section 4.2.8).
         self.close(from, Ending::Replaced, handler);
         self.abandon(from, Ending::Replaced, handler);
         let open = self.by_address.get(&from.ip()).copied().unwrap_or_default();

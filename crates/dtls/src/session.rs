@@ -170,7 +170,7 @@ impl Session {
         }
     }
 
-    /// Ends it. A peer with which the handshake was finished is told.
+    /// Ends it, with a close_notify if the handshake is complete.
     pub(crate) fn close(&mut self, why: Ending) {
         if self.is_open() {
             // Nothing waits for the peer's answer.

@@ -223,7 +223,7 @@ impl Election {
     pub fn obey(&mut self, command: Command, micros: u64, now: Instant) -> Option<State> {
         match command {
             Command::ResetTime => {
-                // The next turn tells whether others are earlier now.
+                // The next turn shows whether others are earlier now.
                 self.started = Some(micros);
                 return None;
             }

@@ -176,7 +176,7 @@ impl<'a> Reader<'a> {
         }))
     }
 
-    /// The length of a string or an array; `None` for the value that is none.
+    /// The length of a string or an array; `None` for a null value.
     fn length(&self, text: &[u8]) -> Result<Option<usize>, What> {
         match self.number(text).map_err(|fault| fault.what)? {
             -1 => Ok(None),

@@ -165,7 +165,7 @@ impl Shared {
         self.conclude(outcome)
     }
 
-    /// Reports the outcome of a turn. Called with the lock, so that changes are told in order.
+    /// Reports the outcome of a turn. Called with the lock, so that changes are reported in order.
     fn conclude(&self, outcome: Option<Outcome>) -> Outcome {
         let outcome = outcome.unwrap_or_default();
         if let Some(state) = outcome.log {

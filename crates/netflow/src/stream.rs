@@ -4,7 +4,7 @@
 //! version 2 (10) | length 2, of the whole message | 12 more octets of the header | sets
 //! ```
 //!
-//! A stream has no marks by which it could be read again after an error, so the first error ends it. NetFlow is not defined over streams.
+//! A stream has no synchronization markers, so the first error ends it. NetFlow is not defined over streams.
 
 use crate::datagram::{IPFIX, IPFIX_HEADER};
 use std::fmt;
@@ -85,7 +85,7 @@ impl Framer {
     }
 }
 
-/// The length of the message that begins with these octets, if they tell it.
+/// The length of the message that begins with these octets, if they contain it.
 fn length(octets: &[u8]) -> Result<Option<usize>, StreamError> {
     let [v1, v0, rest @ ..] = octets else { return Ok(None) };
     match u16::from_be_bytes([*v1, *v0]) {

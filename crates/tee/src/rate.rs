@@ -2,7 +2,7 @@
 //!
 //! A receiver that gets one datagram in ten must multiply what it counts by ten. Where the rate is a field of each datagram, it is
 //! multiplied on the way: the sampling interval in the header of NetFlow v5, and the rate of each flow sample of sFlow v5. In v9 and IPFIX
-//! the rate is told by options data, which belong to all datagrams; they remain as they are.
+//! the rate is in options data, which belong to all datagrams; they remain as they are.
 
 use crate::dissect::{Head, array, put};
 

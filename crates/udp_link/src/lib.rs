@@ -54,7 +54,7 @@ pub enum Unsent {
     Failed,
 }
 
-/// Is told what becomes of datagrams. Each is either sent or dropped, in their order.
+/// Receives the outcome of datagrams: each is either sent or dropped, in their order.
 pub trait Report {
     /// The next datagrams were accepted by the kernel; `bytes` are the octets of their payload.
     fn sent(&mut self, datagrams: usize, bytes: u64);

@@ -184,13 +184,13 @@ mod tests {
     use std::net::UdpSocket;
 
     #[derive(Debug, Default, PartialEq, Eq)]
-    struct Told {
+    struct Counted {
         sent: (usize, u64),
         dropped: Vec<(usize, Unsent)>,
         refused: u32,
     }
 
-    impl Report for Told {
+    impl Report for Counted {
         fn sent(&mut self, datagrams: usize, bytes: u64) {
             self.sent = (self.sent.0 + datagrams, self.sent.1 + bytes);
         }
@@ -226,9 +226,9 @@ mod tests {
         let mut link = Link::open(receiver.local_addr().unwrap(), 0, &Options::default()).unwrap();
         let sizes = [9, 9, 9, 5, 700, 700, 1, 2, 3, 3];
         let datagrams: Vec<Vec<u8>> = (0..).zip(sizes).map(|(number, size)| vec![number; size]).collect();
-        let mut told = Told::default();
-        link.send(&slices(&datagrams), Duration::ZERO, &mut told);
-        assert_eq!(told, Told { sent: (10, 1441), ..Told::default() });
+        let mut counted = Counted::default();
+        link.send(&slices(&datagrams), Duration::ZERO, &mut counted);
+        assert_eq!(counted, Counted { sent: (10, 1441), ..Counted::default() });
         let mut octets = [0; 2000];
         for datagram in datagrams {
             let length = receiver.recv(&mut octets).unwrap();
@@ -240,16 +240,16 @@ mod tests {
     fn every_datagram_is_reported() {
         let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
         let mut link = Link::open(receiver.local_addr().unwrap(), 0, &Options::default()).unwrap();
-        let mut told = Told::default();
+        let mut counted = Counted::default();
         let datagrams = vec![vec![1; 10], vec![2; 70_000], vec![3; 10]];
-        link.send(&slices(&datagrams), Duration::ZERO, &mut told);
-        assert_eq!(told, Told { sent: (2, 20), dropped: vec![(1, Unsent::TooLong)], refused: 0 });
+        link.send(&slices(&datagrams), Duration::ZERO, &mut counted);
+        assert_eq!(counted, Counted { sent: (2, 20), dropped: vec![(1, Unsent::TooLong)], refused: 0 });
         drop(receiver);
-        let mut told = Told::default();
+        let mut counted = Counted::default();
         for _ in 0..3 {
-            link.send(&slices(&[vec![1; 10]]), Duration::ZERO, &mut told);
+            link.send(&slices(&[vec![1; 10]]), Duration::ZERO, &mut counted);
         }
-        assert_eq!((told.sent, told.refused > 0), ((3, 30), true));
+        assert_eq!((counted.sent, counted.refused > 0), ((3, 30), true));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -19,6 +19,8 @@ use tracing::{info, warn};
 
 /// How long the TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long the end of a connection may take to send.
+const CLOSING: Duration = Duration::from_secs(1);
 /// Octets read before other connections get their turn.
 const READ: usize = 64 * 1024;
 /// When a connection may be dead: the interval at which its router is asked, and how often it may not answer.
@@ -53,7 +55,7 @@ pub(super) async fn serve(service: Rc<Service>, stream: TcpStream, peer: SocketA
 }
 
 /// Runs the session until it is over. `socket`: of the stream.
-async fn run<S: AsyncRead + Unpin>(
+async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     service: &Service,
     mut stream: S,
     socket: impl Fn(&S) -> &TcpStream,
@@ -106,6 +108,8 @@ async fn run<S: AsyncRead + Unpin>(
         }
     }
     finish(service, session, end.unwrap_or(Ending::Disconnected));
+    // Over TLS, this sends the close_notify, without which the router cannot tell the end from an attack (RFC 8446 section 6.1).
+    let _ = timeout(CLOSING, stream.shutdown()).await;
 }
 
 /// Waits until a time has passed: for ever without one.

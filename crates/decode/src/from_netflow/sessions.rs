@@ -3,7 +3,7 @@
 //!
 //! They are kept apart from exporters that send datagrams. These can be evicted at a bound, since they announce their templates again;
 //! datagrams with forged sources, which evict them, must not touch sessions. If a session loses its state nevertheless, because the memory
-//! bound is reached without other exporters, its number is reported: the connection must be closed, so that the exporter begins anew.
+//! bound is reached without other exporters, its number is reported: the connection must be closed, so that the exporter opens a new session.
 
 use super::exporter::{Context, Exporter};
 use super::{Bound, Decoder, HeaderError, Rows, Strings, address, datagram};

@@ -119,7 +119,7 @@ struct Probe<'a> {
     output: Output,
     /// When flows were examined: microseconds since 1970.
     examined: u64,
-    /// What options data tell.
+    /// The contents of options data.
     about: About,
     /// When the names of interfaces were read.
     named: Option<Instant>,

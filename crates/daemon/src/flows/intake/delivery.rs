@@ -1,7 +1,7 @@
 //! The way of messages to a worker from threads that receive them on their own: connections, brokers.
 //!
 //! A thread collects messages and hands them over by [`Feeder`]; a full channel holds it back. The worker takes them from its [`Feed`]. The
-//! same waker that ends its wait for datagrams tells it that there is something.
+//! same waker that ends its wait for datagrams also ends its wait when there is a delivery.
 
 use crate::flows::worker::Requests;
 use capture::Messages;

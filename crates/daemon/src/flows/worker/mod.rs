@@ -147,7 +147,7 @@ pub(crate) trait Protocol: Send + 'static {
     /// Reports its input.
     fn report(&self) -> Report;
 
-    /// Other exporters come from now on, or the same ones at another place of their streams: sequence numbers begin anew.
+    /// Other exporters come from now on, or the same ones at another place of their streams: gaps are counted from the next messages on.
     #[cfg(any(feature = "kafka", feature = "zmq"))]
     fn restart_sequences(&mut self) {}
 

@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -20,6 +20,8 @@ use tracing::{info, warn};
 
 /// How long the TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long the end of a connection may take to send.
+const CLOSING: Duration = Duration::from_secs(1);
 /// How long the first message may take. An exporter has something to say at once: its templates.
 const FIRST: Duration = Duration::from_secs(60);
 /// Octets read before other connections get their turn, and that a worker gets at once.
@@ -70,7 +72,7 @@ struct Session<'a> {
 }
 
 /// Reads to the end of the connection.
-async fn run<S: AsyncRead + Unpin>(
+async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     service: &Service,
     mut stream: S,
     transport: Transport,
@@ -120,6 +122,8 @@ async fn run<S: AsyncRead + Unpin>(
         ending = session.drain(&mut stream).await.unwrap_or(ending);
     }
     session.end(ending).await;
+    // Over TLS, this sends the close_notify, without which the exporter cannot tell the end from an attack (RFC 8446 section 6.1).
+    let _ = timeout(CLOSING, stream.shutdown()).await;
     of.open.take(1);
     ending
 }
