@@ -8,12 +8,13 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 use testkit::certificates::{Authority, Certified};
 use testkit::conditions::PATIENCE;
+use testkit::frames::{ETHERNET, IPV4, TCP, capture, ethernet, ipv4, tcp_at};
 use testkit::process::Signal;
 use testkit::sockets::{connect, free_port, free_tcp_port};
 use testkit::traffic::{Flows, Stream, Version};
@@ -202,6 +203,98 @@ fn rows_are_those_of_datagrams() {
         }
         assert_eq!(sorted(process.stop().json("out.json")), expected, "{transport}");
     }
+}
+
+/// The address of the exporter, and of the collector, in capture files.
+const ENDS: [Ipv4Addr; 2] = [Ipv4Addr::new(127, 0, 1, 1), Ipv4Addr::new(192, 0, 2, 9)];
+const SYN: u8 = 2;
+
+/// A frame with a segment of a connection from that port.
+fn segment(port: u16, sequence: u32, flags: u8, octets: &[u8]) -> Vec<u8> {
+    ethernet(IPV4, &ipv4(TCP, ENDS[0], ENDS[1], &tcp_at(port, 4739, sequence, flags, octets)))
+}
+
+/// A collector that reads a capture file of these frames.
+fn reading(aggregate: &str, frames: impl IntoIterator<Item = Vec<u8>>) -> Setup {
+    let frames = (0..).map(|number| u64::from(NOW) * 1_000_000 + number).zip(frames);
+    Setup::new(env!("CARGO_BIN_EXE_nfacctd"))
+        .config("pcap_savefile: {dir}/in.pcap\nprint_refresh_time: 86400\nplugins: print\nprint_output: json")
+        .more_config(&format!("aggregate: {aggregate}\nprint_output_file: {{dir}}/out.json"))
+        .file("in.pcap", capture(ETHERNET, frames))
+}
+
+#[test]
+fn connections_of_a_capture_file_are_read() {
+    let aggregate = "src_host, dst_host, src_port, dst_port, proto, peer_src_ip";
+    let flows: Vec<_> = Flows::new(7).take(3000).collect();
+    let messages = Stream::new(Version::Ipfix, 1, NOW).datagrams(&flows);
+    let expected = sorted(collected(&printing(aggregate), &messages).json("out.json"));
+    let octets = messages.concat();
+    // Sequence numbers wrap. Neighbours are exchanged, and each segment comes twice.
+    let start = 0xffff_f000;
+    let mut frames: Vec<_> = (0..)
+        .zip(octets.chunks(997))
+        .map(|(number, octets)| segment(1, u32::wrapping_add(start, 1 + number * 997), 0, octets))
+        .collect();
+    frames.chunks_exact_mut(2).for_each(|two| two.swap(0, 1));
+    let mut frames: Vec<_> = frames.iter().flat_map(|frame| [frame.clone(), frame.clone()]).collect();
+    frames.insert(0, segment(1, start, SYN, &[]));
+    // Between them, connections of other protocols.
+    frames.insert(9, segment(22, 5, SYN, &[]));
+    frames.insert(10, segment(22, 6, 0, b"SSH-2.0-OpenSSH_9.9\r\n"));
+    frames.insert(99, segment(443, 1, 0, &[22, 3, 1, 0, 5, 1, 0, 0, 1, 0]));
+    for rounds in [1, 2] {
+        let setup = reading(aggregate, frames.clone()).more_config(&format!("pcap_savefile_replay: {rounds}"));
+        let finished = setup.run();
+        assert_eq!(finished.code(), Some(0), "{}", finished.log);
+        let line = "31 octets are not IPFIX (some of it is TLS, which cannot be decrypted), 0 are missing, 0 are of incomplete messages";
+        assert_eq!(finished.log.matches(line).count(), rounds, "{}", finished.log);
+        let rows = finished.json("out.json");
+        if rounds == 1 {
+            assert_eq!(sorted(rows), expected);
+        } else {
+            assert_eq!(testkit::output::sum(&rows, "packets"), 2 * testkit::traffic::total(&flows).packets);
+        }
+    }
+}
+
+#[test]
+fn what_a_capture_file_lacks_of_connections_is_counted() {
+    let template = announce(SOURCE_PORT);
+    let records: Vec<_> = (0..6).map(|number| record(number, 100 + number as u16, 1 << number)).collect();
+    // The begin of the connection is missing, of which the end of a message was captured, and later a message and a half.
+    let mut at = 1000;
+    let mut frames = Vec::new();
+    let mut put = |octets: &[u8], is_captured: bool| {
+        if is_captured {
+            frames.push(segment(1, at, 0, octets));
+        }
+        at += octets.len() as u32;
+    };
+    put(&records[5][7..], true);
+    put(&[&template[..], &records[0], &records[1][..9]].concat(), true);
+    put(&records[1][9..], false);
+    put(&records[2], false);
+    put(&records[3], true);
+    // Within a message.
+    put(&records[4][..11], true);
+    let process = reading("src_port", frames).more_config("pcap_savefile_wait: true").spawn();
+    process.wait_for_log("finished reading");
+    let statistics = process.statistics();
+    let dropped = |reason: &str| statistics.value(&format!("file_stream_dropped_bytes[{reason}]"));
+    let length = records[0].len() as u64;
+    assert_eq!(
+        [dropped("not_ipfix"), dropped("missing"), dropped("incomplete")],
+        [length - 7, 2 * length - 9, 9 + 11]
+    );
+    let finished = process.stop();
+    assert!(
+        finished
+            .log
+            .contains(&format!("{} octets of an IPFIX connection are missing in the file", 2 * length - 9))
+    );
+    let row = |port: u16, packets: u32| json!({"port_src": port, "packets": packets, "bytes": 0});
+    assert_rows(crate::support::without_event_type(finished.json("out.json")), [row(100, 1), row(103, 8)]);
 }
 
 #[test]

@@ -25,6 +25,13 @@ impl Messages {
         Self { bytes: Vec::new(), places: Vec::new(), arrival_us }
     }
 
+    /// Removes the messages and keeps the memory, for messages received at another time.
+    pub fn clear(&mut self, arrival_us: u64) {
+        self.bytes.clear();
+        self.places.clear();
+        self.arrival_us = arrival_us;
+    }
+
     /// Appends a message. `session`: number of its transport session, 0 without one.
     pub fn push(&mut self, source: SocketAddr, session: u64, message: &[u8]) {
         self.bytes.extend_from_slice(message);

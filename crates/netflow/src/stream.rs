@@ -11,6 +11,8 @@ use std::fmt;
 
 /// Octets that state version and length.
 const PREFIX: usize = 4;
+/// Octets of the header of a set.
+const SET_HEADER: usize = 4;
 
 /// Why a stream cannot be read any further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +87,22 @@ impl Framer {
     }
 }
 
+/// Whether these octets begin with the header of a message and that of a set: where a stream is not read from its start, this finds a message at
+/// the start of a segment.
+pub fn begins_message(octets: &[u8]) -> bool {
+    let Some((header, rest)) = octets.split_first_chunk::<IPFIX_HEADER>() else { return false };
+    let Ok(Some(length)) = length(header) else { return false };
+    match rest {
+        [i1, i0, l1, l0, ..] => {
+            let set = usize::from(u16::from_be_bytes([*l1, *l0]));
+            let is_defined = matches!(u16::from_be_bytes([*i1, *i0]), 2 | 3 | 256..);
+            is_defined && set >= SET_HEADER && IPFIX_HEADER + set <= length
+        }
+        // A message without sets.
+        _ => length == IPFIX_HEADER,
+    }
+}
+
 /// The length of the message that begins with these octets, if they contain it.
 fn length(octets: &[u8]) -> Result<Option<usize>, StreamError> {
     let [v1, v0, rest @ ..] = octets else { return Ok(None) };
@@ -130,6 +148,21 @@ mod tests {
         // The version is judged before the length has arrived.
         assert_eq!(read([&[0x16, 0x03][..]]), (vec![], Err(StreamError::Version(0x1603))));
         assert_eq!(read([&good[..], &good[..19]]), (vec![good.clone()], Ok(19)));
+    }
+
+    #[test]
+    fn the_begin_of_a_message_is_found() {
+        let with_set = |id: u16, length: u16| {
+            let mut message = message(8);
+            message[16..18].copy_from_slice(&id.to_be_bytes());
+            message[18..20].copy_from_slice(&length.to_be_bytes());
+            begins_message(&message)
+        };
+        assert!(with_set(2, 8) && with_set(3, 4) && with_set(256, 8) && begins_message(&message(0)));
+        assert!(!with_set(1, 8) && !with_set(255, 8) && !with_set(2, 3) && !with_set(2, 9));
+        assert!(
+            !begins_message(&message(4)[..18]) && !begins_message(&[0, 10, 0, 16]) && !begins_message(&[0; 40])
+        );
     }
 
     #[test]

@@ -85,6 +85,9 @@ counters! {
     DatagramsNotAllowed = Worker Total "datagrams_rejected_total" "not_allowed": "From a source that the configuration does not allow";
     DatagramsOverBudget = Worker Total "datagrams_rejected_total" "over_budget": "From an exporter that took more than its share of a worker's time while others were waiting";
     DatagramsAtShutdown = Worker Total "datagrams_rejected_total" "shutdown": "Still in the socket's buffer when the time for the last ones was up";
+    StreamBytesForeign = Worker Total "file_stream_dropped_bytes_total" "not_ipfix": "Of connections that are not IPFIX, or between an error and the next message";
+    StreamBytesMissing = Worker Total "file_stream_dropped_bytes_total" "missing": "Of IPFIX connections, and not in the file";
+    StreamBytesIncomplete = Worker Total "file_stream_dropped_bytes_total" "incomplete": "Of messages whose rest is not in the file";
     KernelDrops = Worker Total "kernel_drops_total" "": "Datagrams or packets that the kernel dropped before they were read";
     Exporters = Worker Gauge "exporters" "": "Exporters or agents known now";
     ExportersEvictedNumber = Worker Total "exporters_evicted_total" "number": "Silent longest when nfacctd_exporters_max was reached";
@@ -219,6 +222,10 @@ pub static FAMILIES: &[(&str, &str)] = &[
     ("records_filtered_total", "Records excluded on purpose, by reason"),
     ("records_dropped_total", "Records lost, by reason"),
     ("aggregates_dropped_total", "Aggregates lost on the way to the sink's store, by reason"),
+    (
+        "file_stream_dropped_bytes_total",
+        "Octets of TCP connections of a capture file that were not decoded, by reason",
+    ),
     ("datagrams_unsent_total", "Datagrams of a probe that did not reach its receiver, by reason"),
     ("queries_refused_total", "Client queries that were refused, by reason"),
     ("queries_cut_total", "Client queries whose answers were cut off, by reason"),

@@ -31,8 +31,8 @@ fn streams(file: &Path) -> Vec<Vec<u8>> {
     };
     let take = |id: StreamId, _: u64, event: StreamEvent<'_>| match event {
         StreamEvent::Data(octets) => open.entry(id).or_default().extend_from_slice(octets),
-        StreamEvent::Opened => done.extend(open.remove(&id)),
-        StreamEvent::Closed | StreamEvent::Broken => {}
+        StreamEvent::Opened { .. } => done.extend(open.remove(&id)),
+        StreamEvent::Closed | StreamEvent::Missing(_) => {}
     };
     let mut take = take;
     while all.advance(&mut take).unwrap_or(false) {}

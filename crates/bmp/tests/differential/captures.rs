@@ -30,8 +30,8 @@ fn streams(file: &Path) -> Vec<Vec<u8>> {
     };
     let mut take = |id: StreamId, _: u64, event: StreamEvent<'_>| match event {
         StreamEvent::Data(octets) => open.entry(id).or_default().extend_from_slice(octets),
-        StreamEvent::Opened => done.extend(open.remove(&id)),
-        StreamEvent::Closed | StreamEvent::Broken => {}
+        StreamEvent::Opened { .. } => done.extend(open.remove(&id)),
+        StreamEvent::Closed | StreamEvent::Missing(_) => {}
     };
     while all.advance(&mut take).unwrap_or(false) {}
     done.extend(open.into_values());

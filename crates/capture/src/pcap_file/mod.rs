@@ -1,7 +1,7 @@
 //! Capture files: pcap and pcapng, and with the feature `pcap`, older formats through libpcap.
 //!
 //! [`Source`] returns frames; [`Payloads`] returns the payloads of their datagrams and fills the same [`Batch`](crate::Batch)
-//! as a socket. As in pmacct, every datagram of the file counts, whatever its port, and its time
+//! as a socket; [`Streams`] returns what TCP connections transport. As in pmacct, every datagram of the file counts, whatever its port, and its time
 //! of arrival is when it is read, not when it was captured.
 
 mod classic;
@@ -41,14 +41,11 @@ pub struct Settings {
     pub delay: Duration,
     /// How many times the file is read; 0: endlessly.
     pub replay: u32,
-    /// Whether the payloads of TCP segments count as datagrams, too: correct for IPFIX over TCP if each segment has whole
-    /// messages.
-    pub segments: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { path: PathBuf::new(), wait: false, delay: Duration::ZERO, replay: 1, segments: true }
+        Self { path: PathBuf::new(), wait: false, delay: Duration::ZERO, replay: 1 }
     }
 }
 

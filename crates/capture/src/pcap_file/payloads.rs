@@ -1,6 +1,7 @@
-//! The payloads of the datagrams in a capture file.
+//! The payloads of the datagrams in a capture file, and what its TCP connections transport.
 
 use super::fragments::{Fragment, Fragments};
+use super::streams::{OpenStreams, StreamEvent, StreamId, Take};
 use super::{Error, Frame, Settings, Source};
 use crate::{Batch, SLOTS};
 use packet::plain::{Plain, plain};
@@ -9,8 +10,10 @@ use std::net::{IpAddr, SocketAddr};
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
+/// Octets of a UDP header.
+const HEADER: usize = 8;
 
-/// The payload of one datagram (or segment).
+/// The payload of one datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Payload<'a> {
     /// The sender.
@@ -28,9 +31,9 @@ pub struct Payload<'a> {
 /// The result of [`Payloads::fill`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filled {
-    /// The batch holds datagrams.
-    Datagrams,
-    /// The round is over, the batch is empty.
+    /// The batch holds datagrams, or there were segments of streams.
+    Some,
+    /// The round is over, and the batch is empty. Streams have passed on what was left of them.
     Ended,
 }
 
@@ -45,6 +48,8 @@ pub struct Counters {
     pub truncated: u64,
     /// Fragmented datagrams that were dropped: parts missing, contradicting or truncated, or too many at a time.
     pub fragments_lost: u64,
+    /// TCP segments that were ignored because there were too many connections at a time.
+    pub segments_ignored: u64,
 }
 
 /// The payloads of a file, round by round.
@@ -52,10 +57,18 @@ pub struct Counters {
 pub struct Payloads {
     source: Source,
     fragments: Fragments,
-    segments: bool,
+    streams: OpenStreams,
     counters: Counters,
     /// An error that occurred when the batch already had datagrams.
     error: Option<Error>,
+}
+
+/// What a frame is.
+enum Next<R> {
+    /// It completes a datagram.
+    Payload(R),
+    /// It is of a TCP connection.
+    Segment,
 }
 
 impl Payloads {
@@ -67,69 +80,112 @@ impl Payloads {
         Ok(Self {
             source: Source::open(settings)?,
             fragments: Fragments::default(),
-            segments: settings.segments,
+            streams: OpenStreams::default(),
             counters: Counters::default(),
             error: None,
         })
     }
 
-    /// Passes the next payload to `take` and returns its result; `None` at the end of the round.
+    /// Passes the next payload to `take` and returns its result; `None` at the end of the round. Streams are ignored.
     ///
     /// # Errors
     /// The errors of [`Source::next_frame`].
     pub fn next_with<R>(&mut self, take: impl FnOnce(Payload<'_>) -> R) -> Result<Option<R>, Error> {
-        while let Some(frame) = self.source.next_frame()? {
-            self.counters.frames += 1;
-            let is_wanted = |protocol| protocol == UDP || self.segments && protocol == TCP;
-            let joined;
-            let (protocol, source, destination, found) = if let Some(packet) = whole(&frame) {
-                let found = if is_wanted(packet.protocol) { in_plain(&packet) } else { None };
-                (packet.protocol, packet.source(), packet.destination(), found)
-            } else {
-                let packet = packet::decode(frame.link, frame.octets);
-                let Some(ip) = packet.ip.filter(|ip| is_wanted(ip.protocol)) else { continue };
-                let found = if let Some(fragment) = Fragment::of(&packet) {
-                    joined = self.fragments.add(&fragment, frame.time_us);
-                    match &joined {
-                        Some(octets) => transport(ip.protocol, octets, octets.len()),
-                        None => continue,
+        Ok(match self.next(take, &mut None)? {
+            Some(Next::Payload(result)) => Some(result),
+            Some(Next::Segment) | None => None,
+        })
+    }
+
+    /// Reads until there is a payload or, with `streams`, a segment; `None` at the end of the round.
+    fn next<R>(
+        &mut self,
+        take: impl FnOnce(Payload<'_>) -> R,
+        streams: &mut Option<Take<'_>>,
+    ) -> Result<Option<Next<R>>, Error> {
+        loop {
+            let frame = match self.source.next_frame() {
+                Ok(Some(frame)) => frame,
+                ended => {
+                    self.fragments.clear();
+                    if let Some(streams) = streams {
+                        self.streams.finish(streams);
                     }
-                } else {
-                    in_packet(&packet)
-                };
-                (ip.protocol, ip.source, ip.destination, found)
+                    return ended.map(|_| None);
+                }
+            };
+            self.counters.frames += 1;
+            let is_wanted = |protocol| protocol == UDP || streams.is_some() && protocol == TCP;
+            let joined;
+            let (source, destination, found) = match whole(&frame) {
+                Some(packet) if packet.protocol == UDP => {
+                    (packet.source(), packet.destination(), in_plain(&packet))
+                }
+                Some(packet) if !is_wanted(packet.protocol) => continue,
+                _ => {
+                    let packet = packet::decode(frame.link, frame.octets);
+                    let Some(ip) = packet.ip.filter(|ip| is_wanted(ip.protocol)) else { continue };
+                    if let (TCP, Some(streams)) = (ip.protocol, &mut *streams) {
+                        self.streams.add(&packet, streams);
+                        return Ok(Some(Next::Segment));
+                    }
+                    let found = if let Some(fragment) = Fragment::of(&packet) {
+                        joined = self.fragments.add(&fragment, frame.time_us);
+                        match &joined {
+                            Some(octets) => transport(octets, octets.len()),
+                            None => continue,
+                        }
+                    } else {
+                        in_packet(&packet)
+                    };
+                    (ip.source, ip.destination, found)
+                }
             };
             let Some(found) = found else { continue };
-            // Segments that only acknowledge are not messages. Empty datagrams are left to the decoder.
-            if protocol == TCP && found.octets.is_empty() {
-                continue;
-            }
             self.counters.payloads += 1;
             self.counters.truncated += u64::from(found.truncated);
-            return Ok(Some(take(Payload {
+            return Ok(Some(Next::Payload(take(Payload {
                 source: SocketAddr::new(canonical(source), found.source_port),
                 destination: SocketAddr::new(canonical(destination), found.destination_port),
                 octets: found.octets,
                 truncated: found.truncated,
                 time_us: frame.time_us,
-            })));
+            }))));
         }
-        self.fragments.clear();
-        Ok(None)
     }
 
-    /// Fills the batch with the next datagrams of this round. They count as received now.
+    /// Fills the batch with the next datagrams of this round. They count as received now. Streams are ignored.
     ///
     /// # Errors
     /// The errors of [`Source::next_frame`], after all datagrams before the damage. The round ends then.
     pub fn fill(&mut self, batch: &mut Batch) -> Result<Filled, Error> {
+        self.fill_from(batch, None)
+    }
+
+    /// As [`Self::fill`], and passes what happens to streams to `streams`.
+    ///
+    /// # Errors
+    /// As [`Self::fill`].
+    pub fn fill_with_streams(
+        &mut self,
+        batch: &mut Batch,
+        mut streams: impl FnMut(StreamId, StreamEvent<'_>),
+    ) -> Result<Filled, Error> {
+        self.fill_from(batch, Some(&mut streams))
+    }
+
+    fn fill_from(&mut self, batch: &mut Batch, mut streams: Option<Take<'_>>) -> Result<Filled, Error> {
         batch.clear();
         if let Some(error) = self.error.take() {
             return Err(error);
         }
-        while batch.len() < SLOTS {
-            match self.next_with(|payload| batch.push(payload.source, payload.octets, payload.truncated)) {
-                Ok(Some(_)) => {}
+        // A frame takes a slot, whatever it is.
+        let mut segments = 0;
+        while batch.len() + segments < SLOTS {
+            let take = |payload: Payload<'_>| batch.push(payload.source, payload.octets, payload.truncated);
+            match self.next(take, &mut streams) {
+                Ok(Some(Next::Payload(_))) => {}
+                Ok(Some(Next::Segment)) => segments += 1,
                 Ok(None) => break,
                 Err(error) if batch.is_empty() => return Err(error),
                 Err(error) => {
@@ -138,11 +194,11 @@ impl Payloads {
                 }
             }
         }
-        if batch.is_empty() {
+        if batch.is_empty() && segments == 0 {
             return Ok(Filled::Ended);
         }
         batch.set_arrival_us(crate::udp::now_us());
-        Ok(Filled::Datagrams)
+        Ok(Filled::Some)
     }
 
     /// Opens the file for its next round; false if there is none.
@@ -151,6 +207,7 @@ impl Payloads {
     /// If the file can no longer be opened.
     pub fn next_round(&mut self) -> Result<bool, Error> {
         self.fragments.clear();
+        self.streams.restart();
         self.source.next_round()
     }
 
@@ -161,7 +218,7 @@ impl Payloads {
 
     /// The counters.
     pub fn counters(&self) -> Counters {
-        Counters { fragments_lost: self.fragments.lost, ..self.counters }
+        Counters { fragments_lost: self.fragments.lost, segments_ignored: self.streams.ignored, ..self.counters }
     }
 }
 
@@ -181,29 +238,26 @@ fn whole<'a>(frame: &Frame<'a>) -> Option<Plain<'a>> {
 /// The payload of such a packet.
 #[inline]
 fn in_plain<'a>(packet: &Plain<'a>) -> Option<Found<'a>> {
-    transport(packet.protocol, packet.transport, usize::try_from(packet.transport_length()?).ok()?)
+    transport(packet.transport, usize::try_from(packet.transport_length()?).ok()?)
 }
 
 /// The payload of a complete packet. Frames may have padding after the packet, so the packet's length decides.
 fn in_packet<'a>(packet: &Packet<'a>) -> Option<Found<'a>> {
     let (ip, l3, l4) = (packet.ip?, packet.offsets.l3?, packet.offsets.l4?);
     let length = usize::try_from(ip.length).ok()?.checked_sub(l4.checked_sub(l3)?)?;
-    transport(ip.protocol, packet.frame.get(l4..)?, length)
+    transport(packet.frame.get(l4..)?, length)
 }
 
-/// The payload after a UDP or TCP header; `length` octets are expected from the header on.
-fn transport(protocol: u8, octets: &[u8], length: usize) -> Option<Found<'_>> {
+/// The payload after a UDP header; `length` octets are expected from the header on.
+fn transport(octets: &[u8], length: usize) -> Option<Found<'_>> {
     let [s0, s1, d0, d1, l0, l1, _, _] = *octets.first_chunk()?;
-    let (header, length) = match protocol {
-        // UDP's own length; 0 in jumbograms (RFC 2675 section 4), for which that of IP is used.
-        UDP => match usize::from(u16::from_be_bytes([l0, l1])) {
-            0 => (8, length),
-            own => (8, own),
-        },
-        _ => (usize::from(octets.get(12)? >> 4) * 4, length),
+    // UDP's own length; 0 in jumbograms (RFC 2675 section 4), for which that of IP is used.
+    let length = match usize::from(u16::from_be_bytes([l0, l1])) {
+        0 => length,
+        own => own,
     };
-    let wanted = length.checked_sub(header)?;
-    let left = octets.get(header..)?;
+    let wanted = length.checked_sub(HEADER)?;
+    let left = octets.get(HEADER..)?;
     Some(Found {
         source_port: u16::from_be_bytes([s0, s1]),
         destination_port: u16::from_be_bytes([d0, d1]),

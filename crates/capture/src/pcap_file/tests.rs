@@ -72,7 +72,7 @@ fn settings(file: &tempfile::NamedTempFile) -> Settings {
 fn all(payloads: &mut Payloads) -> Vec<(String, Vec<u8>, bool)> {
     let mut batch = Batch::new();
     let mut got = Vec::new();
-    while payloads.fill(&mut batch).unwrap() == Filled::Datagrams {
+    while payloads.fill(&mut batch).unwrap() == Filled::Some {
         got.extend(batch.iter().map(|d| (d.source.to_string(), d.payload.to_vec(), d.truncated)));
     }
     got
@@ -106,7 +106,7 @@ fn padding_is_removed_for_both_families() {
     let mut payloads = Payloads::open(&settings(&file)).unwrap();
     let six = ("[2001:db8::1]:5000".to_owned(), b"two".to_vec(), false);
     assert_eq!(all(&mut payloads), [four(b"one"), six, four(b"")]);
-    assert_eq!(payloads.counters(), Counters { frames: 4, payloads: 3, truncated: 0, fragments_lost: 0 });
+    assert_eq!(payloads.counters(), Counters { frames: 4, payloads: 3, truncated: 0, ..Counters::default() });
 }
 
 #[test]
@@ -119,11 +119,40 @@ fn single_payloads_have_destination_and_time() {
 }
 
 #[test]
-fn nonempty_tcp_segments_count_if_requested() {
-    let file = file(&[ipv4(6, 1, 0, &tcp(b"")), ipv4(6, 1, 0, &tcp(b"message"))]);
-    let wanted = settings(&file);
-    assert_eq!(all(&mut Payloads::open(&wanted).unwrap()), [four(b"message")]);
-    assert_eq!(all(&mut Payloads::open(&Settings { segments: false, ..wanted }).unwrap()), []);
+fn streams_are_passed_on_between_datagrams_if_requested() {
+    let last = {
+        let mut last = tcp(b"end");
+        last[7] = 12;
+        last
+    };
+    let file = file(&[
+        ipv4(6, 1, 0, &tcp(b"")),
+        ipv4(6, 1, 0, &tcp(b"message")),
+        ipv4(17, 1, 0, &udp(b"one")),
+        // Four octets before it are missing.
+        ipv4(6, 1, 0, &last),
+    ]);
+    assert_eq!(all(&mut Payloads::open(&settings(&file)).unwrap()), [four(b"one")]);
+    let mut payloads = Payloads::open(&Settings { replay: 2, ..settings(&file) }).unwrap();
+    for _ in 0..2 {
+        let (mut batch, mut got) = (Batch::new(), Vec::new());
+        let mut fill = |batch: &mut Batch| {
+            payloads.fill_with_streams(batch, |id, event| {
+                got.push(match event {
+                    StreamEvent::Data(data) => format!("{} {}", id.source, String::from_utf8_lossy(data)),
+                    event => format!("{event:?}"),
+                });
+            })
+        };
+        assert_eq!(fill(&mut batch).unwrap(), Filled::Some);
+        assert_eq!(batch.iter().map(|datagram| datagram.payload).collect::<Vec<_>>(), [b"one"]);
+        assert_eq!(fill(&mut batch).unwrap(), Filled::Ended);
+        assert_eq!(
+            got,
+            ["Opened { from_start: false }", "192.0.2.1:5000 message", "Missing(4)", "192.0.2.1:5000 end"]
+        );
+        let _ = payloads.next_round().unwrap();
+    }
 }
 
 #[test]
@@ -184,7 +213,7 @@ fn a_damaged_file_yields_the_datagrams_before_the_damage() {
     std::fs::write(file.path(), octets).unwrap();
     let mut payloads = Payloads::open(&settings(&file)).unwrap();
     let mut batch = Batch::new();
-    assert_eq!(payloads.fill(&mut batch).unwrap(), Filled::Datagrams);
+    assert_eq!(payloads.fill(&mut batch).unwrap(), Filled::Some);
     assert_eq!(batch.len(), 2);
     let error = payloads.fill(&mut batch).unwrap_err();
     assert!(error.to_string().ends_with(": the file ends within a frame"), "{error}");

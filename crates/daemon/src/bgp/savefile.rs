@@ -6,6 +6,7 @@
 use super::mrt_file;
 use super::observed::Observed;
 use super::service::Service;
+use crate::sessions::report_ignored;
 use capture::pcap_file::{Error, Settings, StreamEvent, StreamId, Streams};
 use std::collections::HashMap;
 use tokio::task::yield_now;
@@ -45,7 +46,7 @@ async fn try_read(
                 let reverse = StreamId { source: id.destination, destination: id.source };
                 if id.destination.port() == port {
                     match event {
-                        StreamEvent::Opened => {
+                        StreamEvent::Opened { .. } => {
                             let old = sessions.insert(id, Observed::new(id.source, collector));
                             if let Some(old) = old {
                                 old.end(collector);
@@ -56,11 +57,11 @@ async fn try_read(
                                 session.peer_sent(octets, collector);
                             }
                         }
-                        StreamEvent::Closed | StreamEvent::Broken => {
-                            if event == StreamEvent::Broken {
-                                warn!("[{}] octets of the BGP session are missing in the file", id.source.ip());
-                            }
+                        StreamEvent::Closed | StreamEvent::Missing(_) => {
                             if let Some(session) = sessions.remove(&id) {
+                                if let StreamEvent::Missing(octets) = event {
+                                    missing(id, octets);
+                                }
                                 session.end(collector);
                             }
                         }
@@ -69,13 +70,19 @@ async fn try_read(
                     session.other_sent(octets, collector);
                 }
             })?;
-            if !more {
-                return Ok(());
-            }
-            if service.is_stopping() {
+            if !more || service.is_stopping() {
+                report_ignored(streams.ignored());
                 return Ok(());
             }
         }
         yield_now().await;
     }
+}
+
+/// The rest of a session cannot be read: messages cannot be found behind a gap.
+fn missing(id: StreamId, octets: u64) {
+    warn!(
+        "[{}] {octets} octets of the BGP session are missing in the file; the rest of it is ignored",
+        id.source.ip()
+    );
 }

@@ -8,6 +8,7 @@ use super::connection::finish;
 use super::figures::Ending;
 use super::service::Service;
 use super::session::{Pause, RouterSession};
+use crate::sessions::report_ignored;
 use bmp_session::Config;
 use capture::pcap_file::{Error, Settings, StreamEvent, StreamId, Streams};
 use std::collections::HashMap;
@@ -60,6 +61,7 @@ async fn try_read(service: &Service, settings: &Settings, sessions: &mut Session
                 }
             })?;
             if !more || service.is_stopping() {
+                report_ignored(streams.ignored());
                 return Ok(());
             }
         }
@@ -69,7 +71,7 @@ async fn try_read(service: &Service, settings: &Settings, sessions: &mut Session
 
 fn handle(service: &Service, sessions: &mut Sessions, id: StreamId, event: StreamEvent<'_>) {
     match event {
-        StreamEvent::Opened => {
+        StreamEvent::Opened { .. } => {
             let config = Config { proxy_header: service.settings.proxy_header, ..Config::default() };
             let mut session = RouterSession::new(config, id.source, false);
             if !service.settings.proxy_header {
@@ -101,9 +103,13 @@ fn handle(service: &Service, sessions: &mut Sessions, id: StreamId, event: Strea
             }
         }
         StreamEvent::Closed => {}
-        StreamEvent::Broken => {
-            warn!("[{}] octets of the BMP session are missing in the file", id.source.ip());
+        // Messages cannot be found behind a gap.
+        StreamEvent::Missing(octets) => {
             if let Some(session) = sessions.remove(&id) {
+                let ip = id.source.ip();
+                warn!(
+                    "[{ip}] {octets} octets of the BMP session are missing in the file; the rest of it is ignored"
+                );
                 finish(service, session, Ending::Disconnected);
             }
         }

@@ -217,7 +217,6 @@ fn savefile(config: &Config) -> Option<pcap_file::Settings> {
         wait: config.core(&input::PCAP_SAVEFILE_WAIT),
         delay: config.core(&input::PCAP_SAVEFILE_DELAY),
         replay: config.core(&input::PCAP_SAVEFILE_REPLAY),
-        ..pcap_file::Settings::default()
     })
 }
 

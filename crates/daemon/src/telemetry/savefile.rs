@@ -12,6 +12,7 @@ use super::tcp::{Connection, Stream};
 use super::udp::{Protocol, Reader};
 use crate::host::blame;
 use crate::host::part::{Reading, Services};
+use crate::sessions::report_ignored;
 use capture::pcap_file::{Error, Payloads, Settings, StreamEvent, StreamId, Streams};
 use config::keys::{input, telemetry};
 use runtime::clock;
@@ -126,6 +127,7 @@ impl File {
                 break;
             }
         }
+        report_ignored(streams.ignored());
         // What was not closed in the file goes on after it.
         connections.drain().for_each(|(_, connection)| connection.end(Ending::Shutdown));
         Ok(())
@@ -178,7 +180,7 @@ fn handle(
     event: StreamEvent<'_>,
 ) {
     match event {
-        StreamEvent::Opened => {
+        StreamEvent::Opened { .. } => {
             let node = service.enter(|collector| collector.connect(Transport::Tcp, id.source, clock::now()));
             if let Some(node) = node {
                 connections.insert(id, Connection::new(service, stream, node));
@@ -193,10 +195,14 @@ fn handle(
                 connection.end(ending);
             }
         }
-        StreamEvent::Closed | StreamEvent::Broken => {
+        // Messages cannot be found behind a gap.
+        StreamEvent::Closed | StreamEvent::Missing(_) => {
             let Some(connection) = connections.remove(&id) else { return };
-            if event == StreamEvent::Broken {
-                warn!("[{}] octets of the connection are missing in the file", id.source.ip());
+            if let StreamEvent::Missing(octets) = event {
+                let ip = id.source.ip();
+                warn!(
+                    "[{ip}] {octets} octets of the connection are missing in the file; the rest of it is ignored"
+                );
             }
             let ending = connection.disconnected();
             connection.end(ending);

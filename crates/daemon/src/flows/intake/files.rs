@@ -13,7 +13,6 @@ pub(super) fn read(config: &Config) -> Option<Settings> {
         wait: config.core(&input::PCAP_SAVEFILE_WAIT),
         delay: config.core(&input::PCAP_SAVEFILE_DELAY),
         replay: config.core(&input::PCAP_SAVEFILE_REPLAY),
-        ..Settings::default()
     })
 }
 

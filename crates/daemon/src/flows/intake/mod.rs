@@ -13,6 +13,8 @@ pub(crate) mod delivery;
 #[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "only Kafka has positions"))]
 pub(crate) mod feed;
 #[cfg(feature = "pcap")]
+pub(crate) mod file_streams;
+#[cfg(feature = "pcap")]
 mod files;
 pub(crate) mod interfaces;
 pub(crate) mod ipfix;

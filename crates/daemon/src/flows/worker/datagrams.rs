@@ -3,6 +3,8 @@
 use super::budget::Budget;
 use super::tee::Decoded;
 use super::{Protocol, ROWS, WAIT, Worker};
+#[cfg(feature = "pcap")]
+use crate::flows::intake::file_streams::FileStreams;
 use crate::flows::intake::udp::Sockets;
 use capture::udp::Received;
 use capture::{Batch, Datagram};
@@ -29,6 +31,9 @@ pub(crate) trait Datagrams: Protocol {
     /// The contents of the datagrams, for the log.
     #[cfg(feature = "pcap")]
     const WHAT: &'static str;
+    /// Whether its messages also come over TCP: those of IPFIX do.
+    #[cfg(feature = "pcap")]
+    const IN_STREAMS: bool;
 
     /// Decodes the datagram with that number in its batch, and adds its rows.
     fn datagram(&mut self, number: u32, datagram: &Datagram<'_>, output: &mut Output) -> Read;
@@ -186,6 +191,7 @@ impl<P: Datagrams> Worker<P> {
     ) {
         use capture::pcap_file::Filled;
         let mut batch = Batch::new();
+        let mut streams = P::IN_STREAMS.then(FileStreams::new);
         self.be_patient();
         let stop = self.stop.clone();
         file.end_when(move || stop.is_requested());
@@ -193,28 +199,57 @@ impl<P: Datagrams> Worker<P> {
         tracing::info!("reading {} from: {path}", P::WHAT);
         self.pause(settings.delay, wake);
         while !self.stop.is_requested() {
-            match file.fill(&mut batch) {
-                Ok(Filled::Datagrams) => self.batch(batch.iter(), false, None),
+            let filled = match &mut streams {
+                Some(streams) => {
+                    streams.begin();
+                    file.fill_with_streams(&mut batch, |id, event| streams.take(id, event))
+                }
+                None => file.fill(&mut batch),
+            };
+            self.batch(batch.iter(), false, None);
+            if let Some(streams) = &mut streams {
+                self.streamed(streams);
+                if !matches!(filled, Ok(Filled::Some)) {
+                    streams.finish(&mut self.tally, file.counters().segments_ignored);
+                    streams.ended.iter().for_each(|session| self.protocol.end_session(*session));
+                }
+            }
+            let next = match filled {
+                Ok(Filled::Some) => Ok(true),
                 // The next round is opened first, so that a program that watches the file sees that reading goes on.
-                Ok(Filled::Ended) => match file.next_round() {
-                    Ok(true) => self.pause(settings.delay, wake),
-                    Ok(false) => break,
-                    Err(error) => {
-                        tracing::error!("{path}: {error}");
-                        break;
+                Ok(Filled::Ended) => file.next_round().inspect(|more| {
+                    if *more {
+                        self.pause(settings.delay, wake)
                     }
-                },
+                }),
+                Err(error) => Err(error),
+            };
+            match next {
+                Ok(true) => {}
+                Ok(false) => break,
                 Err(error) => {
-                    self.batch(batch.iter(), false, None);
                     tracing::error!("{path}: {error}");
                     break;
                 }
             }
             self.between();
         }
+        self.count();
         tracing::info!("finished reading {} from: {path}", P::WHAT);
         self.finished(settings.wait, wake);
         self.end();
+    }
+
+    /// Decodes what connections of a file have sent.
+    #[cfg(feature = "pcap")]
+    fn streamed(&mut self, streams: &mut FileStreams) {
+        if !streams.messages.is_empty() {
+            self.batch(streams.messages.iter(), false, None);
+        }
+        streams.ended.iter().for_each(|session| self.protocol.end_session(*session));
+        // There is no connection that could be closed: sets of the session wait for templates that come again.
+        let _ = self.protocol.take_lost_sessions();
+        streams.count(&mut self.tally);
     }
 
     /// Decodes datagrams. `is_full`: more may be waiting.

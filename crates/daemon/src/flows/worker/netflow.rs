@@ -68,6 +68,8 @@ impl NetFlow {
 impl Datagrams for NetFlow {
     #[cfg(feature = "pcap")]
     const WHAT: &'static str = "NetFlow/IPFIX data";
+    #[cfg(feature = "pcap")]
+    const IN_STREAMS: bool = true;
 
     #[inline]
     fn datagram(&mut self, _number: u32, datagram: &Datagram<'_>, output: &mut Output) -> Read {

@@ -121,6 +121,8 @@ impl Sflow {
 impl Datagrams for Sflow {
     #[cfg(feature = "pcap")]
     const WHAT: &'static str = "sFlow data";
+    #[cfg(feature = "pcap")]
+    const IN_STREAMS: bool = false;
 
     #[inline]
     fn datagram(&mut self, number: u32, datagram: &Datagram<'_>, output: &mut Output) -> Read {
