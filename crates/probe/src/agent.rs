@@ -4,7 +4,7 @@
 //! have encoded them: a datagram is a header, and the place of its samples in their batch. Counter samples come from the caller.
 
 use crate::exporter::Contents;
-use crate::samples::{Batch, SOURCE};
+use crate::samples::{Batch, Mixed, SOURCE, WORD};
 use sflow::counters::{self, CounterBlock, Value};
 use sflow::encode::counter_sample;
 use sflow::{CounterHead, DataFormat, SourceId};
@@ -69,8 +69,8 @@ pub struct Identity {
 /// Octets of the header of a datagram, at most: with an IPv6 address.
 const HEADER: usize = 40;
 
-/// Pieces of a datagram: its header, and samples from both areas of a batch.
-pub const PIECES: usize = 3;
+/// Pieces of a datagram: its header, and its samples, which are in one place of a batch.
+pub const PIECES: usize = 2;
 
 /// Packs samples.
 #[derive(Debug)]
@@ -89,26 +89,12 @@ pub struct Agent {
     packed: Vec<Packed>,
 }
 
-/// A datagram under construction.
-#[derive(Debug, Default)]
-struct Open {
-    /// Where its samples are in both areas of the batch.
-    places: [Range<usize>; 2],
-    /// Octets of the samples.
-    size: usize,
-    samples: u32,
-    contents: Contents,
-}
-
-impl Open {
-    /// Adds the sample behind those of this area that are in the datagram.
-    fn take(&mut self, area: usize, place: Range<usize>) {
-        self.size += place.len();
-        self.samples += 1;
-        if let Some(places) = self.places.get_mut(area) {
-            *places = if places.end == 0 { place } else { places.start..place.end };
-        }
-    }
+/// Where the samples of a datagram are in their batch.
+#[derive(Clone, Debug)]
+struct Place {
+    /// Words of each sample; `None` for those of mixed sizes.
+    words: Option<usize>,
+    octets: Range<usize>,
 }
 
 /// A datagram: its header, and where its samples are in their batch.
@@ -116,18 +102,66 @@ impl Open {
 pub struct Packed {
     header: [u8; HEADER],
     header_len: usize,
-    places: [Range<usize>; 2],
+    place: Place,
     /// The flow samples in it.
     pub contents: Contents,
 }
 
 impl Packed {
-    /// Header and samples, one behind the other. `batch` is the one that was packed.
+    /// Header and samples. `batch` is the one that was packed.
     pub fn pieces<'a>(&'a self, batch: &'a Batch) -> [&'a [u8]; PIECES] {
+        let samples = match self.place.words {
+            Some(words) => batch.by_size.get(words).map_or(&[][..], Writer::octets),
+            None => batch.mixed.samples.octets(),
+        };
         let header = self.header.get(..self.header_len).unwrap_or_default();
-        let ([long, others], [first, second]) = (batch.areas(), self.places.clone());
-        let long = long.samples.octets().get(first).unwrap_or_default();
-        [header, long, others.samples.octets().get(second).unwrap_or_default()]
+        [header, samples.get(self.place.octets.clone()).unwrap_or_default()]
+    }
+}
+
+/// Numbers the samples of a batch. Its packets are spread over them.
+struct Numbering {
+    /// The latest sequence number.
+    sequence: u32,
+    /// The pool before the batch, and that of the batch.
+    pool: [u64; 2],
+    drops: u64,
+    /// Samples, and those that have a number.
+    count: u64,
+    numbered: u64,
+}
+
+impl Numbering {
+    /// Numbers samples of one size. Returns what they are.
+    fn number_all(&mut self, samples: &mut [u8], size: usize) -> Contents {
+        let mut flows = 0;
+        for sample in samples.chunks_exact_mut(size) {
+            flows += u64::from(self.number(sample));
+        }
+        Contents { flows, packets: flows, ..Contents::default() }
+    }
+
+    /// Numbers a flow sample. False if it is none.
+    fn number(&mut self, sample: &mut [u8]) -> bool {
+        self.numbered += 1;
+        let format = sample.first_chunk().map(|format| DataFormat(u32::from_be_bytes(*format)));
+        let pool_at = match format {
+            Some(DataFormat::FLOW) => POOL,
+            Some(DataFormat::FLOW_EXPANDED) => EXPANDED_POOL,
+            _ => return false,
+        };
+        self.sequence = self.sequence.wrapping_add(1);
+        let [before, pool] = self.pool;
+        let pool = before + pool * self.numbered / self.count;
+        let mut write = |at: usize, number: u32| {
+            if let Some(place) = sample.get_mut(at..at + 4) {
+                place.copy_from_slice(&number.to_be_bytes());
+            }
+        };
+        write(SEQUENCE, self.sequence);
+        write(pool_at, pool as u32);
+        write(pool_at + 4, self.drops as u32);
+        true
     }
 }
 
@@ -155,56 +189,60 @@ impl Agent {
     pub fn pack(&mut self, batch: &mut Batch, now_us: u64) -> &[Packed] {
         self.packed.clear();
         self.drops = self.drops.saturating_add(batch.drops);
-        let (before, count) = (self.pool, batch.len() as u64);
-        let (pool, header_len) = (batch.pool, if self.identity.address.is_ipv4() { 28 } else { HEADER });
-        let mut open = Open::default();
-        let mut numbered = 0;
-        for (which, area) in batch.areas_mut().iter_mut().enumerate() {
+        let room = self.limit.saturating_sub(if self.identity.address.is_ipv4() { 28 } else { HEADER });
+        let mut numbering = Numbering {
+            sequence: self.flow_sequence,
+            pool: [self.pool, batch.pool],
+            drops: self.drops,
+            count: batch.len() as u64,
+            numbered: 0,
+        };
+        let Batch { by_size, mixed, pool, .. } = batch;
+        for (words, samples) in by_size.iter_mut().enumerate().filter(|(_, samples)| !samples.is_empty()) {
+            let size = words * WORD;
+            let in_datagram = (room / size).max(1);
+            let all = samples.octets_mut();
+            let whole = all.len() - all.len() % (in_datagram * size);
+            let (whole, rest) = all.split_at_mut(whole);
             let mut at = 0;
-            for end in area.ends.iter().map(|end| *end as usize) {
-                if open.samples > 0 && header_len + open.size + (end - at) > self.limit {
-                    self.close(std::mem::take(&mut open), now_us);
-                }
-                // The packets of a batch are spread over its samples.
-                numbered += 1;
-                let pool = before + pool * numbered / count;
-                if self.number(area.samples.octets_mut().get_mut(at..end).unwrap_or_default(), pool) {
-                    open.contents.flows += 1;
-                    open.contents.packets += 1;
-                }
-                open.take(which, at..end);
-                at = end;
+            for samples in whole.chunks_exact_mut(in_datagram * size) {
+                let contents = numbering.number_all(samples, size);
+                let octets = at..at + samples.len();
+                at = octets.end;
+                self.close(Place { words: Some(words), octets }, in_datagram, contents, now_us);
             }
+            // Too few for a datagram.
+            rest.chunks_exact(size).for_each(|sample| mixed.push(sample));
         }
-        if open.samples > 0 {
-            self.close(open, now_us);
-        }
-        self.pool = before + pool;
+        self.pack_mixed(mixed, &mut numbering, room, now_us);
+        self.flow_sequence = numbering.sequence;
+        self.pool += *pool;
         &self.packed
     }
 
-    /// Numbers a flow sample. False if it is none.
-    fn number(&mut self, sample: &mut [u8], pool: u64) -> bool {
-        let format = sample.first_chunk().map(|format| DataFormat(u32::from_be_bytes(*format)));
-        let pool_at = match format {
-            Some(DataFormat::FLOW) => POOL,
-            Some(DataFormat::FLOW_EXPANDED) => EXPANDED_POOL,
-            _ => return false,
-        };
-        self.flow_sequence = self.flow_sequence.wrapping_add(1);
-        let mut write = |at: usize, number: u32| {
-            if let Some(place) = sample.get_mut(at..at + 4) {
-                place.copy_from_slice(&number.to_be_bytes());
+    /// Divides samples of any size into datagrams.
+    fn pack_mixed(&mut self, mixed: &mut Mixed, numbering: &mut Numbering, room: usize, now_us: u64) {
+        let (mut octets, mut samples, mut contents) = (0..0, 0, Contents::default());
+        for end in mixed.ends.iter().copied() {
+            if samples > 0 && end - octets.start > room {
+                let place = Place { words: None, octets: octets.clone() };
+                self.close(place, samples, contents, now_us);
+                (octets, samples, contents) = (octets.end..octets.end, 0, Contents::default());
             }
-        };
-        write(SEQUENCE, self.flow_sequence);
-        write(pool_at, pool as u32);
-        write(pool_at + 4, self.drops as u32);
-        true
+            if numbering.number(mixed.samples.octets_mut().get_mut(octets.end..end).unwrap_or_default()) {
+                contents.flows += 1;
+                contents.packets += 1;
+            }
+            samples += 1;
+            octets.end = end;
+        }
+        if samples > 0 {
+            self.close(Place { words: None, octets }, samples, contents, now_us);
+        }
     }
 
     /// Ends a datagram.
-    fn close(&mut self, open: Open, now_us: u64) {
+    fn close(&mut self, place: Place, samples: usize, contents: Contents, now_us: u64) {
         let uptime_ms = (now_us.saturating_sub(self.identity.started_us) / 1000) as u32;
         let (mut header, mut header_len) = ([0; HEADER], 0);
         let mut put = |octets: &[u8]| {
@@ -224,11 +262,11 @@ impl Agent {
                 put(&address.octets());
             }
         }
-        for number in [self.identity.sub_agent, self.sequence, uptime_ms, open.samples] {
+        for number in [self.identity.sub_agent, self.sequence, uptime_ms, samples as u32] {
             put(&number.to_be_bytes());
         }
         self.sequence = self.sequence.wrapping_add(1);
-        self.packed.push(Packed { header, header_len, places: open.places, contents: open.contents });
+        self.packed.push(Packed { header, header_len, place, contents });
     }
 
     /// Adds the counters of an interface to a batch.
@@ -421,6 +459,24 @@ mod tests {
             }
             assert_eq!(expected, 58);
         }
+    }
+
+    #[test]
+    fn samples_of_one_size_share_datagrams() {
+        let (mut sampler, layout) = sampler("in_iface,out_iface", crate::interfaces::Settings::default());
+        let row = vec![0u8; layout.words() * 8];
+        let mut batch = Batch::default();
+        for number in 0..300 {
+            let octets = frame([60, 96, 1500][number % 3]);
+            let packet = Frame { link: LinkType::ETHERNET, octets: &octets, length: octets.len() as u32 };
+            sampler.add(&row, &Strings::default(), &packet, &mut batch).unwrap();
+        }
+        let lengths: Vec<_> = send(&mut agent(1400), vec![batch]).iter().map(Vec::len).collect();
+        // Samples of 148, 184 and 216 octets; what is left of them does not fill a datagram.
+        let of = |count: usize, samples: usize, size: usize| vec![28 + samples * size; count];
+        let expected =
+            [of(11, 9, 148), of(14, 7, 184), of(16, 6, 216), vec![28 + 148 + 2 * 184 + 3 * 216, 28 + 216]];
+        assert_eq!(lengths, expected.concat());
     }
 
     #[test]

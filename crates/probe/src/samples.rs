@@ -12,7 +12,7 @@ use flow::column::Id;
 use flow::schema::{Column, ICMP_TYPE_CODE, Schema};
 use flow::strings::Strings;
 use packet::LinkType;
-use sflow::encode::{EncodeError, as_path, flow_sample, switched_packet};
+use sflow::encode::{EncodeError, as_path, flow_sample, switched_packet, switched_packet_len};
 use sflow::flow::{Gateway, HeaderProtocol, RawHeader, Router, Switch, Tag};
 use sflow::{AsPath, DataFormat, FlowHead, FlowRecord, Interface, SourceId, Words};
 use std::net::Ipv4Addr;
@@ -73,76 +73,93 @@ pub struct Frame<'a> {
     pub length: u32,
 }
 
-/// Samples: those of long packets, then the others, each in the order of their packets. Samples of long packets have one size, unless
-/// they have texts, and datagrams of one size are sent faster.
-#[derive(Debug, Default)]
+/// Samples of a few packets, by their size: datagrams with samples of one size have one size too, unless they are the last, and are sent faster.
+#[derive(Debug)]
 pub struct Batch {
-    areas: [Area; 2],
+    /// Samples of `index` words.
+    pub(crate) by_size: Vec<Writer>,
+    /// Others.
+    pub(crate) mixed: Mixed,
+    len: usize,
+    size: usize,
     /// Packets that could have been sampled.
     pub pool: u64,
     /// Samples that were lost before.
     pub drops: u64,
 }
 
-/// Samples, one behind the other.
+/// Octets of a word; samples consist of words.
+pub(crate) const WORD: usize = 4;
+/// Samples of less than this many words are kept by size.
+const SIZES: usize = 128;
+
+/// Samples of any size, one behind the other.
 #[derive(Debug, Default)]
-pub(crate) struct Area {
+pub(crate) struct Mixed {
     pub(crate) samples: Writer,
     /// Where each sample ends.
-    pub(crate) ends: Vec<u32>,
+    pub(crate) ends: Vec<usize>,
 }
 
-impl Area {
-    fn end(&mut self) {
-        self.ends.push(self.samples.len() as u32);
+impl Mixed {
+    /// Adds a sample.
+    pub(crate) fn push(&mut self, sample: &[u8]) {
+        self.samples.put(sample);
+        self.ends.push(self.samples.len());
+    }
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        let by_size = vec![Writer::new(); SIZES];
+        Self { by_size, mixed: Mixed::default(), len: 0, size: 0, pool: 0, drops: 0 }
     }
 }
 
 impl Batch {
     /// Number of samples.
     pub fn len(&self) -> usize {
-        self.areas.iter().map(|area| area.ends.len()).sum()
+        self.len
     }
 
     /// True if there are no samples.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.len == 0
     }
 
     /// Octets of all samples.
     pub fn size(&self) -> usize {
-        self.areas.iter().map(|area| area.samples.len()).sum()
+        self.size
     }
 
     /// Removes all samples, and keeps the memory.
     pub fn clear(&mut self) {
-        for area in &mut self.areas {
-            area.samples.clear();
-            area.ends.clear();
-        }
-        (self.pool, self.drops) = (0, 0);
+        self.by_size.iter_mut().for_each(Writer::clear);
+        self.mixed.samples.clear();
+        self.mixed.ends.clear();
+        (self.len, self.size, self.pool, self.drops) = (0, 0, 0, 0);
     }
 
     /// Adds an encoded sample.
     pub(crate) fn push(&mut self, sample: &[u8]) {
-        let area = self.area(false);
-        area.samples.put(sample);
-        area.end();
+        match self.of_size(sample.len()) {
+            Some(samples) => _ = samples.put(sample),
+            None => self.mixed.push(sample),
+        }
+        self.added(sample.len());
     }
 
-    pub(crate) fn areas(&self) -> &[Area; 2] {
-        &self.areas
-    }
-
-    pub(crate) fn areas_mut(&mut self) -> &mut [Area; 2] {
-        &mut self.areas
-    }
-
-    /// Where samples of long or of other packets go.
+    /// Where samples of that many octets are added; `None` if they are kept with others.
     #[inline]
-    fn area(&mut self, is_long: bool) -> &mut Area {
-        let [long, others] = &mut self.areas;
-        if is_long { long } else { others }
+    fn of_size(&mut self, size: usize) -> Option<&mut Writer> {
+        if size.is_multiple_of(WORD) { self.by_size.get_mut(size / WORD) } else { None }
+    }
+
+    /// A sample was added.
+    #[inline]
+    fn added(&mut self, size: usize) {
+        self.len += 1;
+        self.size += size;
     }
 }
 
@@ -191,7 +208,9 @@ pub struct Sampler {
     settings: Settings,
     finder: Finder,
     offsets: Offsets,
-    /// An AS path under construction; kept for its memory.
+    /// A sample under construction; kept for its memory.
+    sample: Writer,
+    /// The same for an AS path.
     path: Writer,
     /// The same for communities.
     communities: Vec<u8>,
@@ -275,7 +294,7 @@ impl Sampler {
     pub fn new(settings: Settings, schema: &Schema) -> Self {
         let finder = Finder::of_rows(settings.interfaces, schema);
         let offsets = Offsets::new(schema);
-        Self { settings, finder, offsets, path: Writer::new(), communities: Vec::new() }
+        Self { settings, finder, offsets, sample: Writer::new(), path: Writer::new(), communities: Vec::new() }
     }
 
     /// Switches to rows of another layout.
@@ -311,10 +330,12 @@ impl Sampler {
         };
         let raw = raw_header(frame);
         if is_compact && self.offsets.is_plain {
-            let area = to.area(raw.octets.len() == HEADER);
-            switched_packet(&mut area.samples, &head, &switch(frame), &raw)?;
-            area.end();
-            return Ok(());
+            let size = switched_packet_len(raw.octets.len());
+            if let Some(samples) = to.of_size(size) {
+                switched_packet(samples, &head, &switch(frame), &raw)?;
+                to.added(size);
+                return Ok(());
+            }
         }
         self.add_all(row, strings, (&head, switch(frame), raw), to)
     }
@@ -328,7 +349,6 @@ impl Sampler {
         to: &mut Batch,
     ) -> Result<(), EncodeError> {
         let read = |at: Option<usize>, size| at.map_or(0, |at| number(row, at, size));
-        let area = to.area(raw.octets.len() == HEADER);
         let raw = FlowRecord::RawHeader(raw);
         // Records that are absent are not among the first `count`.
         let mut records = [raw; 5];
@@ -371,8 +391,9 @@ impl Sampler {
             let [tag, tag2] = self.offsets.tags.map(|at| read(at, 8));
             push(FlowRecord::Tag(Tag { tag, tag2 }));
         }
-        flow_sample(&mut area.samples, head, records.get(..count).unwrap_or_default())?;
-        area.end();
+        self.sample.clear();
+        flow_sample(&mut self.sample, head, records.get(..count).unwrap_or_default())?;
+        to.push(self.sample.octets());
         Ok(())
     }
 }

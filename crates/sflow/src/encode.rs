@@ -245,6 +245,15 @@ fn framed(
     Ok(())
 }
 
+/// Numbers of a sample of [`switched_packet`] before the octets of the packet, those of its format and length included.
+const NUMBERS: usize = 22;
+
+/// The octets that [`switched_packet`] adds for that many octets of the packet.
+#[inline]
+pub const fn switched_packet_len(octets: usize) -> usize {
+    NUMBERS * 4 + octets.next_multiple_of(4)
+}
+
 /// Adds a flow sample with the records of an Ethernet switch: its VLANs, and the packet's header. The octets are those of [`flow_sample`];
 /// this is for probes, which encode each packet.
 ///
@@ -256,8 +265,6 @@ pub fn switched_packet(
     switch: &Switch,
     raw: &RawHeader<'_>,
 ) -> Result<(), EncodeError> {
-    /// Numbers before the octets of the packet, those of the sample's format and length included.
-    const NUMBERS: usize = 22;
     /// Octets of the record of VLANs.
     const SWITCH: u32 = 16;
     /// Octets of the record of the packet, without those of the packet.

@@ -9,12 +9,12 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounde
 use flow::schema::Schema;
 use std::time::{Duration, Instant};
 
-/// Octets of a full batch: what the kernel takes as one message, as its datagrams are of one size if packets are long.
-const FULL: usize = 60_000;
+/// Octets of a full batch: what the kernel takes as two messages if samples are of one size, and few more if they are of some.
+const FULL: usize = 120_000;
 /// How often a patient worker looks whether there is room for its batch. The agent needs longer for those that wait.
 const ROOM: Duration = Duration::from_millis(20);
 /// Batches that wait for the agent: 4 MB at most.
-const WAITING: usize = 64;
+const WAITING: usize = 32;
 
 /// The worker's end: its batch.
 pub struct Outlet {
