@@ -35,9 +35,10 @@ fn send(cluster: &Cluster, numbers: std::ops::Range<u32>) {
 }
 
 fn member(cluster: &Cluster) -> TopicReader {
-    // The mock cluster lets each change of the group take a second less than a session.
+    // The mock cluster gives members a second less than a session to commit and to join again, and lets each change of the group take as long.
+    // On a busy machine, two seconds are not enough for that.
     let options = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(options.path(), "global, session.timeout.ms, 3000\nglobal, heartbeat.interval.ms, 500\n")
+    std::fs::write(options.path(), "global, session.timeout.ms, 6000\nglobal, heartbeat.interval.ms, 500\n")
         .unwrap();
     TopicReader::new(&KafkaInput {
         brokers: cluster.bootstrap_servers(),

@@ -35,6 +35,7 @@ use telemetry_gpb::messages::cisco::telemetry_field::ValueByType;
 use telemetry_gpb::messages::gnmi::typed_value::Value as Typed;
 use telemetry_gpb::messages::{cisco, gnmi, huawei, openconfig};
 use testkit::capture_file;
+use testkit::frames::{self, ETHERNET, IPV4, TCP, UDP, capture};
 use testkit::traffic::{self, Flows, Stream};
 use wire::{Afi, Asn, Community, ExtendedCommunity, LargeCommunity, Prefix, RouteDistinguisher, Safi, Writer};
 
@@ -241,6 +242,44 @@ fn dtls_hellos() -> [(&'static str, Vec<u8>); 2] {
     [("first", first), ("second", second)]
 }
 
+/// Frames with a datagram, fragments of one, and segments of two connections, of which some are out of order, repeated or missing.
+fn captured() -> Vec<Vec<u8>> {
+    let ends = [Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(192, 0, 2, 2)];
+    let ip = |protocol, contents: &[u8]| frames::ethernet(IPV4, &frames::ipv4(protocol, ends[0], ends[1], contents));
+    let segment =
+        |port, sequence, flags, octets: &[u8]| ip(TCP, &frames::tcp_at(port, 4739, sequence, flags, octets));
+    let datagram = frames::udp(9, 2055, &[7; 40]);
+    let part =
+        |offset, more, octets: &[u8]| frames::ethernet(IPV4, &frames::part(UDP, ends[0], ends[1], (5, offset, more), octets));
+    vec![
+        ip(UDP, &datagram),
+        part(24, false, &datagram[24..]),
+        part(0, true, &datagram[..24]),
+        segment(1, u32::MAX, 2, &[]),
+        segment(1, 4, 0, b"efgh"),
+        segment(1, 0, 0, b"abcd"),
+        segment(1, 4, 0, b"efgh"),
+        segment(1, 12, 1, b"end"),
+        segment(2, 1, 0, b"no begin"),
+        segment(2, 9, 4, &[]),
+        segment(2, 50, 2, b"again"),
+    ]
+}
+
+/// A file in the format pcapng, in big-endian byte order.
+fn pcapng(frames: &[Vec<u8>]) -> Vec<u8> {
+    let mut w = Writer::new();
+    w.u32(0x0a0d_0d0a).u32(28).u32(0x1a2b_3c4d).u16(1).u16(0).u64(u64::MAX).u32(28);
+    w.u32(1).u32(20).u16(ETHERNET as u16).u16(0).u32(65_535).u32(20);
+    for frame in frames {
+        let padded = frame.len().next_multiple_of(4);
+        let (length, total) = (frame.len() as u32, 32 + padded as u32);
+        w.u32(6).u32(total).u32(0).u64(1_700_000_000_000_000).u32(length).u32(length).put(frame);
+        w.put(&[0; 4][..padded - frame.len()]).u32(total);
+    }
+    w.finish()
+}
+
 fn main() -> io::Result<()> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let ends: [SocketAddrV4; 2] =
@@ -269,6 +308,9 @@ fn main() -> io::Result<()> {
             write(&folder, "ipfix_stream", name, &[&[100, 7], &datagrams.concat()[..]].concat())?;
         }
     }
+    let frames = captured();
+    write(&folder, "capture_file", "pcap", &capture(ETHERNET, (0..).zip(&frames)))?;
+    write(&folder, "capture_file", "pcapng", &pcapng(&frames))?;
     for (name, datagram) in dtls_hellos() {
         write(&folder, "dtls_hello", name, &datagram)?;
     }
