@@ -2,8 +2,9 @@
 //!
 //! A consumer reads from the oldest message that the brokers keep, and commits nothing: what a daemon builds from messages, such as
 //! routes, it loses when it ends, so that it needs all of them again. Consumers of one group share the partitions of the topic, and one
-//! that receives a partition of another begins it anew. A file of options can change that (`auto.offset.reset`,
-//! `enable.auto.commit`).
+//! that receives a partition of another begins it anew. A consumer without a group is the only member of its own: in a group that several
+//! topics have in common, each program that starts or ends would let the others begin anew. A file of options can change that
+//! (`auto.offset.reset`, `enable.auto.commit`).
 //!
 //! While the brokers cannot be reached, the client library retries, with pauses that grow. It keeps up to [`QUEUE_KB`] of messages that
 //! were not read yet, so that a slow reader holds back the brokers.
@@ -15,6 +16,8 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
 use std::time::{Duration, Instant};
 
 /// Messages that the client library keeps, in units of 1024 bytes.
@@ -59,8 +62,7 @@ pub(crate) fn client_config(settings: &KafkaInput) -> Result<ClientConfig, Store
     let timeout = settings.timeout.as_millis().clamp(1000, 300_000).to_string();
     config.set("bootstrap.servers", &settings.brokers);
     config.set("client.id", "pmacct");
-    // The client library insists on a group, even if all partitions are read and nothing is committed.
-    config.set("group.id", settings.group.as_deref().unwrap_or("pmacct"));
+    config.set("group.id", settings.group.clone().unwrap_or_else(own_group));
     config.set("socket.timeout.ms", &timeout);
     config.set("auto.offset.reset", "earliest");
     config.set("enable.auto.commit", "false");
@@ -71,6 +73,11 @@ pub(crate) fn client_config(settings: &KafkaInput) -> Result<ClientConfig, Store
     config.set("topic.metadata.refresh.interval.ms", "10000");
     read_options(settings.config_file.as_deref(), &mut config)?;
     Ok(config)
+}
+
+/// The name of a group that nobody else has. The client library insists on one, even if all partitions are read and nothing is committed.
+fn own_group() -> String {
+    format!("pmacct-{:016x}", RandomState::new().hash_one(std::process::id()))
 }
 
 /// Checks that the client library accepts the options, without connecting.
@@ -173,6 +180,16 @@ mod tests {
             assert!(what.contains("fetch.min.bytes"), "{what}");
         }
         assert!(Consumer::new(&KafkaInput { topic: String::new(), ..settings() }).is_err());
+    }
+
+    #[test]
+    fn a_consumer_without_a_group_shares_with_nobody() {
+        let group = |group: Option<&str>| {
+            let settings = KafkaInput { group: group.map(str::to_owned), ..settings() };
+            client_config(&settings).unwrap().get("group.id").unwrap().to_owned()
+        };
+        assert_eq!(group(Some("g")), "g");
+        assert_ne!(group(None), group(None));
     }
 
     #[test]

@@ -274,7 +274,7 @@ impl KafkaInput {
                 config.core(&BMP_DAEMON_KAFKA_BROKER_PORT),
             ),
             topic: config.core(&BMP_DAEMON_KAFKA_TOPIC)?,
-            group: Some(config.core(&BMP_DAEMON_KAFKA_GROUP)),
+            group: config.core(&BMP_DAEMON_KAFKA_GROUP),
             config_file: config.core(&BMP_DAEMON_KAFKA_CONFIG_FILE),
             timeout: config.core(&PLUGIN_WRITE_TIMEOUT),
         })
@@ -290,7 +290,7 @@ impl KafkaInput {
                 config.core(&TELEMETRY_DAEMON_KAFKA_BROKER_PORT),
             ),
             topic: config.core(&TELEMETRY_DAEMON_KAFKA_TOPIC)?,
-            group: Some(config.core(&TELEMETRY_DAEMON_KAFKA_GROUP)),
+            group: config.core(&TELEMETRY_DAEMON_KAFKA_GROUP),
             config_file: config.core(&TELEMETRY_DAEMON_KAFKA_CONFIG_FILE),
             timeout: config.core(&PLUGIN_WRITE_TIMEOUT),
         })

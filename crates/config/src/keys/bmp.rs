@@ -100,8 +100,8 @@ keys! {
     BMP_DAEMON_KAFKA_BROKER_PORT: u16 = port(&["bmp_daemon_kafka_broker_port"]).default("9092")
         .daemons(PMBMPD.and(FLOW)).acts();
 
-    /// Consumer group. Daemons with the same group share the partitions of the topic.
-    BMP_DAEMON_KAFKA_GROUP: String = text(&["bmp_daemon_kafka_group"]).default("pmacct")
+    /// Consumer group. Daemons with the same group share the partitions of the topic. Without one, a daemon reads all of them.
+    BMP_DAEMON_KAFKA_GROUP: Option<String> = text(&["bmp_daemon_kafka_group"])
         .daemons(PMBMPD.and(FLOW)).acts();
 
     /// Seconds after which a router behind Kafka is removed with its routes, if the topic has no message of it. 0 means never.

@@ -170,8 +170,8 @@ keys! {
     TELEMETRY_DAEMON_KAFKA_BROKER_PORT: u16 = port(&["telemetry_daemon_kafka_broker_port"]).default("9092")
         .daemons(PMTELEMETRYD.and(FLOW)).acts();
 
-    /// Consumer group. Daemons with the same group share the partitions of the topic.
-    TELEMETRY_DAEMON_KAFKA_GROUP: String = text(&["telemetry_daemon_kafka_group"]).default("pmacct")
+    /// Consumer group. Daemons with the same group share the partitions of the topic. Without one, a daemon reads all of them.
+    TELEMETRY_DAEMON_KAFKA_GROUP: Option<String> = text(&["telemetry_daemon_kafka_group"])
         .daemons(PMTELEMETRYD.and(FLOW)).acts();
 
     /// File with options for librdkafka.

@@ -70,13 +70,13 @@ impl Push {
 
 impl Messages for Push {
     fn send(&self, message: &[u8]) -> bool {
-        // Several workers may exceed the bound by a message each.
-        if self.bytes.load(Ordering::Relaxed) + message.len() > BYTES {
-            return false;
-        }
-        let is_queued = self.queue.try_send(message.to_vec()).is_ok();
-        if is_queued {
-            self.bytes.fetch_add(message.len(), Ordering::Relaxed);
+        // The bytes are added first: if the other end subtracted those of a message before they are added, the sum would be below zero, and other
+        // workers would find the queue full.
+        let size = message.len();
+        let before = self.bytes.fetch_add(size, Ordering::Relaxed);
+        let is_queued = before + size <= BYTES && self.queue.try_send(message.to_vec()).is_ok();
+        if !is_queued {
+            self.bytes.fetch_sub(size, Ordering::Relaxed);
         }
         is_queued
     }
@@ -224,4 +224,35 @@ async fn write(connection: &mut Connection, stream: &mut TcpStream) -> io::Resul
         connection.advance_transmit(octets.len());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_workers_fill_a_queue_that_is_drained_without_a_drop() {
+        // All of them together are within the bounds.
+        const COUNT: usize = 20_000;
+        let push = Push::new("127.0.0.1:0");
+        let mut queue = push.waiting.lock().unwrap().take().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..COUNT).for_each(|number| assert!(push.send(&[7; 64]), "message {number}")));
+            }
+            for _ in 0..4 * COUNT {
+                let message = queue.blocking_recv().unwrap();
+                push.bytes.fetch_sub(message.len(), Ordering::Relaxed);
+            }
+        });
+        assert_eq!(push.bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_queue_holds_no_more_than_its_bounds() {
+        let push = Push::new("127.0.0.1:0");
+        let message = vec![7; BYTES / 4];
+        assert_eq!((0..6).filter(|_| push.send(&message)).count(), 4);
+        assert_eq!(push.bytes.load(Ordering::Relaxed), BYTES);
+    }
 }
