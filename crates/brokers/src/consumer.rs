@@ -18,12 +18,15 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
+use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 /// Messages that the client library keeps, in units of 1024 bytes.
 pub const QUEUE_KB: u32 = 16 * 1024;
 /// The longest time for which [`Consumer::run`] does not ask whether to stop.
 const POLL: Duration = Duration::from_millis(200);
+/// How long leaving a group may take.
+const LEAVING: Duration = Duration::from_secs(5);
 /// The interval between calls of `report` about failures that go on.
 const RATE: Duration = Duration::from_secs(10);
 
@@ -89,6 +92,18 @@ pub fn check(settings: &KafkaInput) -> Result<(), StoreError> {
     config.create_native_config().map(drop).map_err(|error| client_error(settings.config_file.is_some(), error))
 }
 
+/// Drops a client, which leaves its group, and waits for that a little. While brokers do not answer, the client library may wait for ever; the group
+/// finds out when the session of the member ends. Returns whether it has left.
+pub(crate) fn leave(client: impl Send + 'static) -> bool {
+    let (left, has_left) = sync_channel(1);
+    let leaving = std::thread::Builder::new().name("kafka/leave".to_owned()).spawn(move || {
+        drop(client);
+        let _ = left.send(());
+    });
+    // Without a thread, the client was dropped here.
+    leaving.is_err() || has_left.recv_timeout(LEAVING).is_ok()
+}
+
 impl Consumer {
     /// A reader, which connects in the background.
     ///
@@ -132,6 +147,7 @@ impl Consumer {
                 }
             }
         }
+        leave(self.client);
     }
 
     fn failure(&self, error: &KafkaError) -> StoreError {
@@ -180,6 +196,22 @@ mod tests {
             assert!(what.contains("fetch.min.bytes"), "{what}");
         }
         assert!(Consumer::new(&KafkaInput { topic: String::new(), ..settings() }).is_err());
+    }
+
+    #[test]
+    fn leaving_takes_no_longer_than_it_may() {
+        /// Waits for the other end when it is dropped.
+        struct Slow(std::sync::mpsc::Receiver<()>);
+        impl Drop for Slow {
+            fn drop(&mut self) {
+                let _ = self.0.recv();
+            }
+        }
+        let (other_end, never) = sync_channel(1);
+        assert!(!leave(Slow(never)));
+        let (_, at_once) = sync_channel(1);
+        assert!(leave(Slow(at_once)));
+        drop(other_end);
     }
 
     #[test]

@@ -12,7 +12,7 @@
 //!
 //! While the brokers cannot be reached, the client library retries, with pauses that grow, and continues where it was.
 
-use crate::consumer::{Received, client_config};
+use crate::consumer::{Received, client_config, leave};
 use crate::kafka::{Reports, client_error, no_topic, with_last_error};
 use crate::settings::KafkaInput;
 use delivery::StoreError;
@@ -394,7 +394,7 @@ impl TopicReader {
         }
     }
 
-    /// Commits the last positions, waits a little for that, and leaves the group.
+    /// Commits the last positions, waits a little for that, and leaves the group, if the brokers answer.
     pub fn close(mut self, positions: &[Position]) {
         let before: u64 = self.commits().iter().sum();
         let until = Instant::now() + LAST_COMMIT;
@@ -404,6 +404,7 @@ impl TopicReader {
             // Messages that come now are after the positions.
             let _ = self.client.poll(Duration::from_millis(20));
         }
+        leave(self);
     }
 
     /// Asks the brokers for the partitions of the topic, if that is due.

@@ -301,7 +301,10 @@ impl Stream {
         }
     }
 
+    /// Ends the stream. What waits is behind its end.
     fn close(&mut self, take: TakeOne<'_>) {
+        self.waiting.clear();
+        self.waiting_bytes = 0;
         if !self.ended {
             self.ended = true;
             take(StreamEvent::Closed);
@@ -419,6 +422,16 @@ mod tests {
             (b"abef".to_vec(), 2, Some("closed"))
         );
         assert_eq!(run(&[segment(1, 0, b"ab"), segment(5, 0, b"ef")]), (b"abef".to_vec(), 2, None));
+    }
+
+    #[test]
+    fn nothing_follows_the_end() {
+        // A segment behind the end of the stream has waited when the end came.
+        let segments = [segment(1, 0, b"ab"), segment(9, 0, b"behind"), segment(3, FIN, b"cd")];
+        assert_eq!(run(&segments), (b"abcd".to_vec(), 0, Some("closed")));
+        let mut streams = OpenStreams::default();
+        segments.iter().for_each(|segment| streams.segment(segment, &mut |_, _| {}));
+        assert_eq!(streams.waiting, 0);
     }
 
     #[test]
