@@ -40,7 +40,7 @@ chmod 1777 "$PMACCT_TEST_COUNTERS"
 # Unoptimized tests build much faster, and check arithmetic for overflow. Tests with processes and servers wait most of the time, so that more of
 # them run at a time than there are processors.
 cargo test --locked --workspace --lib --bins --examples
-cargo test --locked --workspace --test '*' -- --test-threads=$((2 * $(nproc)))
+cargo test --locked --workspace --test '*' -- --test-threads=$((4 * $(nproc)))
 cargo test --locked --workspace --doc
 
 # Packet classification is not among the default features.

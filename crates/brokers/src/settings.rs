@@ -426,7 +426,7 @@ mod tests {
         assert!(of("bmp_daemon_kafka_broker_host: a").is_none());
         let input = of("bmp_daemon_kafka_topic: routeviews.bmp_raw\nbmp_daemon_kafka_broker_host: a,b:1").unwrap();
         let found = (input.brokers.as_str(), input.topic.as_str(), input.group.as_deref());
-        assert_eq!(found, ("a:9092,b:1", "routeviews.bmp_raw", Some("pmacct")));
+        assert_eq!(found, ("a:9092,b:1", "routeviews.bmp_raw", None));
     }
 
     #[test]
