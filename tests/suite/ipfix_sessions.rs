@@ -309,6 +309,16 @@ fn what_was_sent_before_the_stop_is_read() {
     let finished = process.stop();
     let packets = testkit::traffic::total(&flows).packets;
     assert_eq!(testkit::output::sum(&finished.json("out.json"), "packets"), packets);
+
+    // The daemon has not even accepted the connection when it is to stop.
+    let process = collector.start();
+    process.signal(Signal::SIGSTOP);
+    let mut stream = connect(EXPORTER, collector.tcp, PATIENCE).expect("the kernel accepts connections");
+    stream.write_all(&messages.concat()).expect("the kernel has room");
+    process.signal(Signal::SIGINT);
+    process.signal(Signal::SIGCONT);
+    let finished = process.wait();
+    assert_eq!(testkit::output::sum(&finished.json("out.json"), "packets"), packets);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::figures::{Figures, Rejection, Transport};
 use super::settings::Settings;
 use super::{Loaded, Workers};
 use crate::flows::intake::delivery::Admission;
-use crate::sessions::accept::{RATE, accept};
+use crate::sessions::accept::{RATE, accept_all};
 use runtime::log::Limited;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -97,7 +97,7 @@ pub(super) fn run(start: Start, sockets: Vec<(Transport, TcpListener)>) -> io::R
             let service = Rc::clone(&service);
             accepting.push(tokio::task::spawn_local(async move {
                 let stop = service.stop.clone();
-                accept(socket, stop, "IPFIX", |stream, peer| admit(&service, transport, stream, peer)).await
+                accept_all(socket, stop, "IPFIX", |stream, peer| admit(&service, transport, stream, peer)).await
             }));
         }
         let closing = Rc::clone(&service);
