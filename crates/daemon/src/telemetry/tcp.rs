@@ -11,7 +11,7 @@ use super::service::Service;
 use super::settings::{framing, savefile, size};
 use crate::cluster::Sharing;
 use crate::host::part::{Reading, Services};
-use crate::sessions::accept::accept;
+use crate::sessions::accept::accept_all;
 use ::telemetry::payload::Form;
 use ::telemetry::{Framing, StreamDecoder};
 use config::keys::telemetry;
@@ -174,7 +174,7 @@ impl Server {
         tasks.block_on(&runtime, async {
             tokio::task::spawn_local(Rc::clone(&server).write());
             tokio::task::spawn_local(Rc::clone(&server).regular_work());
-            accept(socket, server.stop.clone(), "telemetry", |stream, peer| {
+            accept_all(socket, server.stop.clone(), "telemetry", |stream, peer| {
                 let admit = |collector: &mut super::collector::Collector| {
                     collector.connect(Transport::Tcp, peer, clock::now())
                 };
