@@ -59,7 +59,7 @@ fn dump_of(events: &[Value], router: &str) -> Option<Vec<Value>> {
 
 fn loaded(process: &Process) -> (Router, String) {
     // All messages come before the same dump: it is at the full minute.
-    eventually("the begin of a minute", || (crate::support::clock() % 60 < 50).then_some(()));
+    eventually("the start of a minute", || (crate::support::clock() % 60 < 50).then_some(()));
     let (mut router, source) = reporting(process.setup().address());
     router.send(&more());
     (router, source)

@@ -262,7 +262,7 @@ fn connections_of_a_capture_file_are_read() {
 fn what_a_capture_file_lacks_of_connections_is_counted() {
     let template = announce(SOURCE_PORT);
     let records: Vec<_> = (0..6).map(|number| record(number, 100 + number as u16, 1 << number)).collect();
-    // The begin of the connection is missing, of which the end of a message was captured, and later a message and a half.
+    // The start of the connection is missing, of which the end of a message was captured, and later a message and a half.
     let mut at = 1000;
     let mut frames = Vec::new();
     let mut put = |octets: &[u8], is_captured: bool| {

@@ -46,7 +46,7 @@ code_points! {
         STATISTICS_REPORT = 1, "Statistics Report";
         /// The end of a session (RFC 7854 section 4.9).
         PEER_DOWN = 2, "Peer Down Notification";
-        /// The begin of a session (RFC 7854 section 4.10).
+        /// The start of a session (RFC 7854 section 4.10).
         PEER_UP = 3, "Peer Up Notification";
         /// Who the router is (RFC 7854 section 4.3).
         INITIATION = 4, "Initiation";

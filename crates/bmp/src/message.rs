@@ -22,7 +22,7 @@ pub enum Message<'a> {
     Statistics(Statistics<'a>),
     /// The end of a session.
     PeerDown(PeerDown<'a>),
-    /// The begin of a session.
+    /// The start of a session.
     PeerUp(PeerUp<'a>),
     /// Who the router is.
     Initiation(Initiation<'a>),

@@ -10,7 +10,7 @@ use std::fmt;
 pub enum Closed {
     /// The router sent a termination, with a reason if it has a valid one.
     Terminated(Option<TerminationReason>),
-    /// The header of a message is wrong, so that the begin of the next one is not known.
+    /// The header of a message is wrong, so that the start of the next one is not known.
     Frame {
         /// Offset of the message in the stream, in octets.
         position: u64,

@@ -119,12 +119,12 @@ impl Input {
         *octets = octets.get(passed..).unwrap_or_default();
     }
 
-    /// Counts octets that are no message, at the begin of the stream.
+    /// Counts octets that are no message, at the start of the stream.
     pub(crate) fn count_prefix(&mut self, octets: usize) {
         self.len = u64::try_from(octets).unwrap_or_default();
     }
 
-    /// Takes octets that come before those of the caller, at the begin of the stream.
+    /// Takes octets that come before those of the caller, at the start of the stream.
     pub(crate) fn put_first(&mut self, octets: Vec<u8>) {
         self.buffer = octets;
     }

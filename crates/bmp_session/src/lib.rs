@@ -37,7 +37,7 @@
 //!
 //! # What ends a session
 //!
-//! A message that cannot be read costs that message; the session ends when the begin of the next one is lost: at a version that
+//! A message that cannot be read costs that message; the session ends when the start of the next one is lost: at a version that
 //! is neither 3 nor 4, and at a length that is less than a header. A message that is longer than [`Config::max_message`] is passed
 //! over without being kept, or ends the session, as [`Config::skip_long`] says. A termination ends it, and what follows is
 //! ignored.

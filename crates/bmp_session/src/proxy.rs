@@ -22,13 +22,13 @@ use wire::{Reader, Truncated};
 /// Octets of the longest header that is read; version 2 permits more in its TLVs, which nobody needs.
 pub const MAX_PROXY_HEADER: usize = 4096;
 
-/// The begin of version 1.
+/// The start of version 1.
 const V1: &[u8] = b"PROXY ";
 
 /// Octets of the longest line of version 1, with its end.
 const V1_MAX: usize = 107;
 
-/// The begin of version 2.
+/// The start of version 2.
 const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
 /// Octets of a header of version 2 before the addresses.
@@ -43,7 +43,7 @@ pub struct Source {
     pub destination: SocketAddr,
 }
 
-/// The octets at the begin of a connection are a PROXY header, but a wrong one.
+/// The octets at the start of a connection are a PROXY header, but a wrong one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProxyError {
     /// The line of version 1 has no end within 107 octets.
@@ -69,7 +69,7 @@ impl fmt::Display for ProxyError {
 
 impl std::error::Error for ProxyError {}
 
-/// What is at the begin of a connection.
+/// What is at the start of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Begin {
     /// The octets may become a header.

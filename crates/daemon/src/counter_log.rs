@@ -29,7 +29,7 @@ const BATCHES: usize = 64;
 /// Kinds of blocks whose counters are written. For other kinds only the header is.
 const KINDS: &[&str] = &["generic", "ethernet", "vlan"];
 
-/// A block as JSON, from its exporter on; without text, the begin of an agent's log.
+/// A block as JSON, from its exporter on; without text, the start of an agent's log.
 struct Line {
     agent: IpAddr,
     text: Option<String>,

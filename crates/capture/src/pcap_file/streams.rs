@@ -35,7 +35,7 @@ pub struct StreamId {
 pub enum StreamEvent<'a> {
     /// Its first segment. The same addresses may have had a stream before.
     Opened {
-        /// The begin of the connection was captured.
+        /// The start of the connection was captured.
         from_start: bool,
     },
     /// The next octets, as one segment has them.

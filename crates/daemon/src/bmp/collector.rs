@@ -35,7 +35,7 @@ const UNKNOWN_RATE: Duration = Duration::from_secs(60);
 /// RIBs of a peer.
 const RIBS: usize = RibType::ALL.len();
 
-/// A router, from the begin of its session to its end.
+/// A router, from the start of its session to its end.
 pub(super) struct Router {
     pub(super) listed: Arc<Listed>,
     /// As the log knows it.

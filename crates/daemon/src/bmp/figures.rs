@@ -37,7 +37,7 @@ pub(super) enum Ending {
     Disconnected,
     /// The router sent a termination.
     Terminated,
-    /// The stream is no longer BMP: the begin of the next message is not known.
+    /// The stream is no longer BMP: the start of the next message is not known.
     Framing,
     /// The TLS handshake failed, or the PROXY header is wrong.
     Handshake,

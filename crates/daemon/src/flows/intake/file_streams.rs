@@ -1,7 +1,7 @@
 //! IPFIX over TCP in a capture file (RFC 7011 section 10.4).
 //!
-//! A file has whatever was on the wire: other protocols, and connections whose begin was not captured or of which segments are missing.
-//! Without its begin, and behind a gap or an error, a connection is read from the first segment that begins with a message. Templates last
+//! A file has whatever was on the wire: other protocols, and connections whose start was not captured or of which segments are missing.
+//! Without its start, and behind a gap or an error, a connection is read from the first segment that begins with a message. Templates last
 //! as long as the connection. What is skipped is counted.
 
 use crate::sessions::report_ignored;

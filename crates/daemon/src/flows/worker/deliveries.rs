@@ -22,7 +22,7 @@ impl<P: Datagrams> Worker<P> {
         feed.is_waiting()
     }
 
-    /// Takes what threads still deliver at shutdown, until they have ended or the time is over. `began`: the begin of shutdown.
+    /// Takes what threads still deliver at shutdown, until they have ended or the time is over. `began`: the start of shutdown.
     pub(super) fn drain_feed(&mut self, mut feed: Feed, waker: &Waker, began: Instant) {
         loop {
             let left = LAST.saturating_sub(began.elapsed());
