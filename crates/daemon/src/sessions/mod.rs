@@ -15,7 +15,6 @@ pub(crate) mod settings;
 pub(crate) mod tls;
 
 /// Says how many segments of a capture file were ignored, if any. `segments`: those of connections beyond the number that is possible.
-#[cfg(feature = "pcap")]
 pub(crate) fn report_ignored(segments: u64) {
     if segments > 0 {
         tracing::warn!(
