@@ -2,8 +2,8 @@
 //!
 //! A consumer reads from the oldest message that the brokers keep, and commits nothing: what a daemon builds from messages, such as
 //! routes, it loses when it ends, so that it needs all of them again. Consumers of one group share the partitions of the topic, and one
-//! that receives a partition of another begins it anew. A consumer without a group is the only member of its own: in a group that several
-//! topics have in common, each program that starts or ends would let the others begin anew. A file of options can change that
+//! that receives a partition of another reads it from its start. A consumer without a group is the only member of its own: in a group that several
+//! topics have in common, each program that starts or ends would make the others start over. A file of options can change that
 //! (`auto.offset.reset`, `enable.auto.commit`).
 //!
 //! While the brokers cannot be reached, the client library retries, with pauses that grow. It keeps up to [`QUEUE_KB`] of messages that

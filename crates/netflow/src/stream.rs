@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn the_begin_of_a_message_is_found() {
+    fn the_start_of_a_message_is_found() {
         let with_set = |id: u16, length: u16| {
             let mut message = message(8);
             message[16..18].copy_from_slice(&id.to_be_bytes());

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 
 /// Pause after a connection that could not be accepted, as when there are no more file descriptors.
@@ -14,8 +14,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Minimum time between two log lines of one kind about connections.
 pub(crate) const RATE: Duration = Duration::from_secs(10);
 
-/// Connections that the kernel queues, and that are accepted at the end.
-const BACKLOG: usize = 4096;
+/// How long connections that the kernel has queued are accepted at the end: peers that connect all the time must not keep the daemon alive.
+const LAST: Duration = Duration::from_secs(1);
 /// How long the end waits for the next of them.
 const NEXT: Duration = Duration::from_millis(20);
 
@@ -46,7 +46,8 @@ pub(crate) async fn accept_all(
 ) -> io::Result<()> {
     let socket = tokio::net::TcpListener::from_std(socket)?;
     accept_until(&socket, stop, protocol, &mut admit).await;
-    for _ in 0..BACKLOG {
+    let until = Instant::now() + LAST;
+    while Instant::now() < until {
         let Ok(Ok((stream, address))) = timeout(NEXT, socket.accept()).await else { break };
         admit(stream, canonical(address));
     }
